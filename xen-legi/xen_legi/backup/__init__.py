@@ -1,0 +1,1 @@
+"""Copies of domUs: plan, ghost, copy, generations, receiver, report."""

@@ -1,0 +1,91 @@
+"""The program `xen-legi`: one module per verb, imported only when its verb is called, so that each starts fast."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+from xen_legi import VERSION, run, steps
+from xen_legi.errors import EXIT_INTERRUPTED, EXIT_STATUS_HELP, Problem
+
+# verb -> module of this package. A verb's module has a docstring (its help: first line the summary), EXAMPLES (text),
+# arguments(parser) and main(options) -> exit status.
+VERBS = {
+    "create": "create",
+    "delete": "delete",
+    "list": "list_domus",
+    "promote": "promote",
+    "template": "template",
+    "kernel": "kernel",
+    "peer": "peer",
+    "config": "config",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Return the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded("xen-legi", lambda: _dispatch(words))
+
+
+def guarded(program: str, job: Callable[[], int]) -> int:
+    """Run `job` and turn problems and interruptions into a line on standard error and an exit status."""
+    try:
+        with steps.signals_unwind():
+            return job()
+    except Problem as problem:
+        print(f"{program}: {problem.message}", file=sys.stderr)
+        if problem.hint:
+            print(f"  hint: {problem.hint}", file=sys.stderr)
+        return problem.status
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted; what was begun has been undone", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_INTERRUPTED
+
+
+def _dispatch(words: list[str]) -> int:
+    chosen = next((word for word in words if not word.startswith("-")), "")
+    options = parser([chosen] if chosen in VERBS else list(VERBS)).parse_args(words)
+    run.debug, steps.quiet = options.debug, options.quiet
+    return int(options.main(options))
+
+
+def parser(verbs: Sequence[str] = tuple(VERBS)) -> argparse.ArgumentParser:
+    """Return the parser with these verbs; the completion and the manual's test take it with all of them."""
+    top = argparse.ArgumentParser(
+        prog="xen-legi",
+        description="Turn plain Debian hosts into Xen dom0s and look after their domUs.",
+        epilog=EXIT_STATUS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"xen-legi {VERSION}")
+    common(top)
+    below = top.add_subparsers(metavar="VERB", required=True, title="verbs (xen-legi VERB --help tells more)")
+    for verb in verbs:
+        module = importlib.import_module(f"xen_legi.cli.{VERBS[verb]}")
+        add_verb(below, verb, module)
+    return top
+
+
+def common(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every program and verb understands."""
+    parser.add_argument("--debug", action="store_true", default=False, help="show every command that is run")
+    parser.add_argument("--quiet", action="store_true", default=False, help="say nothing but problems and results")
+
+
+def add_verb(below: "argparse._SubParsersAction[argparse.ArgumentParser]", verb: str, module: ModuleType) -> None:
+    """Add one verb from its module."""
+    text = (module.__doc__ or "").strip()
+    one = below.add_parser(
+        verb,
+        help=text.splitlines()[0].rstrip(".").lower() if text else "",
+        description=text,
+        epilog=f"examples:\n{module.EXAMPLES.rstrip()}\n\n{EXIT_STATUS_HELP}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.arguments(one)
+    one.set_defaults(main=module.main)

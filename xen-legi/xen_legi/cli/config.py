@@ -1,0 +1,48 @@
+"""Show the settings of this host.
+
+`show` prints the settings in force, `get NAME` one of them, `sample` the file with every setting and its default.
+"""
+
+import argparse
+import json
+from dataclasses import asdict, fields
+
+from xen_legi import config
+from xen_legi.errors import EXIT_OK, die
+
+EXAMPLES = """\
+  xen-legi config show
+  xen-legi config get dom0_memory
+  xen-legi config sample > /etc/xen-legi/xen-legi.toml
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("what", choices=("show", "get", "sample"), nargs="?", default="show", help="what to print")
+    parser.add_argument("name", nargs="?", default="", help="with get: the setting")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the settings."""
+    if options.what == "sample":
+        print(config.sample(), end="")
+        return EXIT_OK
+    values = asdict(config.load())
+    if options.what == "get":
+        values = {options.name: _known(values, options.name)}
+    if options.json:
+        print(json.dumps(values, indent=2))
+    elif options.what == "get":
+        print(values[options.name])
+    else:
+        for one in fields(config.Config):
+            print(f"{one.metadata['section']}.{one.name} = {config.as_toml(values[one.name])}")
+    return EXIT_OK
+
+
+def _known(values: dict[str, object], name: str) -> object:
+    if name not in values:
+        die(f"there is no setting {name!r}", hint="xen-legi config show lists them")
+    return values[name]

@@ -1,0 +1,121 @@
+"""The settings of this host: one table that is parser, validation, help, sample file and manual section at once.
+
+A setting is a field of Config; its section in the file and its meaning stand beside it. The file is TOML,
+/etc/xen-legi/xen-legi.toml, and every setting has a default, so that no file at all is a good file.
+"""
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from xen_legi.errors import die
+from xen_legi.units import parse_size
+
+FILE = Path("/etc/xen-legi/xen-legi.toml")
+
+
+def setting(section: str, default: Any, help: str, check: Callable[[Any], object] | None = None) -> Any:
+    """Declare a setting: where it stands in the file, its default, what it means, and a check that dies or raises."""
+    return field(default=default, metadata={"section": section, "help": help, "check": check})
+
+
+def _one_of(*choices: str) -> Callable[[Any], object]:
+    def check(value: Any) -> None:
+        if value not in choices:
+            raise ValueError(f"is not one of {', '.join(choices)}")
+
+    return check
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the administrator can decide for a host. Sizes are kept as text, as they are written in the file."""
+
+    dom0_memory: str = setting(
+        "dom0", "1G+5%", "memory of dom0, fixed at boot, in Xen's own dom0_mem form: 4G, or an amount plus a share of all"
+    )
+    volume_group: str = setting("storage", "vg0", "volume group in which domUs are made")
+    memory: str = setting("domu", "512M", "memory of a new domU", parse_size)
+    vcpus: int = setting("domu", 1, "virtual processors of a new domU")
+    size: str = setting("domu", "4G", "size of a new domU's root volume", parse_size)
+    swap: str = setting("domu", "512M", "size of a new domU's swap volume", parse_size)
+    filesystem: str = setting("domu", "ext4", "filesystem of a new domU: ext4 or xfs", _one_of("ext4", "xfs"))
+    type: str = setting("domu", "pvh", "kind of a new domU: pvh or pv", _one_of("pvh", "pv"))
+    bridge: str = setting("domu", "xenbr{vlan}", "name of the bridge of a VLAN")
+    template: str = setting("domu", "trixie", "template from which domUs are made")
+    nameserver: tuple[str, ...] = setting("domu", (), "name servers of a new domU (default: those of this host)")
+    srv: str = setting("domu", "/srv/xen", "directory of domU kernels, their modules, and templates")
+    destinations: tuple[str, ...] = setting(
+        "backup", (), 'where copies of the domUs go: a local volume group ("vg1") or another dom0 ("dom0b")'
+    )
+    exclude: tuple[str, ...] = setting("backup", (), "domUs that are not copied")
+    ghost_size: str = setting("backup", "20%", "space for what a domU changes while it is copied, as a share of its volume")
+    receive_volume_group: str = setting("backup", "vg0", "volume group that holds the copies that other dom0s send")
+
+    @property
+    def templates(self) -> Path:
+        """Directory with one guest tree per template."""
+        return Path(self.srv) / "templates"
+
+
+def load(path: Path = FILE) -> Config:
+    """Read the settings. Die with the place in the file for what is unknown, of the wrong kind or refused."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Config()
+    return parse(text, where=str(path))
+
+
+def parse(text: str, *, where: str = "settings") -> Config:
+    """Given the text of a settings file, return the settings."""
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        die(f"{where}: {error}", hint='a setting is written name = "value"; xen-legi config sample shows all of them')
+    known = {(one.metadata["section"], one.name): one for one in fields(Config)}
+    values: dict[str, Any] = {}
+    for section, settings in tree.items():
+        if not isinstance(settings, dict):
+            die(f"{where}: {section} stands outside of a section", hint="xen-legi config sample shows the sections")
+        for name, value in settings.items():
+            if (section, name) not in known:
+                die(f"{where}: [{section}] {name} is unknown", hint="xen-legi config sample shows all settings")
+            values[name] = _value(known[section, name], value, f"{where}: [{section}] {name}")
+    return Config(**values)
+
+
+def _value(one: "Field[Any]", value: Any, where: str) -> Any:
+    kind = type(one.default)
+    if kind is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    if type(value) is not kind or kind is tuple:
+        wanted = {str: "a text in quotes", int: "a whole number", tuple: "a list of texts"}[kind]
+        die(f"{where} must be {wanted}, not {value!r}")
+    if check := one.metadata["check"]:
+        try:
+            check(value)
+        except ValueError as error:
+            die(f"{where}: {value!r} {error}")
+    return value
+
+
+def as_toml(value: Any) -> str:
+    """Return a setting's value as it is written in the file."""
+    if isinstance(value, tuple):
+        return "[" + ", ".join(as_toml(item) for item in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def sample() -> str:
+    """Return the file as it is shipped: every setting with its meaning and default, all of them comments."""
+    lines = ["# Settings of xen-legi on this host. Every line that is a comment shows the default."]
+    section = ""
+    for one in fields(Config):
+        if one.metadata["section"] != section:
+            section = one.metadata["section"]
+            lines += ["", f"[{section}]"]
+        lines += [f"# {one.metadata['help']}", f"#{one.name} = {as_toml(one.default)}"]
+    return "\n".join(lines) + "\n"

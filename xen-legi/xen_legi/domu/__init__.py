@@ -1,0 +1,1 @@
+"""domUs: their configuration file, names, addresses and life."""

@@ -1,0 +1,1 @@
+"""How the inside of a domU is made."""

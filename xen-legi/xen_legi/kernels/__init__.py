@@ -1,0 +1,1 @@
+"""The kernels with which domUs boot, kept in dom0."""

@@ -1,0 +1,1 @@
+"""The other dom0s."""

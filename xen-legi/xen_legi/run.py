@@ -1,0 +1,156 @@
+"""The only door to external commands.
+
+Every command is an argument vector, never a shell line. It gets an environment made from nothing, /dev/null as
+standard input and "/" as working directory, unless the caller says otherwise. Unless it says so as well, a child dies
+with us: a command that outlives its caller would hold mounts and volumes that the next run wants to clean up.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from xen_legi.errors import CommandFailed, die
+
+Argument = str | Path
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+debug = False  # --debug: show every command on standard error
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended: its vector, exit status (negative: signal) and what it printed."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the whole environment of a child: a fixed PATH and locale, the terminal, and `extra`."""
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "HOME": "/root",
+        "TERM": os.environ.get("TERM", "dumb"),
+        "LVM_SUPPRESS_FD_WARNINGS": "1",
+        **(extra or {}),
+    }
+
+
+@contextlib.contextmanager
+def spawn(
+    argv: Sequence[Argument],
+    *,
+    stdin: int | IO[Any] = subprocess.DEVNULL,
+    stdout: int | IO[Any] | None = None,
+    stderr: int | IO[Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Argument = "/",
+    outlives_us: bool = False,
+    pass_fds: Sequence[int] = (),
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a command and yield it; leaving the context ends it if it still runs. Standard output goes to ours' stderr."""
+    words = tuple(str(word) for word in argv)
+    if debug:
+        print("+", shlex.join(words), file=sys.stderr, flush=True)
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=stdin,
+            stdout=sys.stderr if stdout is None else stdout,
+            stderr=stderr,
+            env=environment(env),
+            cwd=cwd,
+            text=True,
+            errors="replace",
+            pass_fds=pass_fds,
+            preexec_fn=None if outlives_us else _die_with_parent,
+        )
+    except FileNotFoundError:
+        die(f"{words[0]} is not installed", hint=f"apt-file search bin/{os.path.basename(words[0])} names its package")
+    try:
+        yield process
+    except BaseException:
+        _end(process)
+        raise
+    process.wait()
+
+
+def run(
+    argv: Sequence[Argument],
+    *,
+    stdin: str | None = None,
+    ok: Sequence[int] = (0,),
+    timeout: float | None = None,
+    capture: bool = True,
+    env: Mapping[str, str] | None = None,
+    cwd: Argument = "/",
+    outlives_us: bool = False,
+) -> Result:
+    """Run a command to its end and return how it ended. Raise CommandFailed for a status that is not in `ok`.
+
+    `timeout` is in seconds. With capture=False what it prints goes to our standard error as it comes.
+    """
+    out = subprocess.PIPE if capture else None
+    source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+    with spawn(argv, stdin=source, stdout=out, stderr=out, env=env, cwd=cwd, outlives_us=outlives_us) as process:
+        try:
+            stdout, stderr = process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise CommandFailed(_words(argv), -signal.SIGTERM, f"no answer within {timeout:g} seconds") from None
+    result = Result(_words(argv), process.returncode, stdout or "", stderr or "")
+    if result.status not in ok:
+        raise CommandFailed(result.argv, result.status, result.stderr)
+    return result
+
+
+def run_json(argv: Sequence[Argument], *, timeout: float | None = 60) -> Any:
+    """Run a command that prints JSON and return what it printed. Die with a sentence that names it if it did not."""
+    result = run(argv, timeout=timeout)
+    try:
+        return json.loads(result.stdout or "null")
+    except ValueError as error:
+        die(f"{argv[0]} answered what is not JSON: {error}", hint=f"run it by hand: {shlex.join(result.argv)}")
+
+
+def succeeds(argv: Sequence[Argument], *, timeout: float | None = 60) -> bool:
+    """Tell whether a command, which changes nothing, ends with status 0."""
+    return installed(str(argv[0])) and run(argv, ok=range(-64, 256), timeout=timeout).status == 0
+
+
+def installed(program: str) -> bool:
+    """Tell whether a program is found on the path that children get."""
+    return shutil.which(program, path=environment()["PATH"]) is not None
+
+
+def _words(argv: Sequence[Argument]) -> tuple[str, ...]:
+    return tuple(str(word) for word in argv)
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Ask a child to end, give it five seconds, then make it."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

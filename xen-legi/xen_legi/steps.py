@@ -1,0 +1,155 @@
+"""What a person sees and what must be undone: announced steps, progress, locks, signals that unwind."""
+
+import contextlib
+import fcntl
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+
+from xen_legi.errors import EXIT_FAILED, die
+from xen_legi.units import format_seconds, format_size
+
+LOCKS = Path("/run/lock/xen-legi")
+_depth = 0
+quiet = False  # --quiet: announce nothing, only problems and results
+
+
+def say(text: str) -> None:
+    """Announce one line to the person at the terminal (standard error: standard output is for results)."""
+    if not quiet:
+        print("  " * _depth + text, file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    """Say what went wrong without stopping. Never muted."""
+    print(f"xen-legi: warning: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def step(text: str) -> Iterator[None]:
+    """Announce a step, indent what is said inside it, and give its time when it took over two seconds.
+
+    A step that is left by an exception says nothing more: the message of the problem comes once, at the end.
+    """
+    global _depth
+    say(f"• {text}")
+    began = time.monotonic()
+    _depth += 1
+    try:
+        yield
+    finally:
+        _depth -= 1
+    took = time.monotonic() - began
+    if took > 2:
+        say(f"  ({format_seconds(took)})")
+
+
+class Progress:
+    """A line that shows how far a long step is: redrawn on a terminal, one line each ten seconds elsewhere."""
+
+    def __init__(self, what: str, total: int = 0) -> None:
+        self.what, self.total = what, total
+        self.began = self.shown = time.monotonic()
+        self.terminal = sys.stderr.isatty()
+
+    def update(self, done: int, note: str = "") -> None:
+        """Given bytes done (of `total`, 0: unknown), show it if it is time to."""
+        now = time.monotonic()
+        if quiet or now - self.shown < (0.2 if self.terminal else 10):
+            return
+        self.shown = now
+        line = "  " * _depth + self.line(done, now - self.began, note)
+        print(f"\r\033[K{line}" if self.terminal else line, end="" if self.terminal else "\n", file=sys.stderr, flush=True)
+
+    def line(self, done: int, seconds: float, note: str = "") -> str:
+        """Return the text for `done` bytes after `seconds`: share, size, rate and time left."""
+        rate = done / seconds if seconds > 0 else 0
+        text = f"{self.what}: {format_size(done)}"
+        if self.total:
+            text = f"{self.what}: {100 * done // self.total} % of {format_size(self.total)}"
+        if rate:
+            text += f", {format_size(int(rate))}/s"
+        if rate and self.total > done:
+            text += f", {format_seconds((self.total - done) / rate)} left"
+        return f"{text} {note}".rstrip()
+
+    def close(self) -> None:
+        """End the line that is being redrawn."""
+        if self.terminal and self.shown != self.began:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def lock(name: str, *, what: str, wait: float = 0) -> Iterator[int]:
+    """Hold the lock `name` and yield its descriptor; die naming the holder if it is not free within `wait` seconds.
+
+    The kernel frees it when the last process that inherited the descriptor ends, so a killed run leaves no lock.
+    """
+    LOCKS.mkdir(mode=0o755, parents=True, exist_ok=True)
+    path = LOCKS / f"{name}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if not _take(descriptor, wait):
+            die(f"{what} is in use by {_holder(path)}", hint="wait for it to end, then try again", status=EXIT_FAILED)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()} {int(time.time())} {shlex.join(sys.argv)}\n".encode(), 0)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(name: str) -> bool:
+    """Tell whether a living process holds the lock `name`."""
+    try:
+        descriptor = os.open(LOCKS / f"{name}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _take(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, wait: float) -> bool:
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.2)
+
+
+def _holder(path: Path) -> str:
+    try:
+        pid, since, command = path.read_text().strip().split(" ", 2)
+        when = datetime.fromtimestamp(int(since)).strftime("%Y-%m-%d %H:%M:%S")
+        return f"process {pid} since {when} ({command})"
+    except (OSError, ValueError):
+        return "another process"
+
+
+@contextlib.contextmanager
+def signals_unwind() -> Iterator[None]:
+    """Make SIGTERM, SIGHUP and SIGINT raise KeyboardInterrupt once, so that every context is left in order."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for one in caught:
+            signal.signal(one, signal.SIG_IGN)  # a second Ctrl-C must not stop the clean-up half way
+        raise KeyboardInterrupt
+
+    caught = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    before = {one: signal.signal(one, interrupt) for one in caught}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

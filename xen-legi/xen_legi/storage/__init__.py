@@ -1,0 +1,1 @@
+"""Volumes: what holds the disks of domUs."""

@@ -1,0 +1,39 @@
+"""Sizes as people write them: 512M, 2G, 1.5T; always powers of 1024, as lvm2 and xl read them."""
+
+import re
+
+from xen_legi.errors import die
+
+KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+_FACTORS = {"K": KIB, "M": MIB, "G": GIB, "T": TIB}
+
+
+def parse_size(text: str, *, what: str = "size") -> int:
+    """Given 512M, 2G, 2GB, 2GiB or 1.5T, return bytes. A bare number has no meaning that people agree on: die."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not match:
+        die(f"{what} {text!r} is not a size", hint="write a number and a unit: 512M, 2G, 1.5T")
+    size = int(float(match[1]) * _FACTORS[match[2].upper()])
+    if size <= 0:
+        die(f"{what} {text!r} is zero", hint="write a number and a unit: 512M, 2G, 1.5T")
+    return size
+
+
+def format_size(size: int) -> str:
+    """Given bytes, return the shortest exact text where there is one (2G), else one decimal (1.3G)."""
+    for unit, factor in (("T", TIB), ("G", GIB), ("M", MIB), ("K", KIB)):
+        if size >= factor:
+            return f"{size // factor}{unit}" if size % factor == 0 else f"{size / factor:.1f}{unit}"
+    return f"{size}B"
+
+
+def format_seconds(seconds: float) -> str:
+    """Given seconds, return 0.4 s, 12 s, 3 min 05 s or 2 h 07 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
