@@ -1,0 +1,64 @@
+"""What `apt install xen-legi-dom0` and a reboot made of a plain Debian host."""
+
+import re
+
+from testinfra.host import Host
+
+
+def test_the_hypervisor_answers(dom0: Host) -> None:
+    facts = dom0.check_output("xl info")
+    assert re.search(r"^xen_version\s*: 4\.", facts, re.M)
+    assert re.search(r"^virt_caps\s*: .*\bpv\b", facts, re.M)
+
+
+def test_dom0_has_the_memory_of_the_settings_and_no_more(dom0: Host) -> None:
+    assert dom0.check_output("xen-legi config get dom0_memory") in dom0.check_output("xl info xen_commandline")
+    total = int(dom0.check_output("xl info total_memory"))
+    mine = int(dom0.check_output("xl list Domain-0").splitlines()[1].split()[2])
+    assert abs(mine - (1024 + total * 0.05)) < 0.05 * total
+
+
+def test_no_file_of_another_package_was_altered(dom0: Host) -> None:
+    packages = dom0.check_output(
+        "dpkg-query -W -f '${Package} ${Version}\\n' 'xen*' 'grub*' 'initramfs*' ifupdown lvm2 openssh-server rsync procps"
+    )
+    names = [line.split()[0] for line in packages.splitlines() if len(line.split()) == 2]
+    assert "xen-utils-common" in names
+    altered = dom0.run("dpkg --verify " + " ".join(names)).stdout.strip()
+    assert altered == "", altered
+
+
+def test_the_running_kernel_is_the_first_domu_kernel(dom0: Host) -> None:
+    version = dom0.check_output("uname -r")
+    for path in (f"/srv/xen/boot/vmlinuz-{version}", f"/srv/xen/boot/initrd.img-{version}"):
+        assert dom0.file(path).is_file
+    assert dom0.file(f"/srv/xen/lib/modules/{version}/modules.dep").is_file
+    assert dom0.file("/srv/xen/templates").is_directory
+
+
+def test_the_initramfs_holds_the_front_ends_that_a_domu_needs(dom0: Host) -> None:
+    version = dom0.check_output("uname -r")
+    names = dom0.check_output(f"lsinitramfs /srv/xen/boot/initrd.img-{version}")
+    assert "xen-blkfront.ko" in names
+    assert "xen-netfront.ko" in names
+
+
+def test_bridged_traffic_is_not_filtered(dom0: Host) -> None:
+    dom0.check_output("modprobe br_netfilter")
+    try:
+        assert dom0.check_output("cat /proc/sys/net/bridge/bridge-nf-call-iptables") == "0"
+        assert dom0.check_output("cat /proc/sys/net/bridge/bridge-nf-call-ip6tables") == "0"
+    finally:
+        dom0.run("modprobe -r br_netfilter")
+
+
+def test_no_unit_failed_at_boot(dom0: Host) -> None:
+    failed = dom0.check_output("systemctl list-units --state=failed --no-legend --plain")
+    assert failed == ""
+
+
+def test_a_second_configuration_of_the_packages_changes_nothing(dom0b: Host) -> None:
+    state = "sha256sum /boot/grub/grub.cfg /etc/xen-legi/xen-legi.toml; ls -i /srv/xen/boot; cat /etc/network/interfaces"
+    before = dom0b.check_output(state)
+    dom0b.check_output("DEBIAN_FRONTEND=noninteractive dpkg-reconfigure xen-legi-dom0")
+    assert dom0b.check_output(state) == before

@@ -1,0 +1,81 @@
+#!/usr/bin/python3
+"""Keep the results of the test groups, list them, and write docs/proof.md from them.
+
+record GROUP DIRECTORY SECONDS STATUS   read pytest's XML files in DIRECTORY and remember the sums
+list                                    the groups, what each proves, its last result on each suite
+proof                                   write docs/proof.md
+"""
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as xml
+from datetime import date
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+STORE = Path(os.environ.get("LAB_CACHE", "/var/cache/xen-legi-lab")) / "results"
+COLUMNS = ("group", "suite", "commit", "date", "passed", "failed", "skipped", "minutes")
+Row = dict[str, str]
+
+
+def counted(directory: Path) -> tuple[int, int, int]:
+    """Given a directory of JUnit XML files, return how many tests passed, failed and were skipped."""
+    total = failed = skipped = 0
+    for file in directory.glob("*.xml"):
+        for suite in xml.parse(file).getroot().iter("testsuite"):
+            total += int(suite.get("tests", 0))
+            failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            skipped += int(suite.get("skipped", 0))
+    return total - failed - skipped, failed, skipped
+
+
+def commit() -> str:
+    """Return the short name of the commit that was tested, with a + if the tree differed from it."""
+    words = ["git", "-C", str(TOP), "describe", "--always", "--dirty=+"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def record(group: str, directory: str, seconds: str, status: str) -> None:
+    """Remember how a group ended. A group that failed outside of pytest counts as one failed test."""
+    passed, failed, skipped = counted(Path(directory))
+    if status != "0" and not failed:
+        failed = 1
+    suite = "bookworm" if group == "bookworm" else os.environ.get("LAB_SUITE", "trixie")
+    values = (group, suite, commit(), date.today().isoformat(), passed, failed, skipped, round(int(seconds) / 60, 1))
+    STORE.mkdir(parents=True, exist_ok=True)
+    row = dict(zip(COLUMNS, map(str, values), strict=True))
+    (STORE / f"{group}-{suite}.json").write_text(json.dumps(row) + "\n")
+
+
+def rows() -> list[Row]:
+    """Return the remembered results."""
+    return [json.loads(file.read_text()) for file in sorted(STORE.glob("*.json"))]
+
+
+def purpose(group: Path) -> str:
+    """Return what a group proves: its second line."""
+    return group.read_text().splitlines()[1].lstrip("# ")
+
+
+def show() -> None:
+    """Print the groups with their last results."""
+    for group in sorted((TOP / "tests/long").iterdir()):
+        print(f"{group.name:<12} {purpose(group)}")
+        for row in rows():
+            if row["group"] == group.name:
+                print(" " * 13 + "{suite}: {passed} passed, {failed} failed, {skipped} skipped, {minutes} min, "
+                      "{date}, {commit}".format(**row))
+
+
+def proof() -> None:
+    """Write docs/proof.md."""
+    lines = ["# Proof", "", "Written by `make proof` from the last runs of the test groups on one machine.", ""]
+    lines += ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+    lines += ["| " + " | ".join(row[name] for name in COLUMNS) + " |" for row in rows()]
+    (TOP / "docs/proof.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    {"record": record, "list": show, "proof": proof}[sys.argv[1]](*sys.argv[2:])

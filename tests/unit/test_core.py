@@ -1,0 +1,137 @@
+"""The core: sizes, settings, commands, progress."""
+
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xen_legi import config, run, steps, units
+from xen_legi.errors import CommandFailed, Problem
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("text, size", [("512M", 512 << 20), ("2G", 2 << 30), ("1.5GiB", 3 << 29), (" 1 tb ", 1 << 40)])
+def test_a_size_is_read_as_people_write_it(text: str, size: int) -> None:
+    assert units.parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "5", "G", "-1G", "1X", "0G", "1G2", "1,5G", "NaN"])
+def test_what_is_no_size_is_refused_with_a_hint(text: str) -> None:
+    with pytest.raises(Problem) as caught:
+        units.parse_size(text)
+    assert caught.value.hint and caught.value.status == 2
+
+
+@given(st.integers(min_value=1, max_value=1 << 50).map(lambda mib: mib))
+def test_a_size_in_whole_units_survives_being_written_and_read(size: int) -> None:
+    text = units.format_size(size << 10)
+    if "." not in text:
+        assert units.parse_size(text) == size << 10
+
+
+@given(st.text(max_size=200))
+def test_no_text_makes_the_size_parser_fall_over(text: str) -> None:
+    try:
+        units.parse_size(text)
+    except Problem:
+        pass
+
+
+def test_seconds_are_written_for_people() -> None:
+    assert [units.format_seconds(s) for s in (0.44, 12.3, 185, 7620)] == ["0.4 s", "12 s", "3 min 05 s", "2 h 07 min"]
+
+
+def test_the_shipped_settings_file_is_the_sample_and_holds_only_defaults() -> None:
+    assert (TOP / "etc/xen-legi/xen-legi.toml").read_text() == config.sample()
+    assert config.parse(config.sample()) == config.Config()
+
+
+def test_every_line_of_the_sample_can_be_uncommented() -> None:
+    text = re.sub("^#(?! )", "", config.sample(), flags=re.M)
+    assert text != config.sample() and config.parse(text) == config.Config()
+
+
+@pytest.mark.parametrize(
+    "text, part",
+    [
+        ("[domu]\nmemry = '1G'", "[domu] memry is unknown"),
+        ("[domu]\nvcpus = '2'", "must be a whole number"),
+        ("[domu]\nmemory = 512", "must be a text in quotes"),
+        ("[backup]\ndestinations = 'vg1'", "must be a list of texts"),
+        ("[domu]\ntype = 'hvm'", "is not one of pvh, pv"),
+        ("[domu]\nsize = 'big'", "is not a size"),
+        ("memory = '1G'", "outside of a section"),
+        ("[domu\n", "settings: "),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_place(text: str, part: str) -> None:
+    with pytest.raises(Problem) as caught:
+        config.parse(text)
+    assert part in caught.value.message
+
+
+def test_a_command_that_fails_explains_itself() -> None:
+    with pytest.raises(CommandFailed) as caught:
+        run.run(["sh", "-c", "echo one >&2; echo two >&2; exit 7"])
+    assert "exit status 7" in caught.value.message and caught.value.message.endswith("two")
+    assert caught.value.status == 1
+
+
+def test_a_command_that_is_not_installed_is_wrong_use() -> None:
+    with pytest.raises(Problem) as caught:
+        run.run(["no-such-command-anywhere"])
+    assert caught.value.status == 2
+
+
+def test_a_command_gets_an_environment_made_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "x")
+    assert "SECRET" not in run.run(["env"]).stdout
+    assert "LC_ALL=C.UTF-8" in run.run(["env"]).stdout
+
+
+def test_a_command_that_takes_too_long_is_ended() -> None:
+    with pytest.raises(CommandFailed) as caught:
+        run.run(["sleep", "60"], timeout=0.2)
+    assert caught.value.command_status == -signal.SIGTERM
+
+
+def test_a_tool_that_answers_no_json_is_named() -> None:
+    with pytest.raises(Problem, match="echo answered what is not JSON"):
+        run.run_json(["echo", "hello"])
+
+
+def test_the_child_of_a_killed_program_dies_with_it(tmp_path: Path) -> None:
+    code = (
+        f"import os, sys; sys.path.insert(0, {str(TOP / 'xen-legi')!r});"
+        "from xen_legi.run import spawn\n"
+        "with spawn(['sleep', '60']) as child:\n"
+        "    print(child.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    words = [sys.executable, "-c", code]
+    pid = int(run.run(words, ok=(-9,)).stdout)
+    for _ in range(50):
+        if not Path(f"/proc/{pid}").exists() or ") Z " in Path(f"/proc/{pid}/stat").read_text():
+            return
+        run.run(["sleep", "0.1"])
+    pytest.fail("the child lives on")
+
+
+def test_progress_tells_share_rate_and_time_left() -> None:
+    progress = steps.Progress("copy", 1 << 30)
+    assert progress.line(1 << 28, 2.0) == "copy: 25 % of 1G, 128M/s, 6.0 s left"
+    assert steps.Progress("copy").line(0, 1.0) == "copy: 0B"
+
+
+def test_a_lock_names_its_holder_and_is_free_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "LOCKS", tmp_path)
+    with steps.lock("one", what="domU one"):
+        assert steps.is_locked("one")
+        with pytest.raises(Problem, match="domU one is in use by process"):
+            with steps.lock("one", what="domU one"):
+                pass
+    assert not steps.is_locked("one")
