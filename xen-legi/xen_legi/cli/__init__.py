@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -9,17 +10,14 @@ from types import ModuleType
 from xen_legi import VERSION, run, steps
 from xen_legi.errors import EXIT_INTERRUPTED, EXIT_STATUS_HELP, Problem
 
-# verb -> module of this package. A verb's module has a docstring (its help: first line the summary), EXAMPLES (text),
-# arguments(parser) and main(options) -> exit status.
+# A verb is a module of this package. It has a docstring (its help: the first line is the summary), EXAMPLES (text),
+# arguments(parser) and main(options) -> exit status. The modules' names are the verbs' names, but for these:
+_NO_VERBS = {"__main__", "backup_domu"}
+_OTHER_NAMES = {"list_domus": "list"}
 VERBS = {
-    "create": "create",
-    "delete": "delete",
-    "list": "list_domus",
-    "promote": "promote",
-    "template": "template",
-    "kernel": "kernel",
-    "peer": "peer",
-    "config": "config",
+    _OTHER_NAMES.get(module.name, module.name): module.name
+    for module in pkgutil.iter_modules(__path__)
+    if module.name not in _NO_VERBS
 }
 
 
