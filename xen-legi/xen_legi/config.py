@@ -4,6 +4,7 @@ A setting is a field of Config; its section in the file and its meaning stand be
 /etc/xen-legi/xen-legi.toml, and every setting has a default, so that no file at all is a good file.
 """
 
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
@@ -29,12 +30,21 @@ def _one_of(*choices: str) -> Callable[[Any], object]:
     return check
 
 
+def _dom0_memory(value: str) -> None:
+    """Raise ValueError unless Xen takes `value` after dom0_mem=. What Xen does not understand leaves dom0 all memory."""
+    if not re.fullmatch(r"[1-9]\d*[MGT](\+\d{1,2}%)?|[1-9]\d?%", value):
+        raise ValueError("is not an amount that Xen understands: 4G, 5%, 1G+5%")
+
+
 @dataclass(frozen=True)
 class Config:
     """What the administrator can decide for a host. Sizes are kept as text, as they are written in the file."""
 
     dom0_memory: str = setting(
-        "dom0", "1G+5%", "memory of dom0, fixed at boot, in Xen's own dom0_mem form: 4G, or an amount plus a share of all"
+        "dom0",
+        "1G+5%",
+        "memory of dom0, fixed at boot, in Xen's own dom0_mem form: 4G, or an amount plus a share of all; then update-grub",
+        _dom0_memory,
     )
     volume_group: str = setting("storage", "vg0", "volume group in which domUs are made")
     memory: str = setting("domu", "512M", "memory of a new domU", parse_size)
