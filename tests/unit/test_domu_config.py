@@ -67,7 +67,9 @@ def test_a_disk_line_is_read_in_each_of_its_forms(line: str, disk: Disk) -> None
     assert config.disk(line) == disk
 
 
-@pytest.mark.parametrize("text", ["import os\n", "name = 'a\n", "memory = \n", "disk = [ 'a' 'b' ]\n", "name == 'x'\n", "x = ["])
+@pytest.mark.parametrize(
+    "text", ["import os\n", "name = 'a\n", "memory = \n", "disk = [ 'a' 'b' ]\n", "name == 'x'\n", "x = ["]
+)
 def test_what_is_no_xl_text_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(ValueError, match="line 1"):
         parsed(text)

@@ -1,0 +1,112 @@
+"""The door to xl(1), Xen's own tool. Every start, stop and question about running domains goes through here.
+
+`xl list` is read as the table it is: `xl list -l` prints JSON, but leaves out the state, and on Xen 4.17 it fails as a
+whole while a domain is being made or taken down. The columns are read from the right, so that any name is right.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from xen_legi.errors import CommandFailed, die
+from xen_legi.run import installed, run
+
+CAPABILITIES = Path("/proc/xen/capabilities")
+_TIMEOUT = 60
+_LINE = re.compile(r"(?P<name>.*?)\s+(?P<id>\d+)\s+(?P<memory>\d+)\s+(?P<vcpus>\d+)\s+(?P<state>\S{6})\s+(?P<time>[\d.]+)")
+_STATES = {"d": "dying", "c": "crashed", "s": "shutdown", "p": "paused"}  # the worst first; else it is running
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain that Xen knows. Memory in MiB, seconds of processor time; state: running paused shutdown crashed dying."""
+
+    id: int
+    name: str
+    state: str
+    memory: int
+    vcpus: int
+    seconds: float
+
+
+def answers() -> bool:
+    """Tell whether this is a dom0: booted under Xen, with its tools installed."""
+    try:
+        return installed("xl") and "control_d" in CAPABILITIES.read_text()
+    except OSError:
+        return False
+
+
+def need_xen() -> None:
+    """Die unless this host runs under Xen."""
+    if not answers():
+        die("this host does not run under Xen", hint="boot the Xen entry of the boot menu; xl info must answer")
+
+
+def domains() -> list[Domain]:
+    """Return every domain, dom0 first. Asked twice if need be: xl fails when a domain goes while it lists."""
+    need_xen()
+    try:
+        return parse_list(run(["xl", "list"], timeout=_TIMEOUT).stdout)
+    except CommandFailed:
+        time.sleep(1)
+        return parse_list(run(["xl", "list"], timeout=_TIMEOUT).stdout)
+
+
+def parse_list(text: str) -> list[Domain]:
+    """Given what `xl list` printed, return its domains."""
+    return [_domain(match) for line in text.splitlines() if (match := _LINE.fullmatch(line.strip()))]
+
+
+def domain(name: str) -> Domain | None:
+    """Return the domain of that name, or None."""
+    return next((one for one in domains() if one.name == name), None)
+
+
+def is_running(name: str) -> bool:
+    """Tell whether Xen has a domain of that name, in whatever state: its volumes are in use."""
+    return domain(name) is not None
+
+
+def start(file: Path) -> None:
+    """Start the domU of this configuration file."""
+    run(["xl", "create", "--quiet", file], timeout=300, outlives_us=True)
+
+
+def shutdown(name: str, wait: float = 120) -> bool:
+    """Ask a domU to shut down; tell whether it was gone within `wait` seconds."""
+    run(["xl", "shutdown", name], timeout=_TIMEOUT, outlives_us=True)
+    return gone(name, wait)
+
+
+def gone(name: str, wait: float) -> bool:
+    """Wait up to `wait` seconds for a domain to go; tell whether it went."""
+    deadline = time.monotonic() + wait
+    while is_running(name):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(1)
+    return True
+
+
+def destroy(name: str) -> None:
+    """End a domU at once, as by pulling its plug."""
+    run(["xl", "destroy", name], timeout=_TIMEOUT, outlives_us=True)
+
+
+def pause(name: str) -> None:
+    """Stop a domU's processors; it keeps its memory."""
+    run(["xl", "pause", name], timeout=_TIMEOUT, outlives_us=True)
+
+
+def unpause(name: str) -> None:
+    """Let a paused domU go on."""
+    run(["xl", "unpause", name], timeout=_TIMEOUT, outlives_us=True)
+
+
+def _domain(match: re.Match[str]) -> Domain:
+    flags = match["state"]
+    state = next((word for letter, word in _STATES.items() if letter in flags), "running")
+    memory, vcpus = int(match["memory"]), int(match["vcpus"])
+    return Domain(int(match["id"]), match["name"], state, memory, vcpus, float(match["time"]))
