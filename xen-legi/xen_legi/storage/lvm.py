@@ -125,6 +125,32 @@ def snapshot(origin: Volume, name: str, size: int, *, tags: Iterable[str] = ()) 
     return Path("/dev") / origin.group / name
 
 
+def thin_snapshot(origin: Volume, name: str, *, tags: Iterable[str] = ()) -> Path:
+    """Make a snapshot of a thin volume, active at once, and return its device; its changes take space in the pool."""
+    _change(["lvcreate", "-s", "-kn", "-n", name, *_tags(tags), origin.full_name])
+    return Path("/dev") / origin.group / name
+
+
+def rename(group: str, old: str, new: str) -> None:
+    """Give a volume another name; who has it open keeps it."""
+    _change(["lvrename", "--yes", group, old, new])
+
+
+def merge(full_name: str, *, background: bool = False) -> None:
+    """Set a volume back to its snapshot GROUP/NAME, which vanishes. In the background, it can be used at once."""
+    _change(["lvconvert", "--merge", "--interval", "1", *(["--background"] if background else []), full_name], timeout=7200)
+
+
+def activate(full_name: str) -> None:
+    """Make a volume's device appear."""
+    _change(["lvchange", "--activate", "y", full_name])
+
+
+def device_mapper_name(group: str, name: str) -> str:
+    """Return the name of a volume's device in /dev/mapper, where lvm2 doubles every dash."""
+    return f"{group.replace('-', '--')}-{name.replace('-', '--')}"
+
+
 def change_tags(full_name: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
     """Add and remove tags of GROUP/NAME in one command."""
     words = [word for tag in add for word in ("--addtag", tag)] + [word for tag in remove for word in ("--deltag", tag)]
@@ -182,5 +208,5 @@ def _tags(tags: Iterable[str]) -> list[str]:
     return [word for tag in tags for word in ("--addtag", tag)]
 
 
-def _change(argv: list[str]) -> None:
-    run(argv, timeout=_TIMEOUT, outlives_us=True)
+def _change(argv: list[str], *, timeout: float = _TIMEOUT) -> None:
+    run(argv, timeout=timeout, outlives_us=True)
