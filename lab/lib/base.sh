@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# What every part of the lab shares: names, numbers, messages and the lock.
+
+LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+LAB_SUITE=${LAB_SUITE:-trixie}
+LAB_CACHE=${LAB_CACHE:-/var/cache/xen-legi-lab}
+
+# say TEXT: one line for the person who waits; die TEXT [HINT]: wrong use, nothing was changed.
+say() { printf 'lab: %s\n' "$*" >&2; }
+
+die() {
+    printf 'lab: %s\n' "$1" >&2
+    [[ -z ${2:-} ]] || printf 'hint: %s\n' "$2" >&2
+    exit 2
+}
+
+# fail TEXT [HINT]: something that should have worked did not.
+fail() {
+    printf 'lab: %s\n' "$1" >&2
+    [[ -z ${2:-} ]] || printf 'hint: %s\n' "$2" >&2
+    exit 1
+}
+
+# Debian's release number stands for the suite in addresses, so that both suites can exist side by side.
+suite_number() {
+    case ${1:-$LAB_SUITE} in
+        bookworm) echo 12 ;;
+        trixie) echo 13 ;;
+        *) return 1 ;;
+    esac
+}
+
+need_suite() {
+    suite_number >/dev/null || die "unknown suite '$LAB_SUITE'" "LAB_SUITE is trixie or bookworm"
+}
+
+need_root() {
+    [[ $EUID -eq 0 ]] || die "must be run as root" "the lab makes a network namespace and virtual machines: try sudo $0"
+}
+
+need_programs() {
+    local program missing=()
+    for program; do
+        command -v "$program" >/dev/null || missing+=("$program")
+    done
+    [[ ${#missing[@]} -eq 0 ]] || die "not installed: ${missing[*]}" "lab/host-packages installs what the lab needs"
+}
+
+# The table lab/hosts: names, and one field of one machine.
+host_names() { awk '!/^#/ && NF { print $1 }' "$LAB_DIR/hosts"; }
+host_field() { awk -v host="$1" -v field="$2" '!/^#/ && $1 == host { print $field }' "$LAB_DIR/hosts"; }
+host_number() { host_field "$1" 2; }
+
+need_host() {
+    [[ -n $(host_number "$1") ]] || die "no machine is called '$1'" "the machines: $(host_names | xargs)"
+}
+
+domain_of() { echo "xen-legi-$LAB_SUITE-$1"; }
+
+# Addresses by number: the MAC is 52:54:00:SUITE:HOST:NIC, the address on the management network ends in SUITE and HOST.
+mac_of() { printf '52:54:00:%s:%02d:%02d\n' "$(suite_number "${3:-}")" "$(host_number "$1")" "$2"; }
+address_of() { printf '10.213.0.%s%s\n' "$(suite_number "${2:-}")" "$(host_number "$1")"; }
+
+# with_lock NAME: take the lock for the rest of this process. Children inherit it on purpose: as long as a child of a killed
+# run still works, the next run waits.
+with_lock() {
+    local file=$LAB_CACHE/$1.lock
+    mkdir -p "$LAB_CACHE"
+    exec 9>>"$file"
+    if ! flock -n 9; then
+        say "waiting for another run ($(tail -n 1 "$file"))"
+        flock 9
+    fi
+    : >"$file"
+    echo "process $$: ${0##*/} $LAB_COMMAND" >&9
+}
+
+# timed TEXT CMD...: announce a step, run it, tell how long it took.
+timed() {
+    local what=$1 start=$SECONDS
+    shift
+    say "$what"
+    "$@" || return
+    say "$what: $((SECONDS - start)) s"
+}
