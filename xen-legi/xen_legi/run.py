@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,18 @@ def run(
     if result.status not in ok:
         raise CommandFailed(result.argv, result.status, result.stderr)
     return result
+
+
+def lines(argv: Sequence[Argument], *, env: Mapping[str, str] | None = None, cwd: Argument = "/") -> Iterator[str]:
+    """Run a command and yield the lines that it prints, errors among them, as they come (a progress line redrawn with
+    carriage returns is a line each time). Raise CommandFailed at the end if its status is not 0."""
+    last: deque[str] = deque(maxlen=20)
+    with spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, cwd=cwd) as process:
+        for line in process.stdout or ():
+            last.append(line)
+            yield line.rstrip("\n")
+    if process.returncode != 0:
+        raise CommandFailed(_words(argv), process.returncode, "".join(last))
 
 
 def run_json(argv: Sequence[Argument], *, timeout: float | None = 60) -> Any:

@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -53,13 +53,13 @@ def step(text: str) -> Iterator[None]:
 class Progress:
     """A line that shows how far a long step is: redrawn on a terminal, one line each ten seconds elsewhere."""
 
-    def __init__(self, what: str, total: int = 0) -> None:
-        self.what, self.total = what, total
+    def __init__(self, what: str, total: int = 0, shown: Callable[[int], str] = format_size) -> None:
+        self.what, self.total, self.text = what, total, shown
         self.began = self.shown = time.monotonic()
         self.terminal = sys.stderr.isatty()
 
     def update(self, done: int, note: str = "") -> None:
-        """Given bytes done (of `total`, 0: unknown), show it if it is time to."""
+        """Given bytes done (or what `shown` writes) of `total` (0: unknown), show it if it is time to."""
         now = time.monotonic()
         if quiet or now - self.shown < (0.2 if self.terminal else 10):
             return
@@ -70,11 +70,11 @@ class Progress:
     def line(self, done: int, seconds: float, note: str = "") -> str:
         """Return the text for `done` bytes after `seconds`: share, size, rate and time left."""
         rate = done / seconds if seconds > 0 else 0
-        text = f"{self.what}: {format_size(done)}"
+        text = f"{self.what}: {self.text(done)}"
         if self.total:
-            text = f"{self.what}: {100 * done // self.total} % of {format_size(self.total)}"
-        if rate:
-            text += f", {format_size(int(rate))}/s"
+            text = f"{self.what}: {100 * done // self.total} % of {self.text(self.total)}"
+        if rate >= 1:
+            text += f", {self.text(int(rate))}/s"
         if rate and self.total > done:
             text += f", {format_seconds((self.total - done) / rate)} left"
         return f"{text} {note}".rstrip()
