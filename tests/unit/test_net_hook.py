@@ -1,0 +1,67 @@
+"""The hook's pure parts: the guard's variables, the stamps, what a refused batch says."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from test_net_links import REFERENCE, stanza, wanted
+from test_net_stanzas import read
+from xen_legi.net.apply import failed_line, reason
+from xen_legi.net.hook import stanza_of
+from xen_legi.net.options import TABLE, variables
+from xen_legi.net.stamps import options_key, stamp
+from xen_legi.net.stanzas import Option
+
+TOP = Path(__file__).resolve().parents[2]
+GUARD = TOP / "hooks/ifupdown/guard"
+
+
+def test_the_guard_knows_the_options_of_the_table_in_its_order() -> None:
+    joined = GUARD.read_text().replace("\\\n", "")
+    assert 'ours="' + ":".join(f"${{{name}-}}" for name in variables()) + '"' in joined
+
+
+def test_the_manual_tells_of_every_option() -> None:
+    manual = (TOP / "xen-legi/man/xen-legi-interfaces.5.scd").read_text()
+    assert [known.name for known in TABLE if f"*{known.name}*" not in manual] == []
+
+
+def test_a_stamp_holds_the_options_and_the_links_below() -> None:
+    found = read(REFERENCE)
+    line = stamp(found.of("xenbr72")[0], wanted(REFERENCE, "xenbr72").links["xenbr72"])
+    assert line.endswith("&& [ -e /sys/class/net/xenbr72 ] && [ -e /sys/class/net/xenbr72/lower_vlan72 ]\n")
+    assert "vlan72:::0:off:0:" in line
+
+
+def test_a_stamp_is_shell_whatever_the_options_hold() -> None:
+    one = read(stanza("bridge_ports none", "bridge-hw '$(reboot)`\"")).stanzas[0]
+    line = stamp(one, wanted(stanza("bridge_ports none"), "br0").links["br0"])
+    shell = f"ours={line.split(' = ')[1].split(' ] ')[0]}; [ \"$ours\" = '{options_key(one)}' ]"
+    assert subprocess.run(["dash", "-n", "-c", line]).returncode == 0
+    said = subprocess.run(["dash", "-c", f"ours={line.split(' = ')[1].split(' ] ')[0]}; printf %s \"$ours\""],
+                          capture_output=True, text=True)
+    assert said.stdout == options_key(one), shell
+
+
+def test_what_ifup_hands_over_is_the_stanza() -> None:
+    found = stanza_of("xenbr72", {
+        "IFACE": "xenbr72", "ADDRFAM": "inet6", "METHOD": "manual", "IF_BRIDGE_PORTS": "vlan72\nvlan73", "PATH": "/bin",
+    })
+    assert (found.name, found.family, found.options) == (
+        "xenbr72", "inet6", (Option("bridge-ports", "vlan72\nvlan73"),),
+    )
+
+
+@pytest.mark.parametrize("stderr, index, text", [
+    ("RTNETLINK answers: File exists\nCommand failed -:2\n", 1, "File exists"),
+    ('Cannot find device "nix"\nCommand failed -:3\n', 2, 'Cannot find device "nix"'),
+    ('Error: argument "xenbr72" is wrong: Device does not exist\n\n', 1,
+     'argument "xenbr72" is wrong: Device does not exist'),
+    ("Error: 8021q: VLAN device already exists.\nCommand failed -:1\n", 0, "8021q: VLAN device already exists."),
+    ("", 0, "refused"),
+])
+def test_a_refused_line_is_found_and_its_reason_told(stderr: str, index: int, text: str) -> None:
+    batch = ["link add name a type bridge", "link set dev b master xenbr72", "link set dev nix up"]
+    assert failed_line(stderr, batch) == index
+    assert reason(stderr) == text

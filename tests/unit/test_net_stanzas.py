@@ -1,0 +1,149 @@
+"""The parser of interfaces(5), against what ifquery of ifupdown 0.8.41 was seen to answer."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatch
+
+import pytest
+
+from xen_legi.net.files import parse_call
+from xen_legi.net.stanzas import Interfaces, Option, Stanza, parse, selected, with_stanza
+
+
+class Files(dict[str, str]):
+    """Files of a test, all in one directory."""
+
+    def read(self, path: str) -> str:
+        if path not in self:
+            raise FileNotFoundError(2, "No such file or directory")
+        return self[path]
+
+    def expand(self, pattern: str, beside: str, directory: bool) -> Sequence[str]:
+        return sorted(path for path in self if fnmatch(path, f"{pattern}/*" if directory else pattern))
+
+
+def read(text: str, **others: str) -> Interfaces:
+    return parse("i", Files(i=text, **others))
+
+
+def options(interfaces: Interfaces, name: str) -> list[tuple[str, str]]:
+    return [(option.name, option.value) for stanza in interfaces.of(name) for option in stanza.options]
+
+
+def problems(interfaces: Interfaces) -> list[str]:
+    return [str(problem) for problem in interfaces.problems]
+
+
+def test_a_stanza_has_a_family_a_method_and_options_with_their_places() -> None:
+    found = read("iface vlan72 inet manual\n    vlan-raw-device bond0\n")
+    assert found.stanzas == (
+        Stanza("vlan72", "inet", "manual", (Option("vlan-raw-device", "bond0", "i:2"),), "i:1"),
+    )
+
+
+def test_underscores_and_capitals_are_the_same_as_for_a_hook() -> None:
+    assert options(read("iface a inet manual\n Bridge_Ports x\n bridge-fd 0\n"), "a") == [
+        ("bridge-ports", "x"), ("bridge-fd", "0"),
+    ]
+
+
+def test_a_backslash_joins_lines_and_comments_are_skipped_in_front_of_lines_only() -> None:
+    text = "# c \\\nauto a\niface a inet manual\n    bridge_ports x \\\n      y z\n    # inner \\\n    stp off # no\n"
+    assert options(read(text), "a") == [("bridge-ports", "x       y z"), ("stp", "off # no")]
+
+
+def test_a_continued_line_swallows_a_comment_as_ifupdown_does() -> None:
+    assert options(read("iface a inet manual\n   a b \\\n# not comment\n   c d\n"), "a") == [
+        ("a", "b # not comment"), ("c", "d"),
+    ]
+
+
+def test_auto_and_allow_lines_keep_their_order_and_class() -> None:
+    found = read("auto lo b\nallow-hotplug eth9\nallow-auto a\n")
+    assert found.listed("auto") == ("lo", "b", "a")
+    assert found.listed("hotplug") == ("eth9",)
+
+
+def test_inherits_puts_the_options_of_an_earlier_stanza_in_front() -> None:
+    text = "iface a inet manual\n mtu 1500\niface b inherits a\n fd 0\niface c inet static inherits a\n mtu? 9000\n new? 1\n"
+    found = read(text)
+    assert options(found, "b") == [("mtu", "1500"), ("fd", "0")]
+    assert found.of("b")[0].method == "manual"
+    assert options(found, "c") == [("mtu", "1500"), ("new", "1")]
+
+
+def test_sourced_files_are_read_in_place_and_end_a_stanza() -> None:
+    found = read("iface a inet manual\n x 1\nsource s*\nauto a\n", s1="auto b\niface b inet manual\n y 2\n")
+    assert found.listed("auto") == ("b", "a")
+    assert options(found, "b") == [("y", "2")]
+
+
+def test_an_error_costs_the_rest_of_its_file_and_nothing_else() -> None:
+    found = read("source s1\nauto z\n", s1="auto a\niface a inet manual\n k v\niface b inet foo\niface c inet manual\n")
+    assert [stanza.name for stanza in found.stanzas] == ["a"]
+    assert found.listed("auto") == ("a", "z")
+    assert problems(found) == ["s1:4: iface b: inet foo is not known to ifupdown; the rest of the file is not read"]
+
+
+@pytest.mark.parametrize("text, message", [
+    ("iface a inet manual\n mtu\n", "i:2: mtu has no value"),
+    ("mtu 1500\n", "i:1: mtu stands outside of a stanza"),
+    ("auto a\n up x\n", "i:2: up stands outside of a stanza"),
+    ("iface a\n", "i:1: iface a: no family no method is not known to ifupdown"),
+    ("iface a inet manual inherits b\n", "i:1: iface a inherits from b, which is not defined before it"),
+    ("iface\n", "i:1: iface : no family no method is not known to ifupdown"),
+    ("iface a inherits\n", "i:1: iface a inherits from , which is not defined before it"),
+])
+def test_what_ifupdown_refuses_is_told_with_its_place(text: str, message: str) -> None:
+    assert problems(read(text)) == [f"{message}; the rest of the file is not read"]
+
+
+def test_a_file_that_is_missing_or_sources_itself_is_told() -> None:
+    assert problems(parse("nix", Files())) == ["nix: cannot be read: No such file or directory"]
+    assert problems(read("source i\nauto a\n")) == ["i: the file sources itself"]
+
+
+def test_words_after_the_method_are_told_and_ignored() -> None:
+    found = read("iface a inet manual extra words\n x 1\n")
+    assert problems(found) == ["i:1: iface a: extra words is not understood and ignored"]
+    assert options(found, "a") == [("x", "1")]
+
+
+def test_a_mapping_takes_the_lines_that_follow_it() -> None:
+    found = read("mapping eth*\n script x\n map a b\nauto a\n")
+    assert not found.problems and found.mappings == ("eth*",)
+
+
+def test_selected_are_the_names_and_patterns_of_the_class() -> None:
+    found = read("auto lo /eth*\nauto b c=logical mac/00:*\nallow-hotplug h\n")
+    assert selected(found, "auto", {"eth1", "eth0", "x"}) == ("lo", "eth0", "eth1", "b")
+    assert selected(found, "hotplug", ()) == ("h",)
+    assert selected(read("auto /eth*/2\n"), "auto", {"eth1", "eth0", "eth2"}) == ("eth1",)
+
+
+def test_what_has_no_scripts_a_mapping_or_an_exclusion_is_not_selected() -> None:
+    found = read("auto a b eth0 x\nno-scripts b\nmapping eth*\n script s\n")
+    assert selected(found, "auto", (), ["x"]) == ("a",)
+
+
+def test_the_stanza_that_ifup_hands_over_replaces_those_of_its_family() -> None:
+    text = "iface a inet manual\n x 1\niface a inet manual\n x 2\niface a inet6 auto\n y 1\niface b inet manual\n z 1\n"
+    found = read(text)
+    mine = Stanza("a", "inet", "manual", (Option("x", "3"),))
+    replaced = with_stanza(found, mine)
+    assert options(replaced, "a") == [("x", "3"), ("y", "1")]
+    assert [stanza.name for stanza in replaced.stanzas] == ["a", "a", "b"]
+    assert options(with_stanza(found, Stanza("new", "inet", "manual", (Option("k", "v"),))), "new") == [("k", "v")]
+
+
+@pytest.mark.parametrize("words, environment, interfaces, exclude", [
+    (["-a"], {}, "/etc/network/interfaces", ()),
+    (["-a", "-i", "/tmp/x"], {}, "/tmp/x", ()),
+    (["-i/tmp/x", "--exclude=lo", "-X", "eth*"], {}, "/tmp/x", ("lo", "eth*")),
+    (["--interfaces=/tmp/x", "a"], {"EXCLUDE_INTERFACES": "b"}, "/tmp/x", ()),
+    (["-a", "--read-environment"], {"EXCLUDE_INTERFACES": "b c"}, "/etc/network/interfaces", ("b", "c")),
+])
+def test_how_ifup_was_called_decides_which_files_are_read(
+    words: list[str], environment: dict[str, str], interfaces: str, exclude: tuple[str, ...]
+) -> None:
+    call = parse_call(words, environment)
+    assert (call.interfaces, call.exclude) == (interfaces, exclude)

@@ -1,0 +1,249 @@
+"""What one interface's stanzas say about its link. Pure; ValueError, with a sentence about the option, for nonsense."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from xen_legi.net import values
+from xen_legi.net.options import TABLE, Known, find
+from xen_legi.net.stanzas import Message, Option, Stanza
+
+Setting = tuple[Known, str]
+_LONGEST_NAME = 15
+_LISTS = (values.addresses, values.devices)  # read all lines of an option, not only the last
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link as it shall be. What is empty is not decided by the stanzas and left as it is."""
+
+    name: str
+    kind: str = ""  # bridge, vlan, bond; nothing: a device that must be there already
+    ours: bool = False  # the stanzas have an option of ours
+    where: str = ""
+    settings: tuple[Setting, ...] = ()  # attributes of a bridge or bond
+    ports: tuple[str, ...] = ()
+    port_settings: tuple[tuple[str, Known, str], ...] = ()  # (port, option, value)
+    lower: str = ""  # raw device of a VLAN
+    vlan: str = ""
+    protocol: str = ""
+    over: "Link | None" = None  # xen-vlan: the VLAN that a bridge makes for itself
+    joins: str = ""  # bond-master
+    mtu: int = 0
+    own_mtu: bool = True  # no: a link above needs at least that
+    address: str = ""  # MAC address, or (bridge-hw) the device to take it from
+    wait: float = 0  # bridge-waitport: seconds, and for which ports
+    wait_ports: tuple[str, ...] = ()
+    master: str = ""  # from here on: what the other links decide
+    carries: bool = False  # a port or a raw device: somebody must bring it up before what stands on it
+    silent: bool = False  # must not get an IPv6 address by itself
+
+
+def describe(name: str, stanzas: Iterable[Stanza], devices: Collection[str]) -> tuple[Link, list[Message]]:
+    """Return the link of an interface and remarks about options that are not done. Raise ValueError for nonsense."""
+    stanzas = list(stanzas)
+    given = _Given([option for stanza in stanzas for option in stanza.options])
+    link = Link(name, ours=any(known.ours for known, _ in given.known), where=stanzas[0].where if stanzas else "")
+    remarks = [Message(link.where or name, f"{name}: {known.name} {known.help}") for known in given.remarks()]
+    if not link.ours:
+        return replace(link, mtu=_mtu(given), address=_address(given)), []
+    given.read("name", name, values.device)
+    link = replace(link, kind=_kind(given), joins=given.value("bond-master"), mtu=_mtu(given), address=_address(given))
+    return _COMPLETE.get(link.kind, _device)(link, given, devices), remarks
+
+
+def implicit(link: Link) -> Link:
+    """Given a link that no stanza describes: DEVICE.ID is a VLAN, anything else must be there already."""
+    raw, vlan = _from_name(link.name)
+    if not raw or not values.is_vlan_id(vlan):
+        return link
+    return replace(link, kind="vlan", lower=raw, vlan=vlan, protocol="802.1Q")
+
+
+class _Given:
+    """The options of an interface that we know."""
+
+    def __init__(self, options: Iterable[Option]) -> None:
+        found = ((find(option.name), option) for option in options)
+        self.known = [(known, option) for known, option in found if known]
+
+    def has(self, name: str) -> bool:
+        return any(known.name == name for known, _ in self.known)
+
+    def lines(self, name: str) -> list[str]:
+        """Return the values of a list option: one string a line."""
+        return [line for known, option in self.known if known.name == name for line in option.value.splitlines()]
+
+    def words(self, name: str) -> list[str]:
+        """Return the words of a list option, over all its lines."""
+        return " ".join(self.lines(name)).split()
+
+    def value(self, name: str) -> str:
+        """Return the value of an option that has one value: the last line wins. Raise ValueError if it is nonsense."""
+        found = [(known, option) for known, option in self.known if known.name == name]
+        if not found:
+            return ""
+        known, option = found[-1]
+        lines = option.value.splitlines()
+        return self.read(option.name, " ".join(lines if known.read in _LISTS else lines[-1:]).strip(), known.read)
+
+    def read(self, name: str, value: str, read: Callable[[str], str]) -> str:
+        try:
+            return read(value)
+        except ValueError as error:
+            raise ValueError(f"{name} {value!r} {error}") from None
+
+    def remarks(self) -> list[Known]:
+        return [known for known in TABLE if known.kind == "remark" and self.has(known.name)]
+
+    def settings(self, kind: str) -> tuple[Setting, ...]:
+        return tuple((known, self.value(known.name)) for known in TABLE if known.kind == kind and self.has(known.name))
+
+
+def _kind(given: _Given) -> str:
+    if given.has("bond-master"):
+        return ""
+    kinds = {known.link for known, _ in given.known} - {""}
+    if given.has("xen-vlan"):
+        kinds -= {"vlan"}  # vlan-protocol is that of its VLAN
+    if len(kinds) > 1:
+        raise ValueError(f"has options of a {' and of a '.join(sorted(kinds))}: one interface is one of them")
+    return next(iter(kinds), "")
+
+
+def _device(link: Link, given: _Given, devices: Collection[str]) -> Link:
+    return link
+
+
+def _vlan(link: Link, given: _Given, devices: Collection[str]) -> Link:
+    raw, vlan = _from_name(link.name)
+    raw, vlan = given.value("vlan-raw-device") or raw, given.value("vlan-id") or vlan
+    if not raw:
+        raise ValueError("vlan-raw-device is missing")
+    if not vlan:
+        raise ValueError(f"no VLAN ID: give vlan-id, or a name like vlan72 or {raw}.72")
+    if not values.is_vlan_id(vlan):
+        raise ValueError(f"VLAN ID {vlan} is not a number from 1 to 4094")
+    if raw == link.name:
+        raise ValueError("vlan-raw-device is the VLAN itself")
+    return replace(link, lower=raw, vlan=vlan, protocol=given.value("vlan-protocol") or "802.1Q")
+
+
+def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
+    settings = {known.name: (known, value) for known, value in given.settings("bridge")}
+    settings.setdefault("bridge-stp", (_of("bridge-stp"), "0"))
+    if settings["bridge-stp"][1] == "0":
+        settings.setdefault("bridge-fd", (_of("bridge-fd"), "0"))
+    seconds, *wait_ports = given.words("bridge-waitport") or ["0"]
+    given.value("bridge-maxwait")
+    ports = tuple(port for port in _ports(given, "bridge-ports", devices) if port != link.name)
+    return replace(
+        link,
+        settings=tuple(settings.values()),
+        ports=ports,
+        port_settings=_pairs(given, "bridge-pathcost", " ") + _pairs(given, "bridge-portprio", " "),
+        over=_over(given) if given.has("xen-vlan") else None,
+        address=_bridge_address(given) or link.address,
+        wait=int(given.read("bridge-waitport", seconds, values.centiseconds)) / 100,
+        wait_ports=tuple(wait_ports) or ports,
+    )
+
+
+def _bond(link: Link, given: _Given, devices: Collection[str]) -> Link:
+    settings = given.settings("bond")
+    if not any(given.has(name) for name in ("bond-miimon", "bond-arp-interval")):
+        settings = ((_of("bond-miimon"), "100"), *settings)  # a bond that nobody watches never leaves a dead port
+    ports = _ports(given, "bond-slaves", devices)
+    return replace(link, settings=settings, ports=ports, port_settings=_pairs(given, "bond-queue-id", ":"))
+
+
+_COMPLETE = {"vlan": _vlan, "bridge": _bridge, "bond": _bond}
+
+
+def _of(name: str) -> Known:
+    return next(known for known in TABLE if known.name == name)
+
+
+def _over(given: _Given) -> Link:
+    """Return the VLAN of `xen-vlan ID DEVICE`."""
+    words = given.lines("xen-vlan")[-1].split()
+    if len(words) != 2:
+        raise ValueError(f"xen-vlan {' '.join(words)!r} is not a VLAN ID and a device, as in xen-vlan 72 bond0")
+    vlan, raw = given.read("xen-vlan", words[0], values.vlan_id), given.read("xen-vlan", words[1], values.device)
+    name = f"{raw}.{vlan}"
+    if len(name) > _LONGEST_NAME:
+        name = f"vlan{vlan}"
+    return Link(name, "vlan", lower=raw, vlan=vlan, protocol=given.value("vlan-protocol") or "802.1Q")
+
+
+def _from_name(name: str) -> tuple[str, str]:
+    """Given vlan72, vlan0072 or bond0.72, return (raw device or nothing, VLAN ID); two times nothing for other names."""
+    if match := re.fullmatch(r"vlan0*(\d+)", name):
+        return "", match[1]
+    if match := re.fullmatch(r"(.+)\.0*(\d+)", name):
+        return match[1], match[2]
+    return "", ""
+
+
+def _mtu(given: _Given) -> int:
+    return int(given.value("mtu") or 0)
+
+
+def _address(given: _Given) -> str:
+    """Return the MAC address of `hwaddress`. What else ifupdown takes there (random) it does itself, after us."""
+    words = given.value("hwaddress").lower().split()
+    if not words or words[-1].startswith("random"):
+        return ""
+    return given.read("hwaddress", words[-1], values.mac)
+
+
+def _bridge_address(given: _Given) -> str:
+    value = given.value("bridge-hw").removeprefix("MAC").strip()
+    if not value:
+        return ""
+    return given.read("bridge-hw", value, values.mac if values.is_mac(value) else values.device)
+
+
+def _ports(given: _Given, name: str, devices: Collection[str]) -> tuple[str, ...]:
+    """Return the names that a list of ports stands for, each once."""
+    words = given.words(name)
+    if words in ([], ["none"]):
+        return ()
+    if name == "bond-slaves":
+        words = [one for word in words for one in (["regex", "eth.*", "noregex"] if word == "all" else [word])]
+    else:
+        everything = ["regex", "eth.*", "em.*", "en.*", "p[0-9].*", "noregex"]
+        words = [one for word in words for one in (everything if word == "all" else [word])]
+    return tuple(dict.fromkeys(given.read(name, one, values.device) for one in _expand(name, words, devices)))
+
+
+def _expand(name: str, words: Sequence[str], devices: Collection[str]) -> Iterable[str]:
+    by_pattern = False
+    for word in words:
+        if word in ("regex", "noregex"):
+            by_pattern = word == "regex"
+        elif by_pattern:
+            yield from sorted(device for device in devices if _matches(name, word, device))
+        else:
+            yield word
+
+
+def _matches(name: str, pattern: str, device: str) -> bool:
+    try:
+        return bool(re.fullmatch(pattern, device))
+    except re.error as error:
+        raise ValueError(f"{name}: {pattern!r} is not a regular expression: {error}") from None
+
+
+def _pairs(given: _Given, name: str, separator: str) -> tuple[tuple[str, Known, str], ...]:
+    """Return (port, option, value) of an option that gives a value to each of some ports."""
+    known = _of(name)
+    words = given.words(name)
+    if separator != " ":
+        words = [part for word in words for part in (word.partition(separator)[0], word.partition(separator)[2])]
+    if len(words) % 2:
+        raise ValueError(f"{name} {' '.join(words)!r} is not pairs of a port and a number")
+    return tuple(
+        (given.read(name, port, values.device), known, given.read(name, value, known.read))
+        for port, value in zip(words[::2], words[1::2], strict=True)
+    )

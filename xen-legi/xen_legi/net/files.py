@@ -1,0 +1,97 @@
+"""The interfaces files on disk, and what the ifup or ifdown that called us was told."""
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xen_legi.net import stanzas
+
+INTERFACES = "/etc/network/interfaces"
+STATE = Path("/run/network/ifstate")
+
+
+class Disk:
+    """Files as interfaces(5) finds them."""
+
+    def read(self, path: str) -> str:
+        """Return a file's text."""
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+
+    def expand(self, pattern: str, beside: str, directory: bool) -> Sequence[str]:
+        """Return the files of a `source` line; of a directory those with names that run-parts would take."""
+        found = sorted(glob.glob(os.path.join(os.path.dirname(beside), pattern)))
+        if not directory:
+            return [path for path in found if not os.path.isdir(path)]
+        inside = (os.path.join(path, name) for path in found if os.path.isdir(path) for name in sorted(os.listdir(path)))
+        return [path for path in inside if re.fullmatch(r"[a-zA-Z0-9_-]+", os.path.basename(path))]
+
+
+def load(path: str = INTERFACES) -> stanzas.Interfaces:
+    """Read the interfaces file and all that it sources."""
+    return stanzas.parse(path, Disk())
+
+
+def configured() -> frozenset[str]:
+    """Return the interfaces that ifupdown holds for up, those that it is just bringing up included."""
+    try:
+        lines = STATE.read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return frozenset()
+    return frozenset(line.partition("=")[0] for line in lines)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """How ifup was called, as far as it decides what `ifup -a` will do."""
+
+    interfaces: str = INTERFACES
+    exclude: tuple[str, ...] = ()
+
+
+def caller(pid: int | None = None) -> Caller:
+    """Find the ifup or ifdown above us and return how it was called; the defaults when there is none."""
+    for ancestor in _ancestors(os.getppid() if pid is None else pid):
+        words = _nul_separated(ancestor / "cmdline")
+        if words and os.path.basename(words[0]) in ("ifup", "ifdown"):
+            environment = dict(word.split("=", 1) for word in _nul_separated(ancestor / "environ") if "=" in word)
+            return parse_call(words[1:], environment)
+    return Caller()
+
+
+def parse_call(words: Sequence[str], environment: Mapping[str, str]) -> Caller:
+    """Given the arguments and the environment of ifup, return what matters of them."""
+    interfaces, exclude = INTERFACES, []
+    if "--read-environment" in words:
+        exclude += environment.get("EXCLUDE_INTERFACES", "").split()
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if word in ("-i", "-X", "--interfaces", "--exclude"):
+            name, value = word, next(rest, "")
+        elif word.startswith(("-i", "-X")):
+            name, value = word[:2], word[2:]
+        if name in ("-i", "--interfaces"):
+            interfaces = value
+        elif name in ("-X", "--exclude"):
+            exclude.append(value)
+    return Caller(interfaces, tuple(exclude))
+
+
+def _ancestors(pid: int, limit: int = 6) -> Iterator[Path]:
+    for _ in range(limit):
+        here = Path("/proc") / str(pid)
+        yield here
+        try:
+            pid = int((here / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return
+
+
+def _nul_separated(path: Path) -> list[str]:
+    try:
+        return path.read_bytes().decode(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []

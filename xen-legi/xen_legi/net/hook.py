@@ -1,0 +1,135 @@
+"""What ifup and ifdown call, through the guard in hooks/ifupdown. See xen-legi-interfaces(5).
+
+Before `ifup -a` (interface --all) all that it will need is made at once. The call for an interface makes what is
+missing of it and says what cannot be; after `ifdown` its link goes, and what was made for it alone.
+"""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, fail
+from xen_legi.net import files, kernel, stamps, stanzas
+from xen_legi.net.apply import batch, carry_out, undo
+from xen_legi.net.describe import Link
+from xen_legi.net.links import desired
+from xen_legi.net.removal import removal
+from xen_legi.net.stanzas import Interfaces, Option, Stanza
+from xen_legi.steps import lock
+
+_LOCK_SECONDS = 60
+_SYS = "/sys/class/net"
+
+
+def main(environment: Mapping[str, str]) -> int:
+    """Do what ifupdown's environment asks for and return the exit status. The --all call always succeeds."""
+    interface, phase = environment.get("IFACE", ""), environment.get("PHASE", "")
+    if environment.get("ADDRFAM") == "meta":
+        if phase == "pre-up":
+            _never_failing(all_up, environment.get("LOGICAL", "auto"))
+        return EXIT_OK
+    try:
+        if phase == "pre-up":
+            one_up(interface, environment)
+        elif phase == "post-down":
+            one_down(interface, environment)
+    except Problem as problem:
+        hint = f" ({problem.hint})" if problem.hint else ""
+        say(f"{interface}: {problem.message}{hint}")
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def say(text: str) -> None:
+    """Tell the administrator; at boot this is the journal of networking.service."""
+    print(f"xen-legi: {text}", file=sys.stderr, flush=True)
+
+
+def all_up(class_: str) -> None:
+    """Make all links that `ifup -a` is about to configure, in one batch, and leave a stamp for each that is right.
+
+    What cannot be made is left to the call for that interface, which says why.
+    """
+    caller = files.caller()
+    interfaces = files.load(caller.interfaces)
+    with _alone():
+        devices = os.listdir(_SYS)
+        up = files.configured()
+        names = [name for name in stanzas.selected(interfaces, class_, devices, caller.exclude) if name not in up]
+        wanted = desired(interfaces, names, devices)
+        for remark in wanted.remarks:
+            say(str(remark))
+        outcome = carry_out(wanted)
+    good = {name: link for name, link in wanted.links.items() if name not in {**outcome.errors, **outcome.missing}}
+    stamps.write(interfaces.stanzas, good)
+    made = sum(step.do.startswith("link add") for step in outcome.done)
+    if made:
+        say(f"{made} links made")
+
+
+def one_up(interface: str, environment: Mapping[str, str]) -> None:
+    """Make an interface's link, or what is missing of it. Raise Problem if it cannot be what its stanza says."""
+    interfaces = _with_environment(interface, environment)
+    _wait_for_ports(desired(interfaces, [interface], os.listdir(_SYS)).links.get(interface))
+    with _alone():
+        wanted = desired(interfaces, [interface], os.listdir(_SYS))
+        for remark in wanted.remarks:
+            say(str(remark))
+        outcome = carry_out(wanted)
+        if interface in outcome.errors:
+            undo(outcome.done)
+            fail(outcome.errors[interface])
+    if interface in outcome.missing:
+        say(f"{interface}: {outcome.missing[interface]}")
+
+
+def one_down(interface: str, environment: Mapping[str, str]) -> None:
+    """Remove an interface's link and what was made for it alone, when the last of its stanzas goes down."""
+    interfaces = _with_environment(interface, environment)
+    if stamps.later_stanza(interface, environment.get("ADDRFAM", "inet"), interfaces):
+        return
+    wanted = desired(interfaces, [interface], os.listdir(_SYS))
+    with _alone():
+        lines = removal(interface, wanted, kernel.read(), files.configured())
+        if lines and batch(lines, force=True).status != 0 and os.path.exists(f"{_SYS}/{interface}"):
+            fail("its link cannot be removed", hint=f"try: ip link del dev {interface}")
+
+
+def stanza_of(interface: str, environment: Mapping[str, str]) -> Stanza:
+    """Return the stanza that ifupdown hands over in IF_* variables."""
+    prefix = "IF_"
+    given = sorted((name.removeprefix(prefix), value) for name, value in environment.items() if name.startswith(prefix))
+    options = tuple(Option(stanzas.canonical(name), value) for name, value in given)
+    return Stanza(interface, environment.get("ADDRFAM", "inet"), environment.get("METHOD", "manual"), options)
+
+
+def _with_environment(interface: str, environment: Mapping[str, str]) -> Interfaces:
+    """Return the files' stanzas, with that of the interface as ifupdown gave it to us: mappings have been applied."""
+    return stanzas.with_stanza(files.load(files.caller().interfaces), stanza_of(interface, environment))
+
+
+def _wait_for_ports(link: Link | None) -> None:
+    """Wait, for bridge-waitport and at most as long as that says, until the bridge's ports are there."""
+    deadline = time.monotonic() + (link.wait if link else 0)
+    while link and time.monotonic() < deadline:
+        if all(os.path.exists(f"{_SYS}/{port}") for port in link.wait_ports):
+            return
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other hooks of ours away while we read the state, plan and act: ifup runs in several processes at boot."""
+    with lock("net", what="the network of this host", wait=_LOCK_SECONDS):
+        yield
+
+
+def _never_failing(job: Callable[[str], None], argument: str) -> None:
+    try:
+        job(argument)
+    except Problem as problem:
+        say(f"{problem.message}; each interface is now brought up by itself")
+    except Exception as error:  # a failure here would leave the whole host without network
+        say(f"{type(error).__name__}: {error}; each interface is now brought up by itself")

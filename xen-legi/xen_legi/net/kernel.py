@@ -1,0 +1,67 @@
+"""The links that the kernel has, from `ip -json -details link`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xen_legi.run import run_json
+
+GROUP = 0x163E  # link group of all links that we make, the tail of Xen's MAC prefix 00:16:3e; `ip link show group 5694`
+
+
+@dataclass(frozen=True)
+class Device:
+    """A network device. `attributes` are those of its kind, `port` those that it has as the port of its master, as text."""
+
+    name: str
+    kind: str = ""  # bridge, vlan, bond, veth, ...; nothing for hardware
+    address: str = ""
+    permanent: str = ""  # the address that the hardware has by itself
+    mtu: int = 1500
+    up: bool = False
+    master: str = ""
+    lower: str = ""
+    silent: bool = False  # gets no IPv6 address by itself
+    ours: bool = False
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    port: Mapping[str, str] = field(default_factory=dict)
+
+
+State = Mapping[str, Device]
+
+
+def read() -> dict[str, Device]:
+    """Return all devices of this network namespace by name."""
+    return parse(run_json(["ip", "-json", "-details", "link", "show"]))
+
+
+def parse(rows: list[dict[str, Any]]) -> dict[str, Device]:
+    """Given what `ip -json -details link` prints, return the devices by name."""
+    return {row["ifname"]: _device(row) for row in rows if "ifname" in row}
+
+
+def _device(row: dict[str, Any]) -> Device:
+    info = row.get("linkinfo", {})
+    return Device(
+        name=row["ifname"],
+        kind=info.get("info_kind", ""),
+        address=row.get("address", ""),
+        permanent=row.get("permaddr", "") or row.get("address", ""),
+        mtu=row.get("mtu", 0),
+        up="UP" in row.get("flags", ()),
+        master=row.get("master", ""),
+        lower=row.get("link") or "",
+        silent=row.get("inet6_addr_gen_mode") in ("none", None),
+        ours=row.get("group") == str(GROUP),
+        attributes={key: _text(value) for key, value in info.get("info_data", {}).items()},
+        port={key: _text(value) for key, value in info.get("info_slave_data", {}).items()},
+    )
+
+
+def _text(value: object) -> str:
+    """Return a value of the JSON as the word that `ip` would take for it."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value)

@@ -1,0 +1,171 @@
+"""From stanzas to the links that they want: bridges, VLANs, bonds, and the devices that these stand on. Pure.
+
+A name is wanted when ifup is to bring it up, or when what is wanted needs it: a bridge its ports, a VLAN its raw
+device, a port with bond-master its bond. A stanza that makes no sense costs itself only: its message is kept under
+its name, and the rest goes on.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+
+from xen_legi.net.describe import Link, describe, implicit
+from xen_legi.net.stanzas import Interfaces, Message, Stanza
+
+
+@dataclass(frozen=True)
+class Desired:
+    """Links by name, each after what must be made before it; why others are not among them; what is worth saying."""
+
+    links: dict[str, Link] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    remarks: tuple[Message, ...] = ()
+
+
+def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[str]) -> Desired:
+    """Return what these interfaces need. `devices` are the names that the kernel has, for `all`, regex and the like."""
+    builder = _Builder(interfaces, devices)
+    for name in names:
+        builder.add(name, needed=False)
+    builder.hang()
+    links = {name: builder.finished(name) for name in builder.in_order()}
+    return Desired(_with_mtus(links, builder.errors), builder.errors, tuple(builder.remarks))
+
+
+class _Builder:
+    """The links found so far."""
+
+    def __init__(self, interfaces: Interfaces, devices: Collection[str]) -> None:
+        self.devices = devices
+        self.stanzas: dict[str, list[Stanza]] = {}
+        self.joining: dict[str, list[str]] = {}  # bond -> ports whose stanzas name it
+        for stanza in interfaces.stanzas:
+            self.stanzas.setdefault(stanza.name, []).append(stanza)
+            for option in stanza.options:
+                if option.name == "bond-master":
+                    self.joining.setdefault(option.value, []).append(stanza.name)
+        self.vlans = _vlans_of(interfaces)
+        self.uplinks = _uplinks_of(interfaces)
+        self.links: dict[str, Link] = {}
+        self.errors: dict[str, str] = {}
+        self.remarks: list[Message] = []
+        self.masters: dict[str, str] = {}
+
+    def add(self, name: str, needed: bool) -> None:
+        """Take in an interface and what it needs; one that is not ours only when another needs it."""
+        if name in self.links or name in self.errors:
+            return
+        try:
+            link, remarks = describe(name, self.stanzas.get(name, ()), self.devices)
+        except ValueError as error:
+            self.errors[name] = str(error)
+            return
+        if not link.ours:
+            if not needed:
+                return
+            link = implicit(link)
+        self.remarks += remarks
+        self.links[name] = self.with_ports(link)
+        for other in (*self.links[name].ports, link.lower, link.joins):
+            if other:
+                self.add(other, needed=True)
+
+    def with_ports(self, link: Link) -> Link:
+        """Add the ports that ask for this bond themselves, and the VLAN of a bridge that is written as one stanza."""
+        if link.kind == "bond":
+            return replace(link, ports=tuple(dict.fromkeys((*link.ports, *self.joining.get(link.name, ())))))
+        if link.over:
+            raw, vlan = link.over.lower, link.over.vlan
+            port = self.vlans.get((raw, vlan, link.over.protocol), link.over.name)
+            if port == link.over.name and port not in self.stanzas:
+                self.links.setdefault(port, link.over)
+                self.add(raw, needed=True)
+            return replace(link, ports=tuple(dict.fromkeys((port, *link.ports))))
+        return link
+
+    def hang(self) -> None:
+        """Give each port its master; a port can have one only."""
+        for link in list(self.links.values()):
+            for port in link.ports:
+                master = self.masters.setdefault(port, link.name)
+                if master != link.name:
+                    self.errors[link.name] = f"{port} is already a port of {master}"
+                    self.links.pop(link.name, None)
+
+    def finished(self, name: str) -> Link:
+        """Return a link with what depends on the others."""
+        link = self.links[name]
+        carriers = {one.lower for one in self.links.values()}
+        manual = all(stanza.method == "manual" for stanza in self.stanzas.get(name, ()))
+        master = self.masters.get(name, "")
+        return replace(
+            link,
+            master=master if master in self.links else "",
+            carries=bool(master) or name in carriers,
+            silent=bool(master) or (manual and (link.kind == "vlan" or name in carriers or name in self.uplinks)),
+        )
+
+    def in_order(self) -> list[str]:
+        """Return the names so that a raw device comes before its VLAN and a master before its ports."""
+        order: dict[str, None] = {}
+        pending: set[str] = set()
+
+        def visit(name: str) -> None:
+            if name in order or name not in self.links:
+                return
+            if name in pending:
+                self.errors[name] = "stands, through its ports or its raw device, on itself"
+                return
+            pending.add(name)
+            visit(self.masters.get(name, ""))
+            visit(self.links[name].lower)
+            order[name] = None
+            if self.links[name].kind == "bond":  # complete before what stands on it
+                for port in (one for one in self.links[name].ports if one not in pending):
+                    visit(port)
+
+        for name in list(self.links):
+            visit(name)
+        return [name for name in order if name not in self.errors]
+
+
+def _vlans_of(interfaces: Interfaces) -> dict[tuple[str, str, str], str]:
+    """Return the names of the VLANs that have a stanza, by (raw device, ID, protocol)."""
+    found: dict[tuple[str, str, str], str] = {}
+    for stanza in interfaces.stanzas:
+        if stanza.has("vlan-raw-device"):
+            try:
+                link, _ = describe(stanza.name, (stanza,), ())
+            except ValueError:
+                continue
+            found.setdefault((link.lower, link.vlan, link.protocol), link.name)
+    return found
+
+
+def _uplinks_of(interfaces: Interfaces) -> frozenset[str]:
+    """Return what is named anywhere as a raw device or as a port: also an interface that is brought up alone is one."""
+    words = {
+        word for stanza in interfaces.stanzas for option in stanza.options for word in option.value.split()
+        if option.name in ("vlan-raw-device", "xen-vlan", "bridge-ports")
+    }
+    return frozenset(words | {word.rpartition(".")[0] for word in words})
+
+
+def _with_mtus(links: dict[str, Link], errors: dict[str, str]) -> dict[str, Link]:
+    """Give what lies below a link with an MTU the same, where it has none of its own."""
+    wanted = {name: link.mtu for name, link in links.items()}
+
+    def push(name: str) -> None:
+        link = links[name]
+        for below in (link.lower, *(link.ports if link.kind == "bridge" else ())):
+            if below in links and not links[below].mtu and wanted[below] < wanted[name]:
+                wanted[below] = wanted[name]
+                push(below)
+
+    for name in links:
+        push(name)
+    for name, link in links.items():
+        lower = links.get(link.lower)
+        if lower and lower.mtu and wanted[name] > lower.mtu:
+            errors[name] = f"mtu {wanted[name]} does not fit on {lower.name}, which has mtu {lower.mtu}"
+    good = (link for name, link in links.items() if name not in errors)
+    return {link.name: replace(link, mtu=wanted[link.name], own_mtu=bool(link.mtu)) for link in good}

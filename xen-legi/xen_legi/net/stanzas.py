@@ -1,0 +1,251 @@
+"""The stanzas of interfaces(5), read as ifupdown reads them; pure, and never an exception for what a file holds.
+
+ifupdown drops the rest of a file at its first error (and refuses to run when that file is the first one); so do we,
+and keep the error as a Message for `xen-legi net check`. Option names are kept with `-` and in lower case, because
+that is all that a hook sees of them: IF_BRIDGE_PORTS is bridge-ports, bridge_ports and Bridge-Ports alike.
+"""
+
+import fnmatch
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+METHODS = {
+    "inet": "loopback static manual dhcp bootp tunnel ppp wvdial ipv4ll",
+    "inet6": "loopback auto dhcp static manual v4tunnel 6to4",
+    "ipx": "static dynamic",
+    "can": "static",
+}
+COMMANDS = frozenset({"pre-up", "up", "post-up", "down", "pre-down", "post-down"})
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something to tell about a place (file:line, or the interface when there is no file)."""
+
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One line of a stanza."""
+
+    name: str
+    value: str
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Stanza:
+    """One `iface`, with the options that it inherits in front of its own."""
+
+    name: str
+    family: str
+    method: str
+    options: tuple[Option, ...] = ()
+    where: str = ""
+
+    def has(self, name: str) -> bool:
+        """Tell whether an option is set."""
+        return any(option.name == name for option in self.options)
+
+
+@dataclass(frozen=True)
+class Interfaces:
+    """All that the files say. `classes` keeps the order of its lines: ifup goes by it. auto is a class like others."""
+
+    stanzas: tuple[Stanza, ...] = ()
+    classes: tuple[tuple[str, str], ...] = ()  # (class, interface or pattern)
+    no_scripts: tuple[str, ...] = ()
+    mappings: tuple[str, ...] = ()
+    problems: tuple[Message, ...] = ()
+
+    def of(self, name: str) -> tuple[Stanza, ...]:
+        """Return the stanzas of an interface, in the order of the files."""
+        return tuple(stanza for stanza in self.stanzas if stanza.name == name)
+
+    def listed(self, class_: str) -> tuple[str, ...]:
+        """Return what the lines of a class name, patterns as they are written."""
+        return tuple(name for owner, name in self.classes if owner == class_)
+
+
+class Source(Protocol):
+    """Where the parser gets files from: the disk, or a test's dictionary."""
+
+    def read(self, path: str) -> str:
+        """Return a file's text; raise OSError if that cannot be."""
+
+    def expand(self, pattern: str, beside: str, directory: bool) -> Sequence[str]:
+        """Return the files that `source` (or `source-directory`) PATTERN in the file `beside` stands for, sorted."""
+
+
+class _Stop(Exception):
+    """The rest of this file is not read."""
+
+
+def canonical(name: str) -> str:
+    """Return an option's name as this program writes it."""
+    return name.lower().replace("_", "-")
+
+
+def parse(path: str, source: Source) -> Interfaces:
+    """Read a file and what it sources. Never raises for what they hold: see Interfaces.problems."""
+    reader = _Reader(source)
+    reader.file(path)
+    return reader.result()
+
+
+def with_stanza(interfaces: Interfaces, stanza: Stanza) -> Interfaces:
+    """Return the same with the interface's stanzas of that family replaced by one (what ifup handed to a hook)."""
+    same = [one for one in interfaces.stanzas if (one.name, one.family) == (stanza.name, stanza.family)]
+    if not same:
+        return replace(interfaces, stanzas=(*interfaces.stanzas, stanza))
+    kept = (stanza if one is same[0] else one for one in interfaces.stanzas if one is same[0] or one not in same)
+    return replace(interfaces, stanzas=tuple(kept))
+
+
+def selected(interfaces: Interfaces, class_: str, devices: Iterable[str], exclude: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the interfaces that `ifup -a` (class auto) brings up as their own stanza, and for which it runs hooks.
+
+    What a mapping script, a logical name or a sysfs pattern decides is left out: the call for that interface knows.
+    """
+    known = sorted(devices)
+    names: dict[str, None] = {}
+    for word in interfaces.listed(class_):
+        names |= dict.fromkeys(_matching(word, known))
+    unwanted = (*interfaces.no_scripts, *interfaces.mappings, *exclude)
+    return tuple(name for name in names if not any(fnmatch.fnmatchcase(name, one.strip("/")) for one in unwanted))
+
+
+def _matching(word: str, devices: Sequence[str]) -> Sequence[str]:
+    """Given NAME or /PATTERN or /PATTERN/N, return names; nothing for what has a logical name or a variable."""
+    if "=" in word:
+        return ()
+    variable, slash, pattern = word.partition("/")
+    if not slash:
+        return (word,)
+    value, _, number = pattern.partition("/")
+    matches = [name for name in devices if fnmatch.fnmatchcase(name, value)]
+    if variable or (number and not number.isdigit()):
+        return ()
+    return matches[int(number) - 1:int(number)] if number else matches
+
+
+def logical_lines(text: str) -> Iterable[tuple[int, str]]:
+    """Yield (number of its first line, line) with continuations joined, without comments and empty lines."""
+    begun, joined = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not begun and (not line.strip() or line.lstrip().startswith("#")):
+            continue
+        begun = begun or number
+        if line.endswith("\\"):
+            joined += line[:-1]
+            continue
+        yield begun, (joined + line).strip()
+        begun, joined = 0, ""
+    if begun and joined.strip():
+        yield begun, joined.strip()
+
+
+class _Reader:
+    """The parser's state over all files."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.stanzas: list[Stanza] = []
+        self.classes: list[tuple[str, str]] = []
+        self.no_scripts: list[str] = []
+        self.mappings: list[str] = []
+        self.problems: list[Message] = []
+        self.open: list[str] = []  # files being read, against a file that sources itself
+        self.block = ""  # what takes the next lines: iface, mapping, or nothing
+
+    def result(self) -> Interfaces:
+        return Interfaces(
+            tuple(self.stanzas), tuple(self.classes), tuple(self.no_scripts), tuple(self.mappings), tuple(self.problems)
+        )
+
+    def file(self, path: str) -> None:
+        if path in self.open:
+            return self.problem(path, "the file sources itself")
+        try:
+            text = self.source.read(path)
+        except OSError as error:
+            return self.problem(path, f"cannot be read: {error.strerror}")
+        self.open.append(path)
+        self.block = ""
+        try:
+            for number, line in logical_lines(text):
+                self.line(line, f"{path}:{number}", path)
+        except _Stop:
+            pass
+        self.block = ""
+        self.open.pop()
+
+    def problem(self, where: str, text: str) -> None:
+        self.problems.append(Message(where, text))
+
+    def stop(self, where: str, text: str) -> None:
+        self.problem(where, f"{text}; the rest of the file is not read")
+        raise _Stop
+
+    def line(self, line: str, where: str, path: str) -> None:
+        word, rest = (*line.split(None, 1), "")[:2]
+        words = rest.split()
+        if word in ("source", "source-directory", "source-dir"):
+            self.block = ""
+            for pattern in words[:1]:
+                for file in self.source.expand(pattern, path, word != "source"):
+                    self.file(file)
+        elif word == "iface":
+            self.iface(words, where)
+        elif word == "mapping":
+            self.block = "mapping"
+            self.mappings += words
+        elif word == "auto" or word.startswith("allow-"):
+            self.block = ""
+            self.classes += [(word.removeprefix("allow-"), name) for name in words]
+        elif word in ("no-scripts", "no-auto-down", "rename"):
+            self.block = ""
+            self.no_scripts += words if word == "no-scripts" else []
+        elif self.block == "iface":
+            self.option(word, rest, where)
+        elif not self.block:
+            self.stop(where, f"{word} stands outside of a stanza")
+
+    def iface(self, words: list[str], where: str) -> None:
+        name, *rest = words or [""]
+        stanza = Stanza(name, "", "", (), where)
+        if rest[:1] != ["inherits"]:
+            family, method = (*rest[:2], "", "")[:2]
+            if method not in METHODS.get(family, "").split():
+                self.stop(where, f"iface {name}: {family or 'no family'} {method or 'no method'} is not known to ifupdown")
+            stanza, rest = replace(stanza, family=family, method=method), rest[2:]
+        if rest[:1] == ["inherits"]:
+            stanza = self.inherit(stanza, (rest[1:] or [""])[0], where)
+        elif rest:
+            self.problem(where, f"iface {name}: {' '.join(rest)} is not understood and ignored")
+        self.stanzas.append(stanza)
+        self.block = "iface"
+
+    def inherit(self, stanza: Stanza, parent: str, where: str) -> Stanza:
+        for one in self.stanzas:
+            if one.name == parent and stanza.family in ("", one.family):
+                return replace(
+                    stanza, family=stanza.family or one.family, method=stanza.method or one.method, options=one.options
+                )
+        self.stop(where, f"iface {stanza.name} inherits from {parent}, which is not defined before it")
+        raise AssertionError
+
+    def option(self, word: str, value: str, where: str) -> None:
+        stanza = self.stanzas[-1]
+        name = canonical(word.removesuffix("?"))
+        if not value:
+            self.stop(where, f"{word} has no value")
+        if word.endswith("?") and stanza.has(name):
+            return
+        self.stanzas[-1] = replace(stanza, options=(*stanza.options, Option(name, value, where)))

@@ -1,0 +1,115 @@
+"""How the value of an option is read: from what a person writes to what `ip` takes and shows.
+
+A reader returns the text that `ip link` takes, which is also what `ip -json` shows afterwards, so that the two can be
+compared; it raises ValueError with the end of a sentence ("is not ...").
+"""
+
+import re
+from collections.abc import Callable
+
+Reader = Callable[[str], str]
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_NAME = re.compile(r"[^\s/:]{1,15}")
+
+
+def text(value: str) -> str:
+    """Take anything."""
+    return value
+
+
+def switch(value: str) -> str:
+    """Take yes/no, on/off, true/false or 1/0; return 1 or 0."""
+    if value.lower() in ("on", "yes", "true", "1"):
+        return "1"
+    if value.lower() in ("off", "no", "false", "0"):
+        return "0"
+    raise ValueError("is neither yes nor no")
+
+
+def on_off(value: str) -> str:
+    """Like switch(), for what `ip` wants as a word."""
+    return "on" if switch(value) == "1" else "off"
+
+
+def centiseconds(value: str) -> str:
+    """Take seconds, perhaps with a fraction; return hundredths, as the bridge counts."""
+    if not re.fullmatch(r"\d+(\.\d+)?", value):
+        raise ValueError("is not a number of seconds")
+    return str(round(float(value) * 100))
+
+
+def number(low: int, high: int) -> Reader:
+    """Return a reader of whole numbers from `low` to `high`."""
+
+    def read(value: str) -> str:
+        if not re.fullmatch(r"\d+", value) or not low <= int(value) <= high:
+            raise ValueError(f"is not a number from {low} to {high}")
+        return str(int(value))
+
+    return read
+
+
+def choice(*names: str) -> Reader:
+    """Return a reader of one of these names, or of its number, as the driver's own parameters take it."""
+
+    def read(value: str) -> str:
+        if value.isdigit() and int(value) < len(names):
+            return names[int(value)]
+        if value.lower() in names:
+            return value.lower()
+        raise ValueError(f"is not one of {', '.join(names)}")
+
+    return read
+
+
+def addresses(value: str) -> str:
+    """Take IP addresses with spaces or commas between them; return them with commas."""
+    words = value.replace(",", " ").split()
+    if not words or not all(re.fullmatch(r"[0-9a-fA-F.:]+", word) for word in words):
+        raise ValueError("is not a list of IP addresses")
+    return ",".join(words)
+
+
+def mac(value: str) -> str:
+    """Take a MAC address, perhaps after the word `ether`; return it in lower case."""
+    word = value.lower().removeprefix("ether").strip()
+    if not _MAC.fullmatch(word):
+        raise ValueError("is not a MAC address")
+    if int(word[:2], 16) & 1:
+        raise ValueError("is a multicast address, which no link can have")
+    return word
+
+
+def is_mac(value: str) -> bool:
+    """Tell whether this is a MAC address and not the name of a device."""
+    return bool(_MAC.fullmatch(value.lower()))
+
+
+def device(value: str) -> str:
+    """Take the name of a network device."""
+    if not _NAME.fullmatch(value) or value in (".", ".."):
+        raise ValueError("is not a name that the kernel takes: at most 15 characters, no blank, slash or colon")
+    return value
+
+
+def devices(value: str) -> str:
+    """Take names of network devices with blanks between them."""
+    return " ".join(device(word) for word in value.split())
+
+
+def vlan_id(value: str) -> str:
+    """Take a VLAN ID."""
+    return number(1, 4094)(value)
+
+
+def vlan_protocol(value: str) -> str:
+    """Take 802.1q or 802.1ad; return it as `ip` shows it."""
+    names = {"802.1q": "802.1Q", "802.1ad": "802.1ad"}
+    if value.lower() not in names:
+        raise ValueError("is neither 802.1q nor 802.1ad")
+    return names[value.lower()]
+
+
+def is_vlan_id(value: str) -> bool:
+    """Tell whether this is a VLAN ID."""
+    return value.isdigit() and 1 <= int(value) <= 4094
