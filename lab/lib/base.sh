@@ -75,11 +75,11 @@ with_lock() {
     echo "process $$: ${0##*/} $LAB_COMMAND" >&9
 }
 
-# timed TEXT CMD...: announce a step, run it, tell how long it took.
+# timed TEXT CMD...: announce a step, run it, tell how long it took. (No `|| return`: it would switch errexit off in CMD.)
 timed() {
     local what=$1 start=$SECONDS
     shift
     say "$what"
-    "$@" || return
+    "$@"
     say "$what: $((SECONDS - start)) s"
 }

@@ -17,7 +17,7 @@ install -m 644 /srv/xen-legi-repo/xen-legi.sources /etc/apt/sources.list.d/xen-l
 apt-get update -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null \
     -o Dir::Etc::SourceList=/etc/apt/sources.list.d/xen-legi.sources -o APT::Get::List-Cleanup=0
 ours=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 'xen-legi*' 2>/dev/null | sed -n 's/^ii *//p')
-[ -z "$ours" ] || DEBIAN_FRONTEND=noninteractive apt-get install --yes -q --reinstall --allow-downgrades $ours
+[ -z "$ours" ] || DEBIAN_FRONTEND=noninteractive apt-get install --yes -q --reinstall --allow-downgrades -o Dpkg::Options::=--force-confold $ours
 END
 }
 

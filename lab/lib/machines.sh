@@ -67,7 +67,7 @@ name_machine() {
     local other lines
     lines=$(for other in $(host_names); do printf '%s %s\n' "$(address_of "$other")" "$other"; done)
     on "$1" "hostname $1; echo $1 >/etc/hostname; printf '%s\n' '127.0.0.1 localhost' \
-        '::1 localhost ip6-localhost ip6-loopback' '$lines' >/etc/hosts"
+        '::1 localhost ip6-localhost ip6-loopback' '$lines' >/etc/hosts; sync"
 }
 
 make_machines() {
@@ -113,7 +113,7 @@ machines_up() {
     if [[ ${#missing[@]} -gt 0 ]]; then
         timed "making ${missing[*]}" make_machines "${missing[@]}"
     fi
-    on_all settle "$@" || exit 1
+    on_all settle "$@"
     for host; do warn_old_box "$host"; done
 }
 

@@ -76,7 +76,7 @@ start_own_libvirt() {
     : >"$RUN/own"
     start_namespace
     start_daemon virtlogd ip netns exec "$NETNS" virtlogd
-    start_daemon libvirtd ip netns exec "$NETNS" "$LAB_DIR/lib/run-libvirtd" "$LAB_ACCEL" "$RUN"
+    start_daemon libvirtd ip netns exec "$NETNS" "$LAB_DIR/lib/run-libvirtd" "$RUN"
     local try
     for try in {1..60}; do
         ! libvirt_answers || return 0
@@ -114,11 +114,11 @@ END
 
 # Network and pool are transient: they are gone when they are stopped.
 start_network() {
-    virsh -q net-list --name | grep -qx "$NETWORK" || virsh -q net-create <(network_xml) >/dev/null
+    virsh -q net-info "$NETWORK" >/dev/null 2>&1 || virsh -q net-create <(network_xml) >/dev/null
 }
 
 start_pool() {
-    virsh -q pool-list --name | grep -qx "$POOL" && return
+    virsh -q pool-info "$POOL" >/dev/null 2>&1 && return
     mkdir -p "$LAB_CACHE/pool"
     virsh -q pool-create-as "$POOL" dir --target "$LAB_CACHE/pool" >/dev/null
 }

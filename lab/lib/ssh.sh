@@ -63,7 +63,7 @@ wait_for_ssh() {
     done
 }
 
-# on_all CMD HOST...: run a function once for each host, all at the same time; fail if one fails.
+# on_all FUNCTION HOST...: run it once for each host, all at the same time; fail if one fails.
 on_all() {
     local run=$1 host pids=() failed=0 pid
     shift

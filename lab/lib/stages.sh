@@ -28,7 +28,7 @@ stage_key() {
         lab/files/*/* lab/box/* lab/Vagrantfile 2>/dev/null; echo "$LAB_SUITE") | sha256sum | cut -c1-12
 }
 
-have_state() { "$LAB" states 2>/dev/null | grep -qw "$1"; }
+have_state() { "$LAB" states 2>/dev/null | grep -w "$1" >/dev/null; }
 
 # Two plain hosts, with empty volume groups, as a preseeded installation leaves them.
 stage_plain() {
@@ -53,9 +53,7 @@ stage_network() {
 }
 
 stage_reboot() {
-    on_both 'systemctl reboot' || true
-    sleep 5
-    "$LAB" up "${HOSTS[@]}"
+    "$LAB" reboot "${HOSTS[@]}"
     on_both 'xl info >/dev/null'
 }
 
