@@ -1,0 +1,87 @@
+"""The kernels of domUs: order of versions, the default, and adding a kernel of dom0."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from xen_legi.errors import Problem
+from xen_legi.kernels import add
+from xen_legi.kernels.store import Kernel, Store, in_order
+
+
+def make(kernel: Kernel) -> None:
+    for path in (kernel.image, kernel.ramdisk, kernel.modules / "modules.dep"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{path.name} of {kernel.version}")
+
+
+def store(tmp_path: Path, *versions: str) -> Store:
+    one = Store(tmp_path / "srv")
+    for version in versions:
+        make(one.kernel(version))
+    return one
+
+
+def test_versions_are_ordered_by_their_numbers() -> None:
+    names = ["6.12.48+deb13-amd64", "6.1.0-18-amd64", "6.9.2-amd64", "6.12.5-amd64", "6.13~rc1-amd64", "6.13-amd64"]
+    assert in_order(names) == ["6.1.0-18-amd64", "6.9.2-amd64", "6.12.5-amd64", "6.12.48+deb13-amd64", "6.13~rc1-amd64",
+                               "6.13-amd64"]
+
+
+def test_the_newest_is_the_default_until_one_is_chosen(tmp_path: Path) -> None:
+    one = store(tmp_path, "6.9.1", "6.12.1")
+    assert one.default().version == "6.12.1"
+    one.choose("6.9.1")
+    assert os.readlink(one.link) == "vmlinuz-6.9.1"
+    make(one.kernel("6.13.0"))
+    assert one.default().version == "6.9.1"
+    one.choose_newest()
+    assert one.default().version == "6.13.0"
+
+
+def test_a_kernel_that_is_not_whole_is_not_listed(tmp_path: Path) -> None:
+    one = store(tmp_path, "6.9.1", "6.12.1")
+    one.kernel("6.12.1").ramdisk.unlink()
+    assert [kernel.version for kernel in one.kernels()] == ["6.9.1"]
+    with pytest.raises(Problem, match="no kernel '6.12.1'"):
+        one.find("6.12.1")
+
+
+def test_without_any_kernel_the_hint_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(Problem) as raised:
+        Store(tmp_path).default()
+    assert "kernel add" in raised.value.hint
+
+
+def test_a_copy_of_the_same_size_and_time_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "b").write_text("y")
+    os.utime(tmp_path / "a", (1, 1))
+    os.utime(tmp_path / "b", (1, 1))
+    os.link(tmp_path / "a", tmp_path / "c")
+    assert add.same(tmp_path / "a", tmp_path / "b") and add.same(tmp_path / "a", tmp_path / "c")
+    os.utime(tmp_path / "b", (1, 2))
+    assert not add.same(tmp_path / "a", tmp_path / "b")
+    assert not add.same(tmp_path / "nothing", tmp_path / "a")
+
+
+def test_only_what_dom0_has_anew_is_taken(tmp_path: Path) -> None:
+    one = store(tmp_path, "6.12.1")
+    source = add.Source(tmp_path / "boot", tmp_path / "modules")
+    make(source.kernel("6.12.1"))
+    assert add.missing(one.kernel("6.12.2"), source.kernel("6.12.2")) == ["modules", "initramfs", "image"]
+    for mine, theirs in (("image", "image"), ("ramdisk", "ramdisk")):
+        target = getattr(one.kernel("6.12.1"), mine)
+        target.unlink()
+        os.link(getattr(source.kernel("6.12.1"), theirs), target)
+    os.utime(one.kernel("6.12.1").modules / "modules.dep", (1, 1))
+    assert add.missing(one.kernel("6.12.1"), source.kernel("6.12.1")) == ["modules"]
+
+
+def test_a_kernel_that_dom0_does_not_have_is_refused(tmp_path: Path) -> None:
+    source = add.Source(tmp_path / "boot", tmp_path / "modules")
+    with pytest.raises(Problem, match="no whole kernel 6.6.6"):
+        add.add(Store(tmp_path), "6.6.6", source)
+    with pytest.raises(Problem, match="no kernel version"):
+        add.add(Store(tmp_path), "../etc", source)

@@ -1,0 +1,95 @@
+"""Kernels that domUs boot, kept in /srv/xen apart from dom0's own.
+
+`add` takes a kernel of dom0 (the newest, or VERSION), `list` shows what there is, `default` shows or sets the kernel of
+new domUs. Without a set default it is always the newest. No domU changes its kernel by itself: its file names it.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from xen_legi import config
+from xen_legi.domu import config as domu_config
+from xen_legi.errors import EXIT_OK, die, need_root
+from xen_legi.kernels.add import Source, add
+from xen_legi.kernels.store import Kernel, Store
+from xen_legi.steps import say
+
+EXAMPLES = """\
+  xen-legi kernel add                     the newest kernel of dom0
+  xen-legi kernel add 6.12.48+deb13-amd64
+  xen-legi kernel list --json
+  xen-legi kernel default 6.12.48+deb13-amd64
+  xen-legi kernel default newest          follow the newest again
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("what", choices=("add", "list", "default"), nargs="?", default="list", help="what to do")
+    parser.add_argument("version", nargs="?", default="", help="kernel version, as uname -r prints it")
+    parser.add_argument("--json", action="store_true", help="with list: print JSON")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Do it."""
+    store = Store(Path(config.load().srv))
+    if options.what == "list":
+        return _list(store, as_json=options.json)
+    if options.what == "default":
+        return _default(store, options.version)
+    need_root("xen-legi kernel add")
+    version = options.version or _newest(Source())
+    if not add(store, version) and not options.version:
+        say(f"domUs have kernel {version} already")
+    return EXIT_OK
+
+
+def _newest(source: Source) -> str:
+    versions = source.versions()
+    if not versions:
+        die(f"dom0 has no kernel in {source.boot}", hint="apt install linux-image-amd64")
+    return versions[-1]
+
+
+def _default(store: Store, version: str) -> int:
+    if not version:
+        print(store.default().version)
+        return EXIT_OK
+    need_root("xen-legi kernel default")
+    if version == "newest":
+        store.choose_newest()
+    else:
+        store.choose(version)
+    say(f"new domUs get kernel {store.default().version}")
+    return EXIT_OK
+
+
+def _list(store: Store, *, as_json: bool) -> int:
+    kernels = store.kernels()
+    default = store.default().version if kernels else ""
+    users = {one.version: _users(one) for one in kernels}
+    if as_json:
+        print(json.dumps([_facts(one, default, users[one.version]) for one in kernels], indent=2))
+        return EXIT_OK
+    for one in kernels:
+        print(f"{'*' if one.version == default else ' '} {one.version:32} {', '.join(users[one.version])}".rstrip())
+    if not kernels:
+        say(f"no kernels in {store.top}/boot; xen-legi kernel add takes dom0's")
+    return EXIT_OK
+
+
+def _facts(one: Kernel, default: str, users: list[str]) -> dict[str, object]:
+    return {
+        "version": one.version,
+        "default": one.version == default,
+        "kernel": str(one.image),
+        "ramdisk": str(one.ramdisk),
+        "modules": str(one.modules),
+        "domus": users,
+    }
+
+
+def _users(kernel: Kernel) -> list[str]:
+    """Return the domUs whose file names this kernel."""
+    return [one.name for one in domu_config.all_domus() if Path(one.kernel) == kernel.image]
