@@ -1,0 +1,156 @@
+"""Roles, what killed runs left, templates, mirrors, the progress of mmdebstrap, and what a deletion takes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from test_install_plan import FACTS, OTHER, SOURCE, VOLUME, WISH
+from xen_legi.domu import config
+from xen_legi.domu.inventory import inventory, table, vlan_of
+from xen_legi.domu.removal import removal
+from xen_legi.domu.xl import Domain
+from xen_legi.errors import Problem
+from xen_legi.install import leftovers, mirror, roles, templates
+from xen_legi.install.bootstrap import Counter
+from xen_legi.install.packages import packages
+from xen_legi.install.plan import plan
+from xen_legi.storage.lvm import Volume
+
+DB = config.parse(OTHER, Path("/etc/xen/db.cfg"))
+
+
+def volume(name: str, *tags: str, **more: object) -> Volume:
+    return replace(VOLUME, name=name, tags=frozenset(tags), open=False, **more)
+
+
+def test_a_role_finds_the_names_of_xen_tools_in_its_environment() -> None:
+    told = roles.environment(replace(plan(WISH, FACTS, SOURCE), role_args="a b"))
+    assert told["hostname"] == "web1" and told["dist"] == "trixie" and told["role_args"] == "a b"
+    assert (told["ip1"], told["ip_count"], told["netmask"], told["vlan"]) == ("192.168.72.11", "1", "255.255.255.0", "72")
+    assert told["PARTITION2"] == "disk:2048M:ext4:/:noatime,errors=remount-ro:phy::/dev/vg0/web1-disk"
+    assert told["PARTITION1"] == "swap:512M:swap::sw:phy::/dev/vg0/web1-swap" and told["NUMPARTITIONS"] == "2"
+    assert "dhcp" not in told and "noswap" not in told  # roles ask whether a name is set
+
+
+def test_a_role_is_found_by_name_or_path_and_must_be_executable(tmp_path: Path) -> None:
+    mine = tmp_path / "ours" / "mine"
+    mine.parent.mkdir()
+    mine.write_text("#!/bin/sh\n")
+    places = (tmp_path / "theirs", tmp_path / "ours")
+    with pytest.raises(Problem, match="is not executable"):
+        roles.find_roles(["mine"], places)
+    mine.chmod(0o755)
+    assert roles.find_roles(["mine", str(mine)], places) == (mine, mine)
+    with pytest.raises(Problem, match="there is no role 'yours'"):
+        roles.find_roles(["yours"], places)
+
+
+def test_role_arguments_are_split_by_the_shell() -> None:
+    assert roles.command(Path("/r/a b"), Path("/m"), "x 'y z'") == "'/r/a b' /m x 'y z'"
+
+
+def test_only_tagged_volumes_that_no_file_names_are_removed() -> None:
+    making = ("xen-legi", "xen-legi.creating=db")
+    found = leftovers.repairs([
+        volume("db-disk", *making),
+        volume("db-swap", *making, "hers"),
+        volume("web1-disk"),
+        volume("db-x", "xen-legi.creating=db"),
+        volume("db-copy", "xen-legi", "xen-legi.copy=db"),
+    ], [DB])
+    assert [(one.volume.name, one.remove) for one in found] == [("db-disk", False), ("db-swap", True)]
+    assert found[1].tags == making
+
+
+def test_a_deletion_that_began_is_undone_or_ended_by_what_the_file_says() -> None:
+    going = volume("db-disk", "xen-legi", "xen-legi.deleting=db")
+    assert not leftovers.repairs([going], [DB])[0].remove
+    assert leftovers.repairs([going], [])[0].remove
+
+
+def test_a_deletion_takes_what_bears_the_name_and_is_of_nobody_else() -> None:
+    text = "name='db'\nmemory=1\ndisk=['phy:/dev/vg0/db-disk,xvda2,w','phy:/dev/vg0/shared,xvdb,r'," \
+        "'phy:/dev/vg0/db-both,xvdc,w','file:/srv/a.img,xvdd,w']\n"
+    mine = config.parse(text, Path("/etc/xen/db.cfg"))
+    other = config.parse("name='x'\nmemory=1\ndisk=['phy:/dev/vg0/db-both,xvda,w']\n", Path("/etc/xen/x.cfg"))
+    known = [volume("db-disk"), volume("shared"), volume("db-both"), volume("db-more")]
+    plan = removal(mine, [mine, other], known, [])
+    assert [one.name for one in plan.volumes] == ["db-disk"]
+    assert dict(plan.kept) == {
+        "/dev/vg0/shared": "its name does not begin with db-",
+        "/dev/vg0/db-both": "it is in use by domU x",
+        "/srv/a.img": "it is no logical volume of this host",
+    }
+
+
+def test_a_deletion_is_refused_while_a_volume_has_a_snapshot_or_is_open() -> None:
+    with pytest.raises(Problem, match="vg0/db-disk has a snapshot: vg0/ghost"):
+        removal(DB, [DB], [volume("db-disk"), volume("ghost", origin="db-disk")], [])
+    with pytest.raises(Problem, match="vg0/db-disk is in use"):
+        removal(DB, [DB], [replace(volume("db-disk"), open=True)], [])
+
+
+def test_the_list_joins_files_domains_and_volumes() -> None:
+    domains = [Domain(0, "Domain-0", "running", 1024, 2, 1.0), Domain(4, "db", "paused", 500, 2, 1.0),
+               Domain(5, "stray", "running", 64, 1, 1.0)]
+    first, second = inventory([DB], domains, [volume("db-disk")], [DB.file], "xenbr{vlan}")
+    assert (first.name, first.state, first.id, first.memory, first.autostart) == ("db", "paused", 4, 500, True)
+    assert (first.network[0].vlan, first.network[0].ips) == (72, ("192.168.72.12",))
+    assert (first.volumes[0].path, first.volumes[0].size) == ("/dev/vg0/db-disk", VOLUME.size)
+    assert (second.name, second.file, second.volumes) == ("stray", "", ())
+    lines = table([first, second]).splitlines()
+    assert lines[0].split() == ["NAME", "STATE", "MEMORY", "VCPUS", "NETWORK", "VOLUMES", "AUTO"]
+    assert "xenbr72 192.168.72.12" in lines[1] and "vg0/db-disk 1G" in lines[1]
+
+
+def test_a_vlan_is_told_by_the_name_of_its_bridge() -> None:
+    assert vlan_of("xenbr72", "xenbr{vlan}") == 72
+    assert vlan_of("br.72", "br.{vlan}") == 72
+    assert vlan_of("br0", "xenbr{vlan}") is None
+
+
+def test_a_template_is_what_its_file_tells_or_just_its_tree(tmp_path: Path) -> None:
+    one = templates.Template("trixie", tmp_path / "trixie", "trixie", "2026-11-23", 12345, 133)
+    (tmp_path / "trixie").mkdir()
+    (tmp_path / "by-hand").mkdir()
+    (tmp_path / ".making-x").mkdir()
+    one.facts.write_text(templates.written(one))
+    assert templates.all_templates(tmp_path) == [templates.Template("by-hand", tmp_path / "by-hand"), one]
+    with pytest.raises(Problem, match="there is no template 'sid'"):
+        templates.find(tmp_path, "sid")
+    with pytest.raises(Problem, match="holds no guest"):
+        templates.find(tmp_path, "by-hand")
+
+
+def test_the_sources_of_a_template_are_those_of_this_host() -> None:
+    known = mirror.archives(
+        "Debian|Debian|bookworm|http://a.example/debian/\nDebian|Debian|bookworm|http://a.example/debian/\n"
+        "Debian|Debian|bookworm-updates|http://a.example/debian/\n"
+        "Debian|Debian-Security|bookworm-security|http://a.example/sec/\n"
+        "Other|Other|x|http://b.example/\n")
+    assert mirror.sources("trixie", known) == [
+        "deb http://a.example/debian trixie main",
+        "deb http://a.example/debian trixie-updates main",
+        "deb http://a.example/sec trixie-security main",
+    ]
+    assert mirror.sources("sid", known, "http://c.example/debian/") == ["deb http://c.example/debian sid main"]
+    with pytest.raises(Problem, match="has no source of Debian"):
+        mirror.sources("trixie", [])
+
+
+def test_the_packages_of_mmdebstrap_are_counted_in_thirds() -> None:
+    counter = Counter()
+    for line in ("Get:1 http://a trixie InRelease [140 kB]", "Get:2 http://a trixie/main amd64 Packages [9 kB]",
+                 "0 upgraded, 1 newly installed, 0 to remove and 0 not upgraded.",
+                 "Get:1 http://a trixie/main amd64 less amd64 668-1 [161 kB]", "Unpacking less (668-1) ...",
+                 "Setting up less (668-1) ...", "Processing triggers for x"):
+        counter.see(line)
+    assert (counter.stage, counter.planned, len(counter.done)) == (1, 1, 3)
+    counter.see("0 upgraded, 74 newly installed, 0 to remove and 0 not upgraded.")
+    assert (counter.stage, counter.planned, len(counter.done)) == (2, 74, 0)
+
+
+def test_each_suite_has_the_dhcp_client_that_it_knows() -> None:
+    assert "isc-dhcp-client" in packages("bookworm") and "dhcpcd-base" in packages("trixie")
+    assert packages("trixie", ("less", "nginx"))[-1] == "nginx"

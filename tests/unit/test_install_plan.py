@@ -1,0 +1,151 @@
+"""The planner of new domUs: what a good wish becomes, and the line that each bad one gets."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from xen_legi.domu import config, mac
+from xen_legi.errors import EXIT_USAGE, Problem
+from xen_legi.install import show
+from xen_legi.install.model import Facts, Wish
+from xen_legi.install.plan import Source, plan
+from xen_legi.install.render import rendered
+from xen_legi.kernels.store import Store
+from xen_legi.storage.lvm import Group, Volume
+from xen_legi.units import GIB, MIB
+
+SOURCE = Source("template", "template trixie", "trixie", 300 * MIB)
+OTHER = """\
+name = 'db'
+memory = 512
+disk = ['phy:/dev/vg0/db-disk,xvda2,w']
+vif = ['mac=00:16:3E:48:00:01,bridge=xenbr72,ip=192.168.72.12']
+"""
+WISH = Wish("web1", size=2 * GIB, vlans=(72,), ips=("192.168.72.11/24",))
+VOLUME = Volume("vg0", "db-disk", GIB, "-wi-ao----", frozenset(), "", "", "u", True, True, False, None)
+FACTS = Facts(
+    groups={"vg0": Group("vg0", 20 * GIB, 10 * GIB, 4 * MIB), "vg1": Group("vg1", GIB, GIB, 4 * MIB)},
+    volumes=(VOLUME,),
+    domus=(config.parse(OTHER, Path("/etc/xen/db.cfg")),),
+    files=frozenset({"db.cfg", "broken.cfg", "xl.conf"}),
+    domains=frozenset({"Domain-0", "stray"}),
+    bridges=frozenset({"xenbr72", "xenbr73"}),
+    addresses=frozenset({"192.168.72.1"}),
+    nameservers=("192.168.72.53",),
+    kernel=Store(Path("/srv/xen")).kernel("6.12.1"),
+    free_memory=4096,
+)
+
+
+def test_a_domu_gets_swap_as_xvda1_and_root_as_xvda2() -> None:
+    made = plan(WISH, FACTS, SOURCE)
+    assert [(one.name, one.device, one.filesystem) for one in made.parts] == [
+        ("web1-swap", "xvda1", "swap"), ("web1-disk", "xvda2", "ext4"),
+    ]
+    assert [one.name for one in plan(replace(WISH, swap=0), FACTS, SOURCE).parts] == ["web1-disk"]
+
+
+def test_an_interface_is_named_after_its_vlan() -> None:
+    wish = replace(WISH, vlans=(72, 73), ips=("192.168.72.11/24", "dhcp"), gateway="192.168.72.254")
+    first, second = plan(wish, FACTS, SOURCE).nics
+    assert (first.device, first.bridge, str(first.address), str(first.gateway)) == (
+        "eth72", "xenbr72", "192.168.72.11/24", "192.168.72.254")
+    assert (second.device, second.bridge, second.address, second.gateway) == ("eth73", "xenbr73", None, None)
+    assert first.mac.startswith("00:16:3E:48:") and second.mac.startswith("00:16:3E:49:")
+
+
+def test_the_file_says_what_was_planned_and_can_be_read_again() -> None:
+    made = plan(WISH, FACTS, SOURCE)
+    one = config.parse(rendered(made), Path("/etc/xen/web1.cfg"))
+    assert (one.name, one.type, one.memory, one.vcpus) == ("web1", "pvh", 512, 1)
+    assert (one.kernel, one.ramdisk) == ("/srv/xen/boot/vmlinuz-6.12.1", "/srv/xen/boot/initrd.img-6.12.1")
+    assert one.disks == (config.Disk("/dev/vg0/web1-swap", "xvda1", "w"), config.Disk("/dev/vg0/web1-disk", "xvda2", "w"))
+    assert one.vifs == (config.Vif(made.nics[0].mac, "xenbr72", {"ip": "192.168.72.11"}),)
+    assert one.settings["cmdline"] == "root=/dev/xvda2 ro console=hvc0"
+
+
+def test_the_dry_run_names_every_volume_interface_and_file() -> None:
+    text = show.described(plan(WISH, FACTS, SOURCE))
+    for word in ("web1-disk, 2G", "web1-swap, 512M", "eth72: 192.168.72.11/24", "/etc/xen/web1.cfg", "xl create"):
+        assert word in text
+
+
+def test_the_summary_says_how_to_log_in() -> None:
+    assert "ssh root@192.168.72.11" in show.summary(plan(WISH, FACTS, SOURCE, ssh_keys="ssh-ed25519 AAAA x\n"), "1 s")
+    assert "nobody can" in show.summary(plan(WISH, FACTS, SOURCE), "1 s")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "-web"}, "cannot be the name of a domU"),
+        ({"name": "web_1"}, "cannot be the name of a domU"),
+        ({"name": "../web"}, "cannot be the name of a domU"),
+        ({"name": "a" * 64}, "cannot be the name of a domU"),
+        ({"name": "localhost"}, "taken on every host"),
+        ({"name": "db"}, "there is a domU 'db' already: /etc/xen/db.cfg"),
+        ({"name": "broken"}, "/etc/xen/broken.cfg exists already"),
+        ({"name": "stray"}, "a domain 'stray' is running"),
+        ({"group": "vg7"}, "there is no volume group 'vg7'"),
+        ({"group": "vg1"}, "vg1 has 1G free, 2.5G are needed"),
+        ({"size": 100 * GIB}, "vg0 has 10G free"),
+        ({"size": 64 * MIB}, "size 64M is too small for template trixie and the modules"),
+        ({"size": 256 * MIB, "filesystem": "xfs"}, "size 256M is too small"),
+        ({"memory": 8192}, "memory 8192 MiB is more than the 4096 MiB that Xen has free"),
+        ({"maxmem": 256}, "maxmem 256 MiB is less than memory 512 MiB"),
+        ({"vlans": (74,)}, "VLAN 74 has no bridge 'xenbr74'"),
+        ({"vlans": (5000,)}, "VLAN 5000 does not exist"),
+        ({"vlans": (72, 72), "ips": ("dhcp", "dhcp")}, "the same VLAN was given twice"),
+        ({"vlans": (), "bridge": "br9"}, "there is no bridge 'br9'"),
+        ({"ips": ()}, "1 network interfaces and 0 addresses"),
+        ({"vlans": ()}, "an address needs a place"),
+        ({"ips": ("192.168.72.11",)}, "has no network"),
+        ({"ips": ("192.168.72.300/24",)}, "is not an address"),
+        ({"ips": ("192.168.72.11/33",)}, "is not an address"),
+        ({"ips": ("192.168.72.0/24",)}, "is the network 192.168.72.0/24 itself"),
+        ({"ips": ("192.168.72.255/24",)}, "is the broadcast address"),
+        ({"ips": ("127.0.0.1/8",)}, "cannot be a machine's address"),
+        ({"ips": ("224.0.0.1/8",)}, "cannot be a machine's address"),
+        ({"ips": ("192.168.72.12/24",)}, "is that of domU db: /etc/xen/db.cfg"),
+        ({"ips": ("192.168.72.1/24",)}, "is dom0's own"),
+        ({"gateway": "10.0.0.1"}, "gateway 10.0.0.1 is outside of the domU's network"),
+        ({"gateway": "192.168.72.11"}, "is the domU's own address"),
+        ({"gateway": "gw"}, "gateway 'gw' is not an address"),
+        ({"nameservers": ("dns",)}, "name server 'dns' is not an address"),
+        ({"mac": "00:16:3e:48:00:01"}, "MAC 00:16:3E:48:00:01 is that of domU db"),
+        ({"mac": "00:16:3E:48:00"}, "is not a MAC address"),
+        ({"mac": "01:16:3E:48:00:01"}, "is a group address"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_done(change: dict[str, object], message: str) -> None:
+    with pytest.raises(Problem, match=message) as raised:
+        plan(replace(WISH, **change), FACTS, SOURCE)
+    assert raised.value.status == EXIT_USAGE
+
+
+def test_a_volume_of_the_name_that_is_there_already_is_not_touched() -> None:
+    facts = replace(FACTS, domus=(), files=frozenset(), domains=frozenset())
+    with pytest.raises(Problem, match="there is a volume vg0/db-disk already"):
+        plan(replace(WISH, name="db"), facts, SOURCE)
+
+
+def test_memory_does_not_matter_when_the_domu_is_not_started() -> None:
+    assert plan(replace(WISH, memory=8192, start=False), FACTS, SOURCE).memory == 8192
+
+
+def test_a_netmask_may_stand_apart() -> None:
+    made = plan(replace(WISH, ips=("192.168.72.11",), netmask="255.255.255.0"), FACTS, SOURCE)
+    assert str(made.nics[0].address) == "192.168.72.11/24"
+
+
+def test_an_ipv6_address_is_an_address() -> None:
+    made = plan(replace(WISH, ips=("2001:db8::11/64",), gateway="2001:db8::1"), FACTS, SOURCE)
+    assert str(made.nics[0].gateway) == "2001:db8::1"
+
+
+def test_a_mac_is_made_of_vlan_and_name_and_passes_over_those_of_others() -> None:
+    first = mac.made("web1", 72, ())
+    assert first == mac.made("web1", 72, ()) and first.startswith("00:16:3E:48:")
+    assert mac.made("web1", 72, {first.lower()}) not in ("", first)
+    assert mac.made("web1", 328, ()).startswith("00:16:3E:48:") and mac.made("web1", 328, ()) != first

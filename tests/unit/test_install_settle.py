@@ -1,0 +1,106 @@
+"""What is written into a new guest, and that a guest's links never lead into dom0."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from test_install_plan import FACTS, SOURCE, WISH
+from xen_legi.install.copying import bytes_done
+from xen_legi.install.facts import free_memory, nameservers
+from xen_legi.install.guest import Guest
+from xen_legi.install.model import Plan
+from xen_legi.install.plan import plan
+from xen_legi.install.settle import access, console, fstab, names, network
+
+PLAN = plan(WISH, FACTS, SOURCE)
+
+
+def on_two_vlans() -> Plan:
+    wish = replace(WISH, vlans=(72, 73), ips=("192.168.72.11/24", "dhcp"), gateway="192.168.72.254")
+    return plan(replace(wish, name="web1.example.org"), FACTS, SOURCE)
+
+
+def test_the_link_file_and_the_udev_rule_name_the_interface_by_its_mac_in_lower_case() -> None:
+    nic = PLAN.nics[0]
+    assert network.link_file(nic) == f"[Match]\nMACAddress={nic.mac.lower()}\n\n[Link]\nName=eth72\n"
+    assert f'ATTR{{address}}=="{nic.mac.lower()}", NAME="eth72"' in network.udev_rules(PLAN.nics)
+
+
+def test_interfaces_has_a_stanza_for_each_interface() -> None:
+    text = network.interfaces(on_two_vlans().nics)
+    assert "auto eth72\niface eth72 inet static\n    address 192.168.72.11/24\n    gateway 192.168.72.254\n" in text
+    assert "auto eth73\niface eth73 inet dhcp\n" in text
+
+
+def test_resolv_conf_searches_the_domain_of_the_name() -> None:
+    assert network.resolv_conf(PLAN) == "nameserver 192.168.72.53\n"
+    assert network.resolv_conf(on_two_vlans()) == "search example.org\nnameserver 192.168.72.53\n"
+
+
+def test_hosts_gives_the_address_the_full_and_the_short_name() -> None:
+    assert "192.168.72.11\tweb1.example.org web1\n" in names.hosts(on_two_vlans())
+    assert "127.0.1.1\tweb1\n" in names.hosts(plan(replace(WISH, ips=("dhcp",)), FACTS, SOURCE))
+
+
+def test_fstab_has_the_root_first_and_the_swap_last() -> None:
+    lines = fstab.fstab(PLAN.parts).splitlines()
+    assert lines[1].split() == ["/dev/xvda2", "/", "ext4", "noatime,errors=remount-ro", "0", "1"]
+    assert lines[2].split() == ["/dev/xvda1", "none", "swap", "sw", "0", "0"]
+
+
+def test_root_has_the_password_given_or_none_that_fits() -> None:
+    shadow = "root:!:19000:0:99999:7:::\ndaemon:*:19000:0:99999:7:::\n"
+    assert access.with_password(shadow, "").startswith("root:*:19000:0:")
+    assert access.with_password(shadow, "$6$x$y").splitlines()[0] == "root:$6$x$y:19000:0:99999:7:::"
+    assert access.with_password(shadow, "").splitlines()[1] == "daemon:*:19000:0:99999:7:::"
+
+
+def test_inittab_gets_one_console() -> None:
+    once = console.with_console("1:2345:respawn:/sbin/getty 38400 tty1\n#hvc0 is a comment\n")
+    assert once.count("respawn:/sbin/getty -L 38400 hvc0") == 1
+    assert console.with_console(once) == once
+
+
+def test_the_links_of_a_guest_stay_in_the_guest(tmp_path: Path) -> None:
+    guest = Guest(tmp_path / "root")
+    (guest.root / "usr/lib").mkdir(parents=True)
+    (guest.root / "lib").symlink_to("usr/lib")
+    (guest.root / "etc").symlink_to("/usr/etc")
+    (guest.root / "up").symlink_to("../../..")
+    guest.write("/lib/x", "1")
+    guest.write("/etc/y", "2")
+    guest.write("/up/z", "3")
+    assert (guest.root / "usr/lib/x").read_text() == "1"
+    assert (guest.root / "usr/etc/y").read_text() == "2"
+    assert (guest.root / "z").read_text() == "3"
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "resolv.conf"
+    outside.write_text("dom0's")
+    guest = Guest(tmp_path / "root")
+    (guest.root / "etc").mkdir(parents=True)
+    (guest.root / "etc/resolv.conf").symlink_to(outside)
+    assert guest.read("/etc/resolv.conf") == ""
+    guest.write("/etc/resolv.conf", "the guest's")
+    assert outside.read_text() == "dom0's" and guest.read("/etc/resolv.conf") == "the guest's"
+
+
+@pytest.mark.parametrize(("line", "done"), [
+    ("    150,000 ", None),
+    ("     123456  12%   10.00MB/s    0:00:10 (xfr#12, to-chk=3/20)", 123456),
+    ("rsync: [sender] 5 files", None),
+])
+def test_the_progress_of_rsync_is_read(line: str, done: int | None) -> None:
+    assert bytes_done(line) == done
+
+
+def test_name_servers_that_only_dom0_can_reach_are_not_given_to_guests() -> None:
+    assert nameservers("nameserver 127.0.0.53\nnameserver 10.0.0.1\n# nameserver 1.1.1.1\nnameserver ::1\n") == ("10.0.0.1",)
+
+
+def test_free_memory_counts_only_where_dom0_keeps_its_own() -> None:
+    text = "free_memory            : 2048\nxen_commandline        : placeholder dom0_mem=1G,max:1G\n"
+    assert free_memory(text) == 2048
+    assert free_memory(text.replace("dom0_mem=1G,max:1G", "")) is None

@@ -1,0 +1,112 @@
+"""Make a domU: volumes, filesystem, files, its place in the network, its file, and start it.
+
+The options have the names that xen-create-image gave them where they mean the same. What is not given comes from the
+settings of this host (xen-legi config show). Everything is looked at before the first change; a domU that cannot be
+finished is removed again, after a kill by the next xen-legi command.
+"""
+
+import argparse
+import time
+
+from xen_legi import config
+from xen_legi.errors import EXIT_OK, need_root
+from xen_legi.install import leftovers, show, wish
+from xen_legi.install.create import create
+from xen_legi.install.facts import gather
+from xen_legi.install.methods import METHODS, Method, method
+from xen_legi.install.model import Plan, Wish
+from xen_legi.install.plan import Source, check_domu_name, plan
+from xen_legi.install.roles import find_roles
+from xen_legi.steps import lock, named_point
+from xen_legi.units import format_seconds
+
+EXAMPLES = """\
+  xen-legi create web1 --vlan 72 --ip 192.168.72.11/24 --memory 512M --size 2G
+  xen-legi create db --vlan 72 --ip 192.168.72.12/24 --gateway 192.168.72.254 --vlan 73 --ip dhcp --role admin-ssh
+  xen-legi create web1 --vlan 72 --ip 192.168.72.11/24 --dry-run
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("name", nargs="?", default="", metavar="NAME", help="name of the domU, its host name")
+    parser.add_argument("--hostname", default="", metavar="NAME", help="the same")
+    parser.add_argument("--method", "--install-method", default="template", metavar="METHOD",
+                        help="how its files are made: " + "; ".join(f"{name}: {text}" for name, text in METHODS.items()))
+    parser.add_argument("--dist", default="", metavar="NAME", help="distribution: with method template, the template's name")
+    _storage(parser.add_argument_group("storage"))
+    _machine(parser.add_argument_group("machine"))
+    _network(parser.add_argument_group("network"))
+    _access(parser.add_argument_group("inside the guest"))
+    parser.add_argument("--no-start", action="store_true", help="make it, but do not start it")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+
+
+def _storage(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--lvm", default="", metavar="VG", help="volume group of its volumes NAME-disk and NAME-swap")
+    group.add_argument("--size", default="", metavar="SIZE", help="size of its root: 2G")
+    group.add_argument("--swap", default="", metavar="SIZE", help="size of its swap: 512M")
+    group.add_argument("--noswap", action="store_true", help="no swap")
+    group.add_argument("--fs", default="", choices=("ext4", "xfs"), help="filesystem of its root")
+
+
+def _machine(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--memory", default="", metavar="SIZE", help="its memory: 512M")
+    group.add_argument("--maxmem", default="", metavar="SIZE", help="what its memory can be raised to while it runs")
+    group.add_argument("--vcpus", default="", metavar="N", help="its virtual processors")
+    group.add_argument("--type", default="", choices=("pvh", "pv"), help="kind of its machine")
+    group.add_argument("--kernel", default="", metavar="VERSION", help="its kernel (see xen-legi kernel list)")
+
+
+def _network(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--vlan", action="append", default=[], metavar="ID",
+                       help="a VLAN on which it has an interface, eth<ID> in the guest; may be given again")
+    group.add_argument("--bridge", default="", metavar="NAME", help="instead: a bridge, eth0 in the guest")
+    group.add_argument("--ip", action="append", default=[], metavar="ADDRESS",
+                       help='its address with its network, 192.168.72.11/24, or "dhcp"; one for each --vlan, in order')
+    group.add_argument("--dhcp", action="store_true", help="all its addresses come from DHCP")
+    group.add_argument("--netmask", default="", metavar="MASK", help="network mask of an --ip without a network")
+    group.add_argument("--gateway", default="", metavar="ADDRESS", help="its way to other networks")
+    group.add_argument("--nameserver", action="append", default=[], metavar="ADDRESS", help="may be given again")
+    group.add_argument("--mac", default="", metavar="MAC", help="its MAC address (default: made from VLAN and name)")
+
+
+def _access(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--ssh-key", default="", metavar="FILE",
+                       help="public keys for root (default: /root/.ssh/authorized_keys of this host)")
+    group.add_argument("--password", default="", metavar="TEXT", help="root's password; without it root has none")
+    group.add_argument("--passwd", action="store_true", help="ask for root's password")
+    group.add_argument("--role", default="", metavar="NAME,...", help="scripts to run on the guest before it starts")
+    group.add_argument("--role-args", default="", metavar="ARGUMENTS", help="arguments for the roles")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Plan it, and make it."""
+    began = time.monotonic()
+    need_root("xen-legi create")
+    settings = config.load()
+    wished = wish.from_options(options, settings)
+    check_domu_name(wished.name)
+    if options.dry_run:
+        planned, _ = _planned(options, wished, settings)
+        print(show.described(planned))
+        return EXIT_OK
+    leftovers.clean()
+    with lock(leftovers.lock_name(wished.name), what=f"domU {wished.name}"):
+        planned, chosen = _planned(options, wished, settings)
+        named_point("create:planned")
+        create(planned, chosen)
+    print(show.summary(planned, format_seconds(time.monotonic() - began)))
+    return EXIT_OK
+
+
+def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config) -> tuple[Plan, Method]:
+    """Return the plan and the method that fills the root; die for whatever could not work."""
+    chosen = method(options.method, settings, options.dist)
+    source = Source(options.method, chosen.text, chosen.dist, chosen.size)
+    roles = find_roles(wished.roles)
+    keys = wish.ssh_keys(options.ssh_key)
+    version = options.kernel.rpartition("vmlinuz-")[2]
+    facts = gather(settings, version)
+    plan(wished, facts, source)  # before a password is asked for
+    return plan(wished, facts, source, roles=roles, ssh_keys=keys, password=wish.password(options)), chosen

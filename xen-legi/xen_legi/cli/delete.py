@@ -1,0 +1,89 @@
+"""Remove a domU: its file, the link that starts it, and those volumes of its file that bear its name.
+
+What goes is named before, and asked for. Volumes that another domU uses too, or that are called otherwise, stay.
+"""
+
+import argparse
+import sys
+import time
+
+from xen_legi.domu import config, xl
+from xen_legi.domu.removal import Removal, removal
+from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, fail, need_root
+from xen_legi.install import leftovers
+from xen_legi.install.delete import delete
+from xen_legi.steps import lock, say, step
+from xen_legi.storage import lvm
+
+EXAMPLES = """\
+  xen-legi delete web1
+  xen-legi delete web1 --stop --yes
+  xen-legi delete web1 --dry-run
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("name", metavar="NAME", help="the domU")
+    parser.add_argument("--stop", action="store_true", help="shut it down first if it runs")
+    parser.add_argument("--force", action="store_true", help="destroy it first if it runs, as by pulling its plug")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--dry-run", action="store_true", help="print what would go, and do nothing")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Plan it, ask, and do it."""
+    need_root("xen-legi delete")
+    if options.dry_run:
+        print(f"domU {options.name}:\n{_plan(options.name, stopped=False).described()}")
+        return EXIT_OK
+    leftovers.clean()
+    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}"):
+        plan = _plan(options.name, stopped=not _runs(options.name, options))
+        if not options.yes and not _agreed(plan):
+            say("nothing was removed")
+            return EXIT_USAGE
+        if _runs(options.name, options):
+            _stop(options, plan)
+            plan = _plan(options.name, stopped=True)
+        delete(plan)
+    print(f"domU {options.name} removed:\n{plan.described()}")
+    return EXIT_OK
+
+
+def _plan(name: str, *, stopped: bool) -> Removal:
+    domu = config.by_name(name)
+    volumes = lvm.volumes()
+    return removal(domu, config.all_domus(), volumes, config.auto_links(domu.file), idle=stopped)
+
+
+def _runs(name: str, options: argparse.Namespace) -> bool:
+    """Tell whether the domU runs; die if it does and may not be stopped."""
+    if not xl.answers() or not xl.is_running(name):
+        return False
+    if not options.stop and not options.force:
+        die(f"domU {name} is running", hint="--stop shuts it down first, --force destroys it")
+    return True
+
+
+def _agreed(plan: Removal) -> bool:
+    if not sys.stdin.isatty():
+        die(f"nobody is there to be asked whether domU {plan.domu.name} may go", hint="add --yes")
+    print(f"This removes domU {plan.domu.name} for good:\n{plan.described()}", file=sys.stderr)
+    print("Remove it? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _stop(options: argparse.Namespace, plan: Removal) -> None:
+    """Stop the domU and wait until Xen has let go of its volumes."""
+    name = options.name
+    with step(f"{'destroy' if options.force else 'shut down'} domU {name}"):
+        if options.force:
+            xl.destroy(name)
+        if not (xl.gone(name, 30) if options.force else xl.shutdown(name)):
+            fail(f"domU {name} is still running", hint="--force destroys it")
+        names = {one.full_name for one in plan.volumes}
+        for _ in range(20):
+            if not any(one.open for one in lvm.volumes() if one.full_name in names):
+                return
+            time.sleep(1)

@@ -1,0 +1,42 @@
+"""Start a domU from its file in /etc/xen."""
+
+import argparse
+from pathlib import Path
+
+from xen_legi.domu import config, xl
+from xen_legi.domu.config import DomuConfig
+from xen_legi.errors import EXIT_OK, die, need_root
+from xen_legi.install import leftovers
+from xen_legi.steps import lock, step
+
+EXAMPLES = """\
+  xen-legi start web1
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("name", metavar="NAME", help="the domU")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Start it."""
+    need_root("xen-legi start")
+    xl.need_xen()
+    leftovers.clean()
+    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}"):
+        domu = config.by_name(options.name)
+        if xl.is_running(domu.name):
+            die(f"domU {domu.name} is running already", hint="xen-legi list shows it")
+        _check(domu)
+        with step(f"start {domu.name}"):
+            xl.start(domu.file)
+    return EXIT_OK
+
+
+def _check(domu: DomuConfig) -> None:
+    """Die for what xl would tell in many lines: a kernel or a disk that is not there."""
+    needed = [domu.kernel, domu.ramdisk, *(disk.path for disk in domu.disks)]
+    missing = [one for one in needed if one.startswith("/") and not Path(one).exists()]
+    if missing:
+        die(f"domU {domu.name} needs {', '.join(missing)}, which is not there", hint=f"see {domu.file}")

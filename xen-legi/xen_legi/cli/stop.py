@@ -1,0 +1,36 @@
+"""Shut a domU down, or pull its plug."""
+
+import argparse
+
+from xen_legi.domu import xl
+from xen_legi.errors import EXIT_OK, die, fail, need_root
+from xen_legi.install import leftovers
+from xen_legi.steps import lock, step
+
+EXAMPLES = """\
+  xen-legi stop web1
+  xen-legi stop web1 --wait 300
+  xen-legi stop web1 --force
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("name", metavar="NAME", help="the domU")
+    parser.add_argument("--wait", type=float, default=120, metavar="SECONDS", help="how long it may take (default 120)")
+    parser.add_argument("--force", action="store_true", help="destroy it: what it has not written is lost")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Stop it."""
+    need_root("xen-legi stop")
+    xl.need_xen()
+    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}"):
+        if not xl.is_running(options.name):
+            die(f"domU {options.name} is not running", hint="xen-legi list shows the domUs")
+        with step(f"{'destroy' if options.force else 'shut down'} {options.name}"):
+            if options.force:
+                xl.destroy(options.name)
+            if not (xl.gone(options.name, 10) if options.force else xl.shutdown(options.name, options.wait)):
+                fail(f"domU {options.name} is still running", hint="wait, or use --force")
+    return EXIT_OK

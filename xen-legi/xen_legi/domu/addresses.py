@@ -1,0 +1,58 @@
+"""Addresses as they are given on the command line: 192.168.72.11/24, an address and a netmask, or dhcp."""
+
+import ipaddress
+
+from xen_legi.errors import die
+
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+DHCP = "dhcp"
+
+
+def interface(text: str, netmask: str = "") -> Interface | None:
+    """Given ADDRESS/LENGTH, or ADDRESS and a netmask, return the address in its network; None for "dhcp"."""
+    if text == DHCP:
+        return None
+    if "/" not in text and not netmask:
+        die(f"address {text!r} has no network", hint="write 192.168.72.11/24, or add --netmask")
+    written = text if "/" in text else f"{text}/{netmask}"
+    try:
+        one = ipaddress.ip_interface(written)
+    except ValueError:
+        die(f"{written!r} is not an address", hint="write 192.168.72.11/24 or 2001:db8::11/64")
+    _check_host(one)
+    return one
+
+
+def address(text: str, *, what: str) -> Address:
+    """Return an address without a network; die naming `what` it was to be."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        die(f"{what} {text!r} is not an address", hint="write 192.168.72.254 or 2001:db8::1")
+
+
+def gateway(text: str, nics: list[Interface]) -> Address | None:
+    """Return the gateway; die unless one of the guest's networks holds it and it is not the guest itself."""
+    if not text:
+        return None
+    one = address(text, what="gateway")
+    if one in [nic.ip for nic in nics]:
+        die(f"gateway {one} is the domU's own address")
+    if not any(one in nic.network for nic in nics):
+        networks = ", ".join(str(nic.network) for nic in nics) or "none, it uses DHCP"
+        die(f"gateway {one} is outside of the domU's network", hint=f"networks of this domU: {networks}")
+    return one
+
+
+def _check_host(one: Interface) -> None:
+    """Die for what cannot be a machine's address."""
+    network = one.network
+    if one.ip.is_multicast or one.ip.is_unspecified or one.ip.is_loopback:
+        die(f"{one.ip} cannot be a machine's address")
+    if network.prefixlen >= network.max_prefixlen - 1:
+        return  # a point-to-point network has no address of its own
+    if one.ip == network.network_address:
+        die(f"{one.ip} is the network {network} itself", hint="give the address of the machine")
+    if one.version == 4 and one.ip == network.broadcast_address:
+        die(f"{one.ip} is the broadcast address of {network}", hint="give the address of the machine")

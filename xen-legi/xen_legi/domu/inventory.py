@@ -1,0 +1,115 @@
+"""What there is: every domU that has a file or that runs, with its place in the network and its volumes."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from xen_legi.domu.config import Disk, DomuConfig, Vif
+from xen_legi.domu.xl import Domain
+from xen_legi.storage.lvm import Volume
+from xen_legi.units import format_size
+
+STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One interface of a domU: its VLAN by the bridge's name (None: no VLAN's bridge), and its addresses if told."""
+
+    bridge: str
+    mac: str
+    vlan: int | None
+    ips: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Space:
+    """One disk of a domU; size in bytes, None if it is no logical volume of this host."""
+
+    path: str
+    device: str
+    size: int | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One domU. Memory in MiB; `file` is "" for one that runs without a file of ours to be found."""
+
+    name: str
+    state: str
+    id: int | None
+    type: str
+    memory: int
+    vcpus: int
+    network: tuple[Place, ...]
+    volumes: tuple[Space, ...]
+    autostart: bool
+    file: str
+    kernel: str
+
+
+def inventory(
+    domus: Iterable[DomuConfig], domains: Iterable[Domain], volumes: Iterable[Volume], links: Iterable[Path], bridge: str
+) -> list[Entry]:
+    """Return the domUs by name. `links` are the files that start with dom0, `bridge` the setting of that name."""
+    running = {one.name: one for one in domains if one.id != 0}
+    sizes = {str(one.path): one.size for one in volumes}
+    starting = set(links)
+    entries = [_entry(one, running.pop(one.name, None), sizes, one.file in starting, bridge) for one in domus]
+    entries += [_bare(one) for one in running.values()]
+    return sorted(entries, key=lambda one: one.name)
+
+
+def table(entries: Iterable[Entry]) -> str:
+    """Return the entries as a table for people."""
+    heading = ("NAME", "STATE", "MEMORY", "VCPUS", "NETWORK", "VOLUMES", "AUTO")
+    rows = [heading, *(_row(one) for one in entries)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(word.ljust(width) for word, width in zip(row, widths)).rstrip() for row in rows)
+
+
+def vlan_of(bridge: str, setting: str) -> int | None:
+    """Return the VLAN whose bridge has this name; `setting` is xenbr{vlan} or what the administrator made of it."""
+    before, _, after = setting.partition("{vlan}")
+    match = re.fullmatch(rf"{re.escape(before)}(\d+){re.escape(after)}", bridge)
+    return int(match[1]) if match else None
+
+
+def _entry(one: DomuConfig, domain: Domain | None, sizes: Mapping[str, int], autostart: bool, bridge: str) -> Entry:
+    return Entry(
+        name=one.name,
+        state=domain.state if domain else STOPPED,
+        id=domain.id if domain else None,
+        type=one.type,
+        memory=domain.memory if domain else one.memory,
+        vcpus=domain.vcpus if domain else one.vcpus,
+        network=tuple(_place(vif, bridge) for vif in one.vifs),
+        volumes=tuple(_space(disk, sizes) for disk in one.disks),
+        autostart=autostart,
+        file=str(one.file),
+        kernel=one.kernel,
+    )
+
+
+def _bare(domain: Domain) -> Entry:
+    return Entry(domain.name, domain.state, domain.id, "", domain.memory, domain.vcpus, (), (), False, "", "")
+
+
+def _place(vif: Vif, bridge: str) -> Place:
+    return Place(vif.bridge, vif.mac, vlan_of(vif.bridge, bridge), tuple(vif.options.get("ip", "").split()))
+
+
+def _space(disk: Disk, sizes: Mapping[str, int]) -> Space:
+    return Space(disk.path, disk.device, sizes.get(disk.path))
+
+
+def _row(one: Entry) -> tuple[str, str, str, str, str, str, str]:
+    network = ", ".join(" ".join([place.bridge or "?", *place.ips]) for place in one.network) or "-"
+    volumes = ", ".join(_volume(space) for space in one.volumes) or "-"
+    return one.name, one.state, f"{one.memory}M", str(one.vcpus), network, volumes, "yes" if one.autostart else "no"
+
+
+def _volume(space: Space) -> str:
+    path = space.path.removeprefix("/dev/")
+    return f"{path} {format_size(space.size)}" if space.size is not None else f"{path} (missing)"

@@ -1,0 +1,112 @@
+"""Make a domU as it is planned. The order makes it safe to be killed at any moment.
+
+Volumes carry our tags from the first moment; mounts live in a namespace that dies with us; the domU's file appears by
+one link(2), last, and from then on the volumes are its own. What a killed run left is put right by leftovers.clean().
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from xen_legi.domu import config, xl
+from xen_legi.errors import CommandFailed, fail
+from xen_legi.install.copying import copy_tree
+from xen_legi.install.guest import Guest
+from xen_legi.install.leftovers import new_file
+from xen_legi.install.methods import Method
+from xen_legi.install.model import SWAP, Plan
+from xen_legi.install.plan import ips_of
+from xen_legi.install.render import rendered
+from xen_legi.install.roles import run_roles
+from xen_legi.install.settle import settle
+from xen_legi.install.volumes import FILL_OPTIONS, make_filesystems, volumes
+from xen_legi.steps import lock, named_point, step
+from xen_legi.storage.mounts import mounted, private_mounts
+
+
+def create(plan: Plan, method: Method) -> None:
+    """Make the domU and, if so planned, start it. Whatever fails before its file is there is undone."""
+    with volumes(plan.name, plan.parts):
+        make_filesystems(plan.parts)
+        named_point("create:after-mkfs")
+        with private_mounts(), _tree(plan) as root:
+            _fill(plan, method, root)
+        named_point("create:after-umount")
+        _commit(plan)
+        named_point("create:after-commit")
+    if plan.start:
+        _start(plan)
+
+
+@contextlib.contextmanager
+def _tree(plan: Plan) -> Iterator[Path]:
+    """Mount the domU's filesystems, each in its place, and yield the root."""
+    with contextlib.ExitStack() as stack:
+        root = stack.enter_context(mounted(plan.root.path, plan.root.filesystem, FILL_OPTIONS[plan.root.filesystem]))
+        for part in sorted(plan.parts, key=lambda one: one.mount):
+            if part.filesystem != SWAP and part.mount != "/":
+                place = root / part.mount.lstrip("/")
+                place.mkdir(parents=True, exist_ok=True)
+                options = FILL_OPTIONS[part.filesystem]
+                stack.enter_context(mounted(part.path, part.filesystem, options, where=place))
+        yield root
+
+
+def _fill(plan: Plan, method: Method, root: Path) -> None:
+    named_point("create:mounted")
+    with step(f"files from {method.text}"):
+        method.install(root)
+    named_point("create:after-copy")
+    guest = Guest(root)
+    with step(f"modules of kernel {plan.kernel.version}"):
+        modules = guest.path(f"/lib/modules/{plan.kernel.version}")
+        modules.mkdir(parents=True, exist_ok=True)
+        copy_tree(plan.kernel.modules, modules, what="copied")
+    named_point("create:after-modules")
+    with step("settle the guest: name, network, fstab, keys, console"):
+        settle(guest, plan)
+    named_point("create:after-settle")
+    run_roles(plan, root)
+
+
+def _commit(plan: Plan) -> None:
+    """Write the domU's file. The names, addresses and MACs of others are looked at again: they may have come meanwhile."""
+    file = config.DIRECTORY / f"{plan.name}.cfg"
+    new = new_file(plan.name)
+    with step(f"write {file}"), lock("domus", what="the list of domUs", wait=60):
+        _check_clashes(plan)
+        new.unlink(missing_ok=True)
+        _write(new, rendered(plan))
+        named_point("create:before-commit")
+        try:
+            os.link(new, file)  # unlike a rename it does not put itself in the place of another file
+        except FileExistsError:
+            fail(f"{file} has come into being meanwhile", hint="another program made it; choose another name")
+        finally:
+            new.unlink()
+
+
+def _check_clashes(plan: Plan) -> None:
+    ips = {str(one.address.ip) for one in plan.nics if one.address}
+    macs = {one.mac for one in plan.nics}
+    for other in config.all_domus():
+        same = (ips & ips_of(other.vifs)) | (macs & {vif.mac.upper() for vif in other.vifs})
+        if same or other.name == plan.name:
+            fail(f"domU {other.name} has come into being with the same {', '.join(sorted(same)) or 'name'}: {other.file}")
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _start(plan: Plan) -> None:
+    file = config.DIRECTORY / f"{plan.name}.cfg"
+    with step(f"xl create {file}"):
+        try:
+            xl.start(file)
+        except CommandFailed as problem:
+            fail(f"domU {plan.name} is made, but does not start: {problem.message}", hint=f"xl -vvv create {file}")

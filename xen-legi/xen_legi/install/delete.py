@@ -1,0 +1,23 @@
+"""Remove a domU as it is planned. Killed before its file is gone nothing is lost; later the next run ends the work."""
+
+from xen_legi.domu.removal import Removal
+from xen_legi.install.leftovers import DELETING, remove_dead_link
+from xen_legi.steps import named_point, step
+from xen_legi.storage import lvm
+
+
+def delete(plan: Removal) -> None:
+    """Tag the volumes, remove the file, then the links and the volumes."""
+    tags = (lvm.TAG, f"{DELETING}={plan.domu.name}")
+    for one in plan.volumes:
+        lvm.change_tags(one.full_name, add=tags)
+    named_point("delete:tagged")
+    plan.domu.file.unlink()
+    named_point("delete:after-file")
+    for link in plan.links:
+        link.unlink(missing_ok=True)
+    remove_dead_link(plan.domu.name)
+    for one in plan.volumes:
+        with step(f"remove volume {one.full_name}"):
+            lvm.remove(one.group, one.name)
+        named_point("delete:after-lvremove")

@@ -1,0 +1,50 @@
+"""Ask the host for everything that a plan depends on. Nothing here changes anything."""
+
+import re
+from pathlib import Path
+
+from xen_legi.config import Config
+from xen_legi.domu import config, xl
+from xen_legi.install.model import Facts
+from xen_legi.install.templates import measured
+from xen_legi.kernels.store import Store
+from xen_legi.run import run, run_json
+from xen_legi.storage import lvm
+
+
+def gather(settings: Config, kernel: str = "") -> Facts:
+    """Return the facts; `kernel` is a version, nothing: the default of new domUs. Die if there is no such kernel."""
+    store = Store(Path(settings.srv))
+    chosen = store.find(kernel) if kernel else store.default()
+    return Facts(
+        groups=lvm.groups(),
+        volumes=tuple(lvm.volumes()),
+        domus=tuple(config.all_domus()),
+        files=frozenset(path.name for path in config.DIRECTORY.glob("*")),
+        domains=frozenset(one.name for one in xl.domains()) if xl.answers() else frozenset(),
+        bridges=frozenset(one["ifname"] for one in run_json(["ip", "-j", "link", "show", "type", "bridge"]) if one),
+        addresses=_own_addresses(),
+        nameservers=nameservers(Path("/etc/resolv.conf").read_text() if Path("/etc/resolv.conf").exists() else ""),
+        kernel=chosen,
+        modules_size=measured(chosen.modules),
+        free_memory=free_memory(run(["xl", "info"]).stdout) if xl.answers() else None,
+    )
+
+
+def nameservers(text: str) -> tuple[str, ...]:
+    """Given the text of dom0's resolv.conf, return the name servers that a guest can reach as well."""
+    found = re.findall(r"^\s*nameserver\s+(\S+)", text, re.MULTILINE)
+    return tuple(one for one in found if not one.startswith("127.") and one != "::1")
+
+
+def free_memory(text: str) -> int | None:
+    """Given what `xl info` printed, return the MiB that a new domU can have; None where dom0 gives up some of its own."""
+    facts = dict(re.split(r"\s*:\s*", line, maxsplit=1) for line in text.splitlines() if ":" in line)
+    if "dom0_mem=" not in facts.get("xen_commandline", "") or not facts.get("free_memory", "").isdigit():
+        return None
+    return int(facts["free_memory"])
+
+
+def _own_addresses() -> frozenset[str]:
+    rows = run_json(["ip", "-j", "address"])
+    return frozenset(address["local"] for row in rows for address in row.get("addr_info", []) if "local" in address)

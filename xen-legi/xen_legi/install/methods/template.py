@@ -1,0 +1,30 @@
+"""Fill a root with a copy of a template: a directory with a guest's tree, made once by `xen-legi template make`."""
+
+from pathlib import Path
+
+from xen_legi.config import Config
+from xen_legi.errors import die
+from xen_legi.install.copying import copy_tree
+from xen_legi.install.templates import Template, find
+
+
+class FromTemplate:
+    """A template that is whole."""
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self.text = f"template {template.name}" + (f" of {template.made}" if template.made else "")
+        self.dist = template.dist or template.name
+        self.size = template.size
+
+    def install(self, root: Path) -> None:
+        """Copy the tree."""
+        copy_tree(self.template.path, root, what="copied", total=self.size)
+
+
+def prepare(settings: Config, dist: str) -> FromTemplate:
+    """Return the template of a distribution. Die if there is none, or if what it holds could not be settled."""
+    template = find(settings.templates, dist or settings.template)
+    if not any((template.path / place).exists() for place in ("usr/sbin/ifup", "sbin/ifup")):
+        die(f"template {template.name} has no ifupdown", hint="create writes /etc/network/interfaces; add the package to it")
+    return FromTemplate(template)

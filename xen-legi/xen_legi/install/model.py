@@ -1,0 +1,118 @@
+"""What the making of a domU is about: what is wished, what the host has, and the plan that comes of both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xen_legi.domu.addresses import Address, Interface
+from xen_legi.domu.config import DomuConfig
+from xen_legi.kernels.store import Kernel
+from xen_legi.storage.lvm import Group, Volume
+
+SWAP = "swap"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The options of `create`, read but not yet held against the host. Sizes in bytes, memory in MiB."""
+
+    name: str
+    group: str = "vg0"
+    size: int = 4 << 30
+    swap: int = 512 << 20
+    filesystem: str = "ext4"
+    memory: int = 512
+    maxmem: int = 0
+    vcpus: int = 1
+    type: str = "pvh"
+    vlans: tuple[int, ...] = ()
+    bridge: str = ""  # instead of VLANs
+    bridge_of_vlan: str = "xenbr{vlan}"
+    ips: tuple[str, ...] = ()
+    netmask: str = ""
+    gateway: str = ""
+    nameservers: tuple[str, ...] = ()
+    mac: str = ""
+    roles: tuple[str, ...] = ()
+    role_args: str = ""
+    start: bool = True
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the host has, as far as a plan depends on it. Memory in MiB, None: not known."""
+
+    groups: Mapping[str, Group]
+    volumes: tuple[Volume, ...]
+    domus: tuple[DomuConfig, ...]
+    files: frozenset[str]  # names in /etc/xen, broken files too
+    domains: frozenset[str]
+    bridges: frozenset[str]
+    addresses: frozenset[str]  # of dom0 itself
+    nameservers: tuple[str, ...]
+    kernel: Kernel
+    modules_size: int = 0
+    free_memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One volume of a domU: its logical volume, and what it is in the guest."""
+
+    group: str
+    name: str
+    size: int
+    device: str
+    filesystem: str
+    mount: str = ""
+    options: str = "defaults"
+
+    @property
+    def path(self) -> Path:
+        """Return its device in dom0."""
+        return Path("/dev") / self.group / self.name
+
+
+@dataclass(frozen=True)
+class Nic:
+    """One network interface: its name in the guest, the bridge in dom0. Without an address it uses DHCP."""
+
+    device: str
+    bridge: str
+    mac: str
+    vlan: int | None = None
+    address: Interface | None = None
+    gateway: Address | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is decided before the first change."""
+
+    name: str
+    type: str
+    memory: int
+    maxmem: int
+    vcpus: int
+    kernel: Kernel
+    parts: tuple[Part, ...]
+    nics: tuple[Nic, ...]
+    nameservers: tuple[str, ...]
+    source: str  # what the guest's files come from, for people
+    dist: str
+    method: str
+    roles: tuple[Path, ...] = ()
+    role_args: str = ""
+    ssh_keys: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)  # hashed, as in /etc/shadow
+    start: bool = True
+
+    @property
+    def root(self) -> Part:
+        """Return the volume that holds /."""
+        return next(one for one in self.parts if one.mount == "/")
+
+    @property
+    def hostname(self) -> str:
+        """Return the name without its domain."""
+        return self.name.partition(".")[0]

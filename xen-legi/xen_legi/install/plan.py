@@ -1,0 +1,197 @@
+"""From a wish and the facts to a plan, or to a line that says why not. Nothing here changes anything."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from xen_legi.domu import addresses, mac
+from xen_legi.errors import die
+from xen_legi.install.model import SWAP, Facts, Nic, Part, Plan, Wish
+from xen_legi.storage.lvm import Group, check_name
+from xen_legi.units import GIB, MIB, format_size
+
+_ROOT_OPTIONS = {"ext4": "noatime,errors=remount-ro", "xfs": "noatime"}
+_LEAST = {"ext4": 64 * MIB, "xfs": 300 * MIB}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the chosen method installs: a text for people, the distribution, and bytes it needs (0: not known)."""
+
+    method: str
+    text: str
+    dist: str
+    size: int = 0
+
+
+def plan(
+    wish: Wish, facts: Facts, source: Source, *, roles: tuple[Path, ...] = (), ssh_keys: str = "", password: str = ""
+) -> Plan:
+    """Return the plan of a domU; die with one line for whatever could not work."""
+    check_domu_name(wish.name)
+    _check_free(wish, facts)
+    parts = _parts(wish)
+    _check_storage(parts, wish, facts, source)
+    _check_memory(wish, facts)
+    return Plan(
+        name=wish.name,
+        type=wish.type,
+        memory=wish.memory,
+        maxmem=wish.maxmem,
+        vcpus=wish.vcpus,
+        kernel=facts.kernel,
+        parts=parts,
+        nics=_nics(wish, facts),
+        nameservers=_nameservers(wish, facts),
+        source=source.text,
+        dist=source.dist,
+        method=source.method,
+        roles=roles,
+        role_args=wish.role_args,
+        ssh_keys=ssh_keys,
+        password=password,
+        start=wish.start,
+    )
+
+
+def check_domu_name(name: str) -> None:
+    """Die if `name` cannot be a host name, the name of a file and the beginning of a volume's name."""
+    label = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    if not re.fullmatch(rf"{label}(?:\.{label})*", name) or len(name) > 100:
+        die(f"{name!r} cannot be the name of a domU", hint="letters, digits and dashes, as in a host name: web1")
+    if name.lower() in ("localhost", "domain-0"):
+        die(f"{name!r} is a name that is taken on every host", hint="choose another one")
+    check_name(f"{name}-disk", what="name")
+
+
+def _check_free(wish: Wish, facts: Facts) -> None:
+    """Die if a domU, a file or a running domain has the name."""
+    same = next((one for one in facts.domus if one.name == wish.name), None)
+    if same:
+        die(f"there is a domU {wish.name!r} already: {same.file}", hint=f"xen-legi delete {wish.name}, or another name")
+    if f"{wish.name}.cfg" in facts.files:
+        die(f"/etc/xen/{wish.name}.cfg exists already", hint="choose another name, or move the file away")
+    if wish.name in facts.domains:
+        die(f"a domain {wish.name!r} is running", hint="xl list shows it; choose another name")
+
+
+def _parts(wish: Wish) -> tuple[Part, ...]:
+    """Return the volumes: swap is xvda1 and root xvda2, as xen-tools has it."""
+    root = Part(wish.group, f"{wish.name}-disk", wish.size, "xvda2", wish.filesystem, "/", _ROOT_OPTIONS[wish.filesystem])
+    if not wish.swap:
+        return (root,)
+    return (Part(wish.group, f"{wish.name}-swap", wish.swap, "xvda1", SWAP, options="sw"), root)
+
+
+def _check_storage(parts: tuple[Part, ...], wish: Wish, facts: Facts, source: Source) -> None:
+    group = _group(wish.group, facts)
+    there = {(one.group, one.name) for one in facts.volumes}
+    for part in parts:
+        if (part.group, part.name) in there:
+            die(f"there is a volume {part.group}/{part.name} already", hint="choose another name; lvs(8) lists volumes")
+    _check_sizes(wish, source, source.size + facts.modules_size)
+    wanted = sum(group.rounded(part.size) for part in parts)
+    if wanted > group.free:
+        die(
+            f"volume group {group.name} has {format_size(group.free)} free, {format_size(wanted)} are needed",
+            hint="choose smaller sizes, another group (--lvm), or grow it with vgextend(8)",
+        )
+
+
+def _group(name: str, facts: Facts) -> Group:
+    if name not in facts.groups:
+        names = ", ".join(sorted(facts.groups)) or "none"
+        die(f"there is no volume group {name!r}", hint=f"volume groups on this host: {names}; choose one with --lvm")
+    return facts.groups[name]
+
+
+def _check_sizes(wish: Wish, source: Source, content: int) -> None:
+    """Die if the filesystem cannot be made, or not hold what is to be copied: a tenth and its journal are its own."""
+    least = max(_LEAST[wish.filesystem], content + content // 10 + min(wish.size // 16, GIB // 8) if content else 0)
+    if wish.size < least:
+        hint = f"it needs at least --size {format_size(-(-least // (64 * MIB)) * 64 * MIB)}"
+        die(f"size {format_size(wish.size)} is too small for {source.text} and the modules of its kernel", hint=hint)
+
+
+def _check_memory(wish: Wish, facts: Facts) -> None:
+    if wish.maxmem and wish.maxmem < wish.memory:
+        die(f"maxmem {wish.maxmem} MiB is less than memory {wish.memory} MiB", hint="leave --maxmem out, or raise it")
+    if wish.start and facts.free_memory is not None and wish.memory > facts.free_memory:
+        die(
+            f"memory {wish.memory} MiB is more than the {facts.free_memory} MiB that Xen has free",
+            hint="choose less, stop a domU, or make it without starting it: --no-start",
+        )
+
+
+def _nics(wish: Wish, facts: Facts) -> tuple[Nic, ...]:
+    places: list[tuple[str, str, int | None]] = [(f"eth{vlan}", _bridge(wish, vlan), vlan) for vlan in wish.vlans]
+    if wish.bridge:
+        places = [("eth0", wish.bridge, None)]
+    _check_places(places, wish, facts)
+    found = [addresses.interface(text, wish.netmask) for text in wish.ips]
+    _check_addresses([one for one in found if one], facts)
+    way_out = addresses.gateway(wish.gateway, [one for one in found if one])
+    macs = _macs(wish, [vlan or 0 for _, _, vlan in places], facts)
+    return tuple(
+        Nic(device, bridge, one_mac, vlan, address, way_out if address and way_out and way_out in address.network else None)
+        for (device, bridge, vlan), one_mac, address in zip(places, macs, found)
+    )
+
+
+def _bridge(wish: Wish, vlan: int) -> str:
+    if not 1 <= vlan <= 4094:
+        die(f"VLAN {vlan} does not exist", hint="VLANs are numbered 1 to 4094")
+    return wish.bridge_of_vlan.format(vlan=vlan)
+
+
+def _check_places(places: list[tuple[str, str, int | None]], wish: Wish, facts: Facts) -> None:
+    if len({bridge for _, bridge, _ in places}) < len(places):
+        die("the same VLAN was given twice", hint="one --vlan for each VLAN")
+    for _, bridge, vlan in places:
+        if bridge not in facts.bridges:
+            known = ", ".join(sorted(facts.bridges)) or "none"
+            what = f"VLAN {vlan} has no bridge {bridge!r}" if vlan else f"there is no bridge {bridge!r}"
+            die(f"{what} on this host", hint=f"bridges: {known}; describe it in /etc/network/interfaces and ifup it")
+    if places and len(wish.ips) != len(places):
+        die(
+            f"{len(places)} network interfaces and {len(wish.ips)} addresses",
+            hint="give one --ip for each --vlan, in the same order: --ip 192.168.72.11/24, or --ip dhcp",
+        )
+    if wish.ips and not places:
+        die("an address needs a place", hint="add --vlan ID (or --bridge NAME)")
+
+
+def _check_addresses(found: list[addresses.Interface], facts: Facts) -> None:
+    texts = [str(one.ip) for one in found]
+    if len(set(texts)) < len(texts):
+        die("the same address was given twice")
+    for text in texts:
+        if text in facts.addresses:
+            die(f"address {text} is dom0's own", hint="choose another one")
+        for domu in facts.domus:
+            if text in ips_of(domu.vifs):
+                die(f"address {text} is that of domU {domu.name}: {domu.file}", hint="choose another one")
+
+
+def ips_of(vifs: Iterable[object]) -> set[str]:
+    """Return the addresses that vif lines name, without their networks."""
+    texts = [getattr(one, "options", {}).get("ip", "") for one in vifs]
+    return {word.partition("/")[0] for text in texts for word in text.split()}
+
+
+def _macs(wish: Wish, vlans: list[int], facts: Facts) -> list[str]:
+    taken = {vif.mac.upper(): domu for domu in facts.domus for vif in domu.vifs}
+    if not wish.mac:
+        return [mac.made(wish.name, vlan, taken) for vlan in vlans]
+    given = mac.check(wish.mac)
+    if len(vlans) != 1:
+        die(f"--mac was given and there are {len(vlans)} interfaces", hint="leave it out: each gets its own")
+    if given in taken:
+        die(f"MAC {given} is that of domU {taken[given].name}: {taken[given].file}", hint="leave --mac out")
+    return [given]
+
+
+def _nameservers(wish: Wish, facts: Facts) -> tuple[str, ...]:
+    given = tuple(str(addresses.address(one, what="name server")) for one in wish.nameservers)
+    return given or facts.nameservers

@@ -1,0 +1,66 @@
+"""A new domU's configuration file, written to be read and edited by people. See xl.cfg(5)."""
+
+from xen_legi.install.model import Nic, Part, Plan
+
+_FILE = """\
+# domU {name}, made by xen-legi create from {source}.
+# Everything here may be edited, see xl.cfg(5). It counts from the next start of the domU on.
+
+name    = "{name}"
+type    = "{type}"
+
+# kernel and initramfs are dom0's, kept for domUs; xen-legi kernel list
+kernel  = "{kernel}"
+ramdisk = "{ramdisk}"
+cmdline = "root=/dev/{root} ro console=hvc0"
+
+memory  = {memory}
+{maxmem}vcpus   = {vcpus}
+
+disk = [
+{disks}
+]
+
+{vifs}
+
+on_poweroff = "destroy"
+on_reboot   = "restart"
+on_crash    = "restart"
+"""
+
+
+def rendered(plan: Plan) -> str:
+    """Return the text of a planned domU's file."""
+    return _FILE.format(
+        name=plan.name,
+        source=plan.source,
+        type=plan.type,
+        kernel=plan.kernel.image,
+        ramdisk=plan.kernel.ramdisk,
+        root=plan.root.device,
+        memory=plan.memory,
+        maxmem=f"maxmem  = {plan.maxmem}\n" if plan.maxmem else "",
+        vcpus=plan.vcpus,
+        disks="\n".join(_disk(one) for one in plan.parts),
+        vifs=_vifs(plan.nics),
+    )
+
+
+def _disk(part: Part) -> str:
+    return f"    'phy:{part.path},{part.device},w',  # {part.mount or part.filesystem}"
+
+
+def _vifs(nics: tuple[Nic, ...]) -> str:
+    if not nics:
+        return "vif = [ ]"
+    return "\n".join(["vif = [", *[f"    '{_vif(one)}',  # {_meaning(one)}" for one in nics], "]"])
+
+
+def _vif(nic: Nic) -> str:
+    """Return a vif line. Its ip= is for people, for our check of addresses, and for a packet filter if dom0 has one."""
+    return f"mac={nic.mac},bridge={nic.bridge}" + (f",ip={nic.address.ip}" if nic.address else "")
+
+
+def _meaning(nic: Nic) -> str:
+    place = f"VLAN {nic.vlan}, " if nic.vlan else ""
+    return f"{place}{nic.device} in the guest: {nic.address or 'DHCP'}"

@@ -1,0 +1,121 @@
+"""Roles: the administrator's scripts that settle a new guest further, with the contract of xen-create-image.
+
+A role is called as ROLE MOUNTPOINT ARGUMENTS..., as root of dom0, with what is known of the guest in its environment and
+the guest's /proc and /dev/pts mounted; a status other than 0 undoes the whole domU. Unlike xen-tools, a role that is
+missing or not executable is an error, before anything is made. What a role leaves running ends with it.
+"""
+
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from xen_legi import run
+from xen_legi.errors import CommandFailed, die, fail
+from xen_legi.install.model import SWAP, Part, Plan
+from xen_legi.steps import named_point, say, step
+from xen_legi.units import MIB
+
+DIRECTORIES = (Path("/etc/xen-tools/role.d"), Path("/usr/share/xen-legi/roles"))
+# in a process and mount namespace of its own: nothing that a role starts or mounts survives it
+_ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+_SCRIPT = """\
+mkdir -p "$1/proc" "$1/dev/pts" && mount -t proc proc "$1/proc" && mount --bind /dev/pts "$1/dev/pts" || exit 126
+exec sh -c "$2"
+"""
+
+
+def find_roles(names: Iterable[str], directories: Iterable[Path] = DIRECTORIES) -> tuple[Path, ...]:
+    """Return the roles' files: a name with a slash is a path, any other is looked for. Die if one cannot be run."""
+    places = tuple(directories)
+    return tuple(_find(name, places) for name in names)
+
+
+def run_roles(plan: Plan, root: Path) -> None:
+    """Run the plan's roles on the guest mounted at `root`. Fail if one of them does."""
+    for role in plan.roles:
+        with step(f"role {role.name} {plan.role_args}".rstrip()):
+            _run(role, plan, root)
+        named_point("create:after-role")
+
+
+def command(role: Path, root: Path, arguments: str) -> str:
+    """Return the shell line of a role: its arguments are split by the shell, as xen-create-image does."""
+    return f"{shlex.quote(str(role))} {shlex.quote(str(root))} {arguments}".rstrip()
+
+
+def environment(plan: Plan) -> dict[str, str]:
+    """Return what a role finds in its environment, by xen-tools' names. What does not hold is not there."""
+    first = plan.nics[0] if plan.nics else None
+    known = {
+        "hostname": plan.name,
+        "dist": plan.dist,
+        "install_method": plan.method,
+        "memory": f"{plan.memory}M",
+        "maxmem": f"{plan.maxmem}M" if plan.maxmem else "",
+        "vcpus": str(plan.vcpus),
+        "type": plan.type,
+        "lvm": plan.root.group,
+        "fs": plan.root.filesystem,
+        "size": _size(plan.root),
+        "kernel": str(plan.kernel.image),
+        "initrd": str(plan.kernel.ramdisk),
+        "modules": str(plan.kernel.modules),
+        "disk_device": "xvda",
+        "serial_device": "hvc0",
+        "nameserver": " ".join(plan.nameservers),
+        "role": ",".join(one.name for one in plan.roles),
+        "role_args": plan.role_args,
+        **_swap(plan),
+        **{f"PARTITION{number}": _partition(plan, one) for number, one in enumerate(plan.parts, 1)},
+        "NUMPARTITIONS": str(len(plan.parts)),
+    }
+    if first:
+        known |= {
+            "mac": first.mac,
+            "bridge": first.bridge,
+            "vlan": str(first.vlan or ""),
+            "dhcp": "" if first.address else "1",
+            "gateway": str(first.gateway or ""),
+            "netmask": str(first.address.netmask) if first.address else "",
+        }
+    fixed = [str(one.address.ip) for one in plan.nics if one.address]
+    known |= {f"ip{number}": one for number, one in enumerate(fixed, 1)} | {"ip_count": str(len(fixed))}
+    return {key: value for key, value in known.items() if value}
+
+
+def _find(name: str, directories: tuple[Path, ...]) -> Path:
+    places = (Path(name).absolute(),) if "/" in name else tuple(one / name for one in directories)
+    for place in places:
+        if place.is_file():
+            if not os.access(place, os.X_OK):
+                die(f"role {place} is not executable", hint=f"chmod +x {place}")
+            return place
+    die(f"there is no role {name!r}", hint=f"looked for {', '.join(map(str, places))}")
+
+
+def _run(role: Path, plan: Plan, root: Path) -> None:
+    argv = [*_ALONE, "sh", "-c", _SCRIPT, "sh", str(root), command(role, root, plan.role_args)]
+    try:
+        for line in run.lines(argv, env=environment(plan), cwd=os.getcwd()):
+            if run.debug:
+                say(line)
+    except CommandFailed as problem:
+        lines = [line for line in problem.stderr.strip().splitlines() if line.strip()][-5:]
+        said = "".join(f"\n    {line}" for line in lines)
+        fail(f"role {role} failed with exit status {problem.command_status}{said}", hint="the domU has been removed again")
+
+
+def _swap(plan: Plan) -> dict[str, str]:
+    swap = next((one for one in plan.parts if one.filesystem == SWAP), None)
+    return {"swap": _size(swap)} if swap else {"noswap": "1"}
+
+
+def _size(part: Part) -> str:
+    return f"{part.size // MIB}M"
+
+
+def _partition(plan: Plan, part: Part) -> str:
+    """Return name:size:type:mountpoint:options:imagetype:image; xen-tools' image type ends with a colon of its own."""
+    name = part.name.removeprefix(f"{plan.name}-")
+    return f"{name}:{_size(part)}:{part.filesystem}:{part.mount}:{part.options}:phy::{part.path}"

@@ -1,0 +1,30 @@
+"""What must differ between two guests of one template: machine-id, ssh host keys, the seed of randomness."""
+
+from xen_legi.install.guest import Guest
+from xen_legi.install.model import Plan
+from xen_legi.run import run
+
+# No RSA key: making one takes most of a minute on a slow machine, and every client since 2014 knows the other two.
+_KEYS = ("ed25519", "ecdsa")
+
+
+def settle(guest: Guest, plan: Plan) -> None:
+    """Give the guest an identity of its own. An empty machine-id is filled in at the first boot, see machine-id(5)."""
+    forget(guest)
+    if guest.has("/etc/ssh/sshd_config"):
+        _make_host_keys(guest, plan.hostname)
+
+
+def forget(guest: Guest) -> None:
+    """Remove the identity that the tree has."""
+    for path in guest.matching("/etc/ssh", "ssh_host_*"):
+        guest.remove(path)
+    for path in ("/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret"):
+        guest.remove(path)
+    guest.write("/etc/machine-id", "", 0o444)
+
+
+def _make_host_keys(guest: Guest, hostname: str) -> None:
+    for kind in _KEYS:
+        path = guest.path(f"/etc/ssh/ssh_host_{kind}_key")
+        run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{hostname}", "-f", path])

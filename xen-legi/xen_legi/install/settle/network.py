@@ -1,0 +1,57 @@
+"""The guest's network: interfaces named by MAC, /etc/network/interfaces, resolv.conf.
+
+The kernel would call the first interface eth0 or enX0. A systemd .link file gives it the name of its VLAN; guests whose
+systemd knows no .link files have a udev rule, which says the same.
+"""
+
+from xen_legi.install.guest import Guest
+from xen_legi.install.model import Nic, Plan
+
+_INTERFACES = """\
+# written by xen-legi create; see interfaces(5)
+source /etc/network/interfaces.d/*
+
+auto lo
+iface lo inet loopback
+"""
+_UDEV_RULE = 'SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{{address}}=="{mac}", NAME="{device}"\n'
+
+
+def settle(guest: Guest, plan: Plan) -> None:
+    """Write them."""
+    for nic in plan.nics:
+        guest.write(f"/etc/systemd/network/10-{nic.device}.link", link_file(nic))
+    guest.write("/etc/udev/rules.d/70-persistent-net.rules", udev_rules(plan.nics))
+    guest.write("/etc/network/interfaces", interfaces(plan.nics))
+    guest.write("/etc/resolv.conf", resolv_conf(plan))
+
+
+def link_file(nic: Nic) -> str:
+    """Return a systemd.link(5) file that names an interface."""
+    return f"[Match]\nMACAddress={nic.mac.lower()}\n\n[Link]\nName={nic.device}\n"
+
+
+def udev_rules(nics: tuple[Nic, ...]) -> str:
+    """Return the rules that old guests need; udev compares addresses in lower case."""
+    return "".join(_UDEV_RULE.format(mac=nic.mac.lower(), device=nic.device) for nic in nics)
+
+
+def interfaces(nics: tuple[Nic, ...]) -> str:
+    """Return /etc/network/interfaces."""
+    return _INTERFACES + "".join(f"\n{_stanza(nic)}" for nic in nics)
+
+
+def resolv_conf(plan: Plan) -> str:
+    """Return /etc/resolv.conf; a name with a domain is searched in its domain."""
+    domain = plan.name.partition(".")[2]
+    lines = [f"search {domain}"] if domain else []
+    return "".join(f"{line}\n" for line in lines + [f"nameserver {one}" for one in plan.nameservers])
+
+
+def _stanza(nic: Nic) -> str:
+    if not nic.address:
+        return f"auto {nic.device}\niface {nic.device} inet dhcp\n"
+    family = "inet6" if nic.address.version == 6 else "inet"
+    lines = [f"auto {nic.device}", f"iface {nic.device} {family} static", f"    address {nic.address}"]
+    lines += [f"    gateway {nic.gateway}"] if nic.gateway else []
+    return "\n".join(lines) + "\n"

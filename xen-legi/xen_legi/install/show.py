@@ -1,0 +1,55 @@
+"""A plan, as a person reads it: for --dry-run before, and the summary after."""
+
+from xen_legi.install.model import SWAP, Nic, Part, Plan
+from xen_legi.units import format_size
+
+
+def described(plan: Plan) -> str:
+    """Return what `create` would do, in the order in which it would."""
+    lines = [f"domU {plan.name} ({plan.type}, {plan.memory} MiB, {_vcpus(plan)}) from {plan.source}"]
+    lines += [f"  make volume {_part(one)}" for one in plan.parts]
+    lines += [f"  fill {plan.root.path} from {plan.source}", f"  modules and kernel {plan.kernel.version}"]
+    lines += [f"  interface {_nic(one)}" for one in plan.nics] or ["  no network interface"]
+    lines += [f"  name servers {', '.join(plan.nameservers) or 'none'}"]
+    lines += [f"  root: {_login(plan)}"]
+    lines += [f"  role {one} {plan.role_args}".rstrip() for one in plan.roles]
+    lines += [f"  write /etc/xen/{plan.name}.cfg"]
+    lines += [f"  xl create /etc/xen/{plan.name}.cfg" if plan.start else "  (not started)"]
+    return "\n".join(lines)
+
+
+def summary(plan: Plan, took: str) -> str:
+    """Return what there is now, and how to log in."""
+    state = "started" if plan.start else f"not started: xen-legi start {plan.name}"
+    lines = [f"domU {plan.name} made in {took}, {state}"]
+    lines += [f"  file      /etc/xen/{plan.name}.cfg ({plan.type}, {plan.memory} MiB, {_vcpus(plan)})"]
+    lines += [f"  volume    {one.path} ({format_size(one.size)}, {one.mount or one.filesystem})" for one in plan.parts]
+    lines += [f"  network   {_nic(one)}" for one in plan.nics]
+    address = next((str(one.address.ip) for one in plan.nics if one.address), "")
+    if address and plan.ssh_keys:
+        lines.append(f"  log in    ssh root@{address}")
+    if plan.password:
+        lines.append(f"  log in    xl console {plan.name} (root with its password; Ctrl-] leaves)")
+    elif not plan.ssh_keys:
+        lines.append("  log in    nobody can: root has no password and no key (see --ssh-key, --password)")
+    return "\n".join(lines)
+
+
+def _vcpus(plan: Plan) -> str:
+    return f"{plan.vcpus} vcpu" + ("s" if plan.vcpus != 1 else "")
+
+
+def _part(one: Part) -> str:
+    kind = SWAP if one.filesystem == SWAP else f"{one.filesystem} on {one.mount}"
+    return f"{one.path}, {format_size(one.size)}, {one.device} in the guest: {kind}"
+
+
+def _nic(one: Nic) -> str:
+    way = f"{one.address}" if one.address else "DHCP"
+    way += f", gateway {one.gateway}" if one.gateway else ""
+    return f"{one.device}: {way}, bridge {one.bridge}, MAC {one.mac}"
+
+
+def _login(plan: Plan) -> str:
+    keys = len([line for line in plan.ssh_keys.splitlines() if line.strip() and not line.startswith("#")])
+    return f"{keys or 'no'} ssh key{'' if keys == 1 else 's'}, {'a password' if plan.password else 'no password'}"

@@ -1,0 +1,55 @@
+"""The volumes of a domU that is being made, and what is written on them before its files."""
+
+import contextlib
+from collections.abc import Iterator
+
+from xen_legi.errors import Problem
+from xen_legi.install.leftovers import CREATING
+from xen_legi.install.model import SWAP, Part
+from xen_legi.run import run
+from xen_legi.steps import named_point, step, warn
+from xen_legi.storage import lvm
+from xen_legi.units import format_size
+
+# Not metadata_csum_seed and orphan_file: the grub that starts a guest's own kernel cannot read filesystems with them.
+_MAKE = {
+    "ext4": ("mkfs.ext4", "-q", "-F", "-E", "nodiscard", "-O", "^metadata_csum_seed,^orphan_file"),
+    "xfs": ("mkfs.xfs", "-q", "-f", "-K"),
+    SWAP: ("mkswap",),
+}
+# While it is filled nothing on it is of use to anybody; it is flushed as a whole when it is unmounted.
+FILL_OPTIONS = {"ext4": "noatime,barrier=0,data=writeback", "xfs": "noatime"}
+
+
+@contextlib.contextmanager
+def volumes(name: str, parts: tuple[Part, ...]) -> Iterator[None]:
+    """Make the volumes, tagged as being made; at the end drop the tags, or after a failure remove the volumes."""
+    tags = (lvm.TAG, f"{CREATING}={name}")
+    made: list[Part] = []
+    try:
+        with step("volumes: " + ", ".join(f"{one.group}/{one.name} {format_size(one.size)}" for one in parts)):
+            for part in parts:
+                lvm.create(part.group, part.name, part.size, tags=tags)
+                made.append(part)
+                named_point(f"create:after-lvcreate-{part.device}")
+        yield
+    except BaseException:
+        _remove(made)
+        raise
+    for part in parts:
+        lvm.change_tags(f"{part.group}/{part.name}", remove=tags)
+
+
+def make_filesystems(parts: tuple[Part, ...]) -> None:
+    """Make the filesystems and the swap."""
+    with step("filesystems: " + ", ".join(f"{one.name} {one.filesystem}" for one in parts)):
+        for part in parts:
+            run([*_MAKE[part.filesystem], part.path], timeout=1800)
+
+
+def _remove(made: list[Part]) -> None:
+    for part in made:
+        try:
+            lvm.remove(part.group, part.name)
+        except Problem as problem:
+            warn(f"{part.path} is left, the next xen-legi command removes it: {problem.message}")

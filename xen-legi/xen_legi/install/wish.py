@@ -1,0 +1,108 @@
+"""From the words of the command line and the host's settings to a wish. Dies for what is no size, number or choice."""
+
+import argparse
+import getpass
+from pathlib import Path
+
+from xen_legi.config import Config
+from xen_legi.errors import die
+from xen_legi.install.model import Wish
+from xen_legi.run import run
+from xen_legi.units import MIB, parse_size
+
+KEYS = Path("/root/.ssh/authorized_keys")
+
+
+def from_options(options: argparse.Namespace, settings: Config) -> Wish:
+    """Return what is wished for."""
+    vlans = tuple(_vlan(one) for one in options.vlan)
+    return Wish(
+        name=_name(options),
+        group=options.lvm or settings.volume_group,
+        size=parse_size(options.size or settings.size, what="size"),
+        swap=0 if options.noswap else parse_size(options.swap or settings.swap, what="swap"),
+        filesystem=options.fs or settings.filesystem,
+        memory=_mebibytes(options.memory or settings.memory, "memory"),
+        maxmem=_mebibytes(options.maxmem, "maxmem") if options.maxmem else 0,
+        vcpus=_vcpus(options.vcpus or settings.vcpus),
+        type=options.type or settings.type,
+        vlans=vlans,
+        bridge=_bridge(options, vlans),
+        bridge_of_vlan=settings.bridge,
+        ips=_ips(options, len(vlans) or 1),
+        netmask=options.netmask,
+        gateway=options.gateway,
+        nameservers=tuple(options.nameserver) or settings.nameserver,
+        mac=options.mac,
+        roles=tuple(one.strip() for one in options.role.split(",") if one.strip()),
+        role_args=options.role_args,
+        start=not options.no_start,
+    )
+
+
+def ssh_keys(path: str) -> str:
+    """Return the keys that root of the guest gets: those of the file given, else those of dom0's root, else none."""
+    if not path and not KEYS.is_file():
+        return ""
+    file = Path(path or KEYS).absolute()
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        die(f"ssh key {file}: {getattr(error, 'strerror', '') or 'is no text'}", hint="give a public key: --ssh-key FILE")
+    if "PRIVATE KEY" in text:
+        die(f"{file} is a private key", hint=f"the guest gets the public one: {file}.pub")
+    return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+def password(options: argparse.Namespace) -> str:
+    """Return root's password hashed for /etc/shadow, asked for if so wished; nothing if none is wished."""
+    clear = options.password
+    if options.passwd:
+        clear = getpass.getpass("password of root in the domU: ")
+        if clear != getpass.getpass("once more: "):
+            die("the two passwords differ")
+    if not clear:
+        return ""
+    return run(["openssl", "passwd", "-6", "-stdin"], stdin=f"{clear}\n").stdout.strip()
+
+
+def _name(options: argparse.Namespace) -> str:
+    if options.name and options.hostname and options.name != options.hostname:
+        die(f"two names were given: {options.name} and {options.hostname}")
+    name = str(options.name or options.hostname)
+    if not name:
+        die("a new domU needs a name", hint="xen-legi create web1 --vlan 72 --ip 192.168.72.11/24")
+    return name
+
+
+def _vlan(text: str) -> int:
+    if not text.isdigit():
+        die(f"VLAN {text!r} is not a number", hint="VLANs are numbered 1 to 4094")
+    return int(text)
+
+
+def _bridge(options: argparse.Namespace, vlans: tuple[int, ...]) -> str:
+    if options.bridge and vlans:
+        die("--vlan and --bridge exclude each other", hint="the bridge of a VLAN follows from its number")
+    if not options.bridge and not vlans:
+        die("the domU has no place in a network", hint="give --vlan ID, or --bridge NAME")
+    return str(options.bridge)
+
+
+def _ips(options: argparse.Namespace, count: int) -> tuple[str, ...]:
+    if options.dhcp and options.ip:
+        die("--ip and --dhcp exclude each other", hint="for one interface of several write --ip dhcp in its place")
+    return ("dhcp",) * count if options.dhcp else tuple(options.ip)
+
+
+def _mebibytes(text: str, what: str) -> int:
+    size = parse_size(text, what=what)
+    if size % MIB or size < 16 * MIB:
+        die(f"{what} {text!r} is not a whole number of MiB, or too little", hint="write 512M or 2G")
+    return size // MIB
+
+
+def _vcpus(number: str | int) -> int:
+    if not str(number).isdigit() or not 1 <= int(number) <= 512:
+        die(f"vcpus {number!r} is not a number of processors", hint="1 to 512")
+    return int(number)
