@@ -115,7 +115,7 @@ def need_space(group_name: str, sizes: Iterable[int]) -> None:
 
 def create(group: str, name: str, size: int, *, tags: Iterable[str] = ()) -> Path:
     """Make a volume of `size` bytes and return its device. Old signatures in its first blocks are wiped."""
-    _change(["lvcreate", "--wipesignatures", "y", "--zero", "y", "-L", f"{size}b", "-n", name, *_tags(tags), group])
+    _change(["lvcreate", "--yes", "--wipesignatures", "y", "--zero", "y", "-L", f"{size}b", "-n", name, *_tags(tags), group])
     return Path("/dev") / group / name
 
 

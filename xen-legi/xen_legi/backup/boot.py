@@ -1,0 +1,87 @@
+"""The kernel and ramdisk that a domU boots from: they lie in dom0, so a copy starts only where they lie too."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+from xen_legi import config, files
+from xen_legi.backup.request import BootFile
+from xen_legi.domu.config import DomuConfig
+from xen_legi.errors import die, fail
+
+LIMIT = 512 << 20
+
+
+def directory() -> Path:
+    """Return where the kernels of domUs lie on this host."""
+    return Path(config.load().srv) / "boot"
+
+
+def needed(domu: DomuConfig) -> tuple[BootFile, ...]:
+    """Return what a domU boots from, with digests. Die if it is not there: the domU itself would not start again."""
+    found = []
+    for path in (Path(one) for one in (domu.kernel, domu.ramdisk) if one):
+        if not path.is_absolute() or not path.is_file():
+            die(f"{domu.name} boots from {path}, which does not exist", hint=f"correct kernel and ramdisk in {domu.file}")
+        found.append(BootFile(str(path), digest(path)))
+    return tuple(found)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def missing(wanted: Iterable[BootFile]) -> list[str]:
+    """Return the paths that this host lacks and will take: those directly in its own directory of domU kernels."""
+    return [one.path for one in wanted if not Path(one.path).exists() and Path(one.path).parent == directory()]
+
+
+def warnings(wanted: Iterable[BootFile]) -> list[str]:
+    """Return why a copy would not start here, or not as its original does."""
+    found = []
+    for one in wanted:
+        path = Path(one.path)
+        if not path.exists() and path.parent != directory():
+            found.append(f"{path} does not exist here and lies outside of {directory()}: the copy would not start")
+        elif path.exists() and digest(path) != one.sha256:
+            found.append(f"{path} is not the same here: the copy would start from this host's")
+    return found
+
+
+def receive(name: str, sha256: str, stream: IO[bytes]) -> Path:
+    """Store a kernel or ramdisk that a peer sends, under its name; never over one that is there. Die if it is damaged."""
+    target = directory() / name
+    if not name.startswith(("vmlinuz-", "initrd.img-")):
+        die(f"refused: {name} is neither a kernel nor a ramdisk")
+    if target.exists():
+        die(f"refused: {target} exists", hint="compare the two; a kernel in use is never replaced")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{name}.received")
+    draft.unlink(missing_ok=True)
+    try:
+        with draft.open("xb") as out:
+            seen = _store(stream, out)
+        if seen != sha256:
+            fail(f"{name} arrived damaged or cut off", hint="run the copy again")
+        draft.rename(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    files.sync_directory(target.parent)
+    return target
+
+
+def _store(stream: IO[bytes], out: IO[bytes]) -> str:
+    seen, size = hashlib.sha256(), 0
+    while block := stream.read(1 << 20):
+        size += len(block)
+        if size > LIMIT:
+            die("refused: a kernel or ramdisk of such a size is none")
+        seen.update(block)
+        out.write(block)
+    out.flush()
+    os.fsync(out.fileno())
+    return seen.hexdigest()

@@ -1,0 +1,180 @@
+"""begin, resume, commit, abort: the life of a generation on the receiver, around the transfers.
+
+The request of a run is kept in /var/lib/xen-legi/copies; the configuration of the last good generation, ready for
+`xl create`, in /etc/xen/copies, where nothing starts it by itself.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from xen_legi import files
+from xen_legi.backup import boot, copies, generations, request, state, trusted
+from xen_legi.backup.copies import Work
+from xen_legi.backup.generations import COPY, GOOD, Copy, Generation
+from xen_legi.backup.request import CopyRequest
+from xen_legi.domu import config as domu_config
+from xen_legi.domu import xl
+from xen_legi.errors import die, fail
+from xen_legi.steps import named_point
+from xen_legi.storage import lvm
+from xen_legi.storage.lvm import TAG
+
+REQUESTS = Path("/var/lib/xen-legi/copies")
+CONFIGS = Path("/etc/xen/copies")
+
+
+def config_file(domu: str, group: str) -> Path:
+    """Return the file that describes the last good generation of a copy, for xl."""
+    return CONFIGS / group / f"{domu}.cfg"
+
+
+def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
+    """Keep the last good generation, and make ready what the new one is written to. Die if that may not be."""
+    copy = work.copy
+    check(copy, work)
+    _check_names(copy, wanted)
+    if not local:
+        _check_stranger(wanted)
+    settle(work)
+    copy = work.copy
+    if wanted.generation <= copy.newest:
+        die(f"generation {wanted.generation} is not newer than {copy.newest}", hint="run the copy again")
+    renewed = [one.name for one in wanted.volumes if not one.files]
+    actions = generations.begin(copy, copies.fits(copy, wanted), renewed)
+    copies.need_space(copy, actions, wanted)
+    files.replace(_request_file(work), request.to_json(wanted))
+    named_point("receive-begun")
+    copies.perform(actions, Work(work.domu, work.group, work.source, wanted))
+    return {
+        "done": [str(one) for one in actions],
+        "missing": boot.missing(wanted.boot),
+        "warnings": [*boot.warnings(wanted.boot), *_bridge_warnings(wanted)],
+    }
+
+
+def resume(work: Work, run: str) -> Work:
+    """Return the work that `begin` of this run has prepared. Die if it is not the one that is under way."""
+    text = files.read(_request_file(work))
+    wanted = request.from_json(text) if text else None
+    if wanted is None or wanted.run != run:
+        die(f"run {run} of {work.domu} is not under way", hint="another run has begun, or this one was given up")
+    copy = work.copy
+    check(copy, work)
+    best = copy.best
+    if best and best.number >= wanted.generation:
+        die(f"generation {wanted.generation} of {work.domu} is complete already")
+    return Work(work.domu, work.group, work.source, wanted)
+
+
+def commit(work: Work) -> dict[str, Any]:
+    """Make the new generation the good one. Everything has been written to stable storage before. Die if not all is."""
+    wanted = work.request
+    assert wanted
+    copy = work.copy
+    for one in wanted.volumes:
+        slot = copy.slots.get(one.name)
+        if slot is None or slot.copy is None:
+            fail(f"the copy of {work.domu} has no volume {one.name}", hint="run the copy again")
+        if one.files and f"{TAG}.synced={wanted.run}" not in slot.copy.volume.tags:
+            fail(f"{one.name} was not written whole in run {wanted.run}", hint="run the copy again")
+    copies.mark_good(work, wanted.generation)
+    settle(work)
+    return {"generation": wanted.generation}
+
+
+def abort(work: Work, run: str) -> None:
+    """Give a run up: its later orders are refused, and what it wrote is where the next run goes on."""
+    text = files.read(_request_file(work))
+    if text and request.from_json(text).run == run:
+        copy = work.copy
+        if not (copy.best and copy.best.number >= request.from_json(text).generation):
+            _request_file(work).unlink(missing_ok=True)
+
+
+def settle(work: Work) -> None:
+    """Bring in order what a killed run has left: the configuration of the best generation, and no older one kept."""
+    copy = work.copy
+    text = files.read(_request_file(work))
+    wanted = request.from_json(text) if text else None
+    if wanted and copy.best == Generation(wanted.generation, len(wanted.volumes)) and not copy.promoted:
+        files.replace(config_file(work.domu, work.group), startable(wanted, work, copy), mode=0o600)
+        named_point("receive-config-written")
+    copies.perform(generations.finish(copy), work)
+
+
+def startable(wanted: CopyRequest, work: Work, copy: Copy) -> str:
+    """Return the domU's configuration with the copy's volumes in place of the original's."""
+    paths = {one.path: str(work.device(one.name)) for one in wanted.volumes}
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(copy.time))
+    head = (
+        f"# {TAG}: a copy of {work.domu}, generation {wanted.generation}, of {when}, from {work.source}.\n"
+        f"# The original is lost? xen-legi promote {work.domu}. By hand: see manual-recovery.md.\n"
+    )
+    return head + domu_config.replace_disks(wanted.config, paths)
+
+
+def check(copy: Copy, work: Work) -> None:
+    """Die if this copy must not be written: whoever asks. The most dangerous of all mistakes is refused here."""
+    if copy.promoted:
+        die(
+            f"the copy of {work.domu} in {work.group} was promoted on {state.host()}: it is the domU now",
+            hint=f"on {state.host()}: xen-legi promote {work.domu} --undo makes it a copy again and loses its changes",
+        )
+    if copy.source != work.source:
+        die(f"the copy of {work.domu} on {state.host()} belongs to {copy.source}", hint="two domUs of one name? rename one")
+    for volume in copy.volumes:
+        if volume.attributes.startswith("O"):
+            die(f"{volume.path} is still being set back to its last good generation", hint="wait until lvs shows no O there")
+        if volume.open and not _closes(volume):
+            die(f"{volume.path} on {state.host()} is in use", hint="does the copy run there? see xl list, mount, lsof")
+
+
+def _closes(volume: lvm.Volume) -> bool:
+    """Wait a moment for what opens every new device for a moment (udev); tell whether the volume is closed then."""
+    for _ in range(5):
+        time.sleep(1)
+        now = lvm.find(volume.group, volume.name)
+        if now is None or not now.open:
+            return True
+    return False
+
+
+def _check_names(copy: Copy, wanted: CopyRequest) -> None:
+    """Die if a volume that is not of this copy has a name that we need."""
+    ours = {volume.name for volume in copy.volumes}
+    taken = {volume.name for volume in lvm.volumes(copy.group)} - ours
+    for one in wanted.volumes:
+        lvm.check_name(f"{one.name}{COPY}", what="volume")
+        for name in (f"{one.name}{COPY}", f"{one.name}{GOOD}"):
+            if name in taken:
+                die(f"{copy.group}/{name} on {state.host()} is not a volume of this copy", hint="rename it with lvrename(8)")
+
+
+def _check_stranger(wanted: CopyRequest) -> None:
+    """Die if what another host asks for would meet a domU of our own, or start programs of its choice some day."""
+    if own := domu_config.find(wanted.domu):
+        die(f"{state.host()} has a domU {wanted.domu} of its own ({own.file})", hint="which one is the domU now?")
+    if xl.answers() and xl.is_running(wanted.domu):
+        die(f"a domU {wanted.domu} runs on {state.host()}", hint="which one is the domU now?")
+    try:
+        config = domu_config.parse(wanted.config, Path(f"{wanted.domu}.cfg"))
+    except ValueError as error:
+        die(f"refused: the configuration of {wanted.domu}: {error}")
+    paths = [one.path for one in wanted.volumes]
+    if wrong := trusted.refusals(config, wanted.domu, paths, boot.directory()):
+        reasons = "; ".join(wrong)
+        die(f"refused: the configuration of {wanted.domu}: {reasons}", hint="keep the copy of such a domU on its own host")
+
+
+def _bridge_warnings(wanted: CopyRequest) -> list[str]:
+    try:
+        vifs = domu_config.parse(wanted.config, Path("copy.cfg")).vifs
+    except ValueError:
+        return []
+    lacking = sorted({one.bridge for one in vifs if one.bridge and not Path("/sys/class/net", one.bridge).exists()})
+    return [f"there is no bridge {name} here: the copy would not start" for name in lacking]
+
+
+def _request_file(work: Work) -> Path:
+    return REQUESTS / work.group / f"{work.domu}.json"

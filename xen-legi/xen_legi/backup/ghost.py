@@ -1,0 +1,150 @@
+"""Ghosts: short-lived snapshots of a domU's volumes, from which it is copied while it runs.
+
+A ghost is writable, because a filesystem that was in use has a journal to replay, and it is mounted read-only. Its name
+has the run in it and its tags say whose it is; while it lives, its domU's lock is held. So a ghost whose domU is not
+locked is a leftover, and what does not carry our tag is none of our ghosts, whatever its name.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xen_legi.backup.pause import Pause, paused
+from xen_legi.errors import CommandFailed, Problem, die, fail
+from xen_legi.run import run
+from xen_legi.steps import lock, named_point, warn
+from xen_legi.storage import lvm
+from xen_legi.storage.lvm import TAG, Volume
+from xen_legi.units import MIB, format_size, parse_size
+
+GHOST_TAG = f"{TAG}.ghost"
+_LEAST = 8 * MIB
+_DEAD = ("Invalid", "Overflow", "Merge failed", "Unknown")
+
+
+@dataclass(frozen=True)
+class Ghost:
+    """A ghost and the volume that it shows as it was."""
+
+    origin: Volume
+    name: str
+
+    @property
+    def device(self) -> Path:
+        """The ghost's device."""
+        return Path("/dev") / self.origin.group / self.name
+
+    def percent(self) -> float:
+        """Return how full the ghost is; it only ever grows. Fail if the ghost no longer shows what was."""
+        device = lvm.device_mapper_name(self.origin.group, self.name)
+        status = run(["dmsetup", "status", device], timeout=60).stdout
+        filled = fullness(status)
+        if filled is None:
+            fail(
+                f"the ghost of {self.origin.full_name} is not valid any more: {status.strip() or 'it is gone'}",
+                hint="the domU changed more than ghost_size allows; nothing was deleted anywhere; make ghost_size larger",
+            )
+        return filled
+
+
+def lock_name(domu: str) -> str:
+    """Return the name of the lock of a domU."""
+    return f"domu-{domu}"
+
+
+def size_of(setting: str, origin: int) -> int:
+    """Given the setting ghost_size (20% or 2G) and a volume's size, return the ghost's size in bytes. Die if it is none."""
+    if match := re.fullmatch(r"(\d{1,3})\s*%", setting.strip()):
+        if not 1 <= int(match[1]) <= 100:
+            die(f"ghost_size {setting!r} is not between 1% and 100%")
+        return max(_LEAST, origin * int(match[1]) // 100)
+    return min(max(_LEAST, parse_size(setting, what="ghost_size")), origin + origin // 64 + _LEAST)
+
+
+def fullness(status: str) -> float | None:
+    """Given what `dmsetup status` says of a snapshot, return how full it is in percent, or None if it is of no use.
+
+    A thin snapshot shares its pool's space and has no fullness of its own: 0, unless its pool has failed.
+    """
+    words = status.split()
+    if len(words) < 4 or any(dead in status for dead in _DEAD):
+        return None
+    if words[2] == "thin":
+        return None if "Fail" in status else 0.0
+    used, slash, total = words[3].partition("/")
+    if words[2] != "snapshot" or not slash or not used.isdecimal() or not int(total):
+        return None
+    return 100 * int(used) / int(total)
+
+
+@contextlib.contextmanager
+def ghosts(domu: str, origins: Sequence[Volume], setting: str, run_name: str) -> Iterator[tuple[list[Ghost], Pause]]:
+    """Make a ghost of every volume, all of the same moment, and yield them; they are removed at the end."""
+    _need_space(domu, origins, setting)
+    made = [Ghost(origin, f"{origin.name}.ghost-{run_name}") for origin in origins]
+    tags = [TAG, GHOST_TAG, f"{TAG}.domu={domu}", f"{TAG}.run={run_name}"]
+    try:
+        with paused(domu, len(made) > 1) as pause:
+            for one in made:
+                _make(one, setting, tags)
+                named_point("ghost-made")
+        named_point("ghosts-made")
+        yield made, pause
+    finally:
+        for one in made:
+            _remove(one.origin.group, one.name)
+        named_point("ghosts-removed")
+
+
+def reap() -> list[str]:
+    """Remove the ghosts that killed runs have left, and return their names."""
+    reaped = []
+    for one in _all_ghosts():
+        domu = one.tagged(f"{TAG}.domu")
+        with contextlib.suppress(Problem), lock(lock_name(domu), what=domu):
+            if any(now.uuid == one.uuid for now in _all_ghosts()):
+                _remove(one.group, one.name)
+                reaped.append(one.full_name)
+    return reaped
+
+
+def reap_of(domu: str) -> None:
+    """Remove what killed runs have left of one domU, whose lock we hold."""
+    for one in _all_ghosts():
+        if one.tagged(f"{TAG}.domu") == domu:
+            _remove(one.group, one.name)
+
+
+def _all_ghosts() -> list[Volume]:
+    return [one for one in lvm.volumes() if GHOST_TAG in one.tags and one.ours and one.origin]
+
+
+def _make(one: Ghost, setting: str, tags: Sequence[str]) -> None:
+    if one.origin.pool:
+        lvm.thin_snapshot(one.origin, one.name, tags=tags)
+    else:
+        lvm.snapshot(one.origin, one.name, size_of(setting, one.origin.size), tags=tags)
+
+
+def _remove(group: str, name: str) -> None:
+    """Remove a ghost if it is there and really one. A ghost that cannot go now is left to the next run, and said."""
+    found = lvm.find(group, name)
+    if found is None or GHOST_TAG not in found.tags or not found.origin:
+        return
+    try:
+        lvm.remove(group, name)
+    except CommandFailed as error:
+        warn(f"the ghost {group}/{name} could not be removed; the next run tries again: {error.message}")
+
+
+def _need_space(domu: str, origins: Sequence[Volume], setting: str) -> None:
+    for name in sorted({one.group for one in origins if not one.pool}):
+        group = lvm.group(name)
+        wanted = sum(group.rounded(size_of(setting, one.size)) for one in origins if one.group == name and not one.pool)
+        if wanted > group.free:
+            die(
+                f"volume group {name} has {format_size(group.free)} free, the ghosts of {domu} need {format_size(wanted)}",
+                hint="make room, or set a smaller ghost_size in /etc/xen-legi/xen-legi.toml",
+            )

@@ -1,0 +1,185 @@
+"""The copies of one domU in one run: ghosts of all its volumes, then one destination after the other."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xen_legi import files
+from xen_legi.backup import boot, ghost, identity, namespace, report, request, send
+from xen_legi.backup.destination import Destination
+from xen_legi.backup.ghost import Ghost
+from xen_legi.backup.plan import Domu, Part
+from xen_legi.backup.report import Row
+from xen_legi.backup.request import CopyRequest, VolumeRequest
+from xen_legi.backup.send import Sent
+from xen_legi.errors import Problem, die, fail
+from xen_legi.steps import lock, named_point, say, step
+
+COUNTERS = Path("/var/lib/xen-legi/backup/generation")
+_SMALL = 1000  # below so many files, losing half of them is nothing that we can judge
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """A destination that answered at the start of the run: its copies by domU, or the problem that it had."""
+
+    where: Destination
+    copies: dict[str, dict[str, object]]
+    problem: Problem | None = None
+
+    def number(self, domu: str, fact: str) -> int:
+        """Return a number that the receiver told of its copy of a domU; 0 if it has none."""
+        value = self.copies.get(domu, {}).get(fact, 0)
+        return value if isinstance(value, int) else 0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What holds for the whole run."""
+
+    run: str
+    ghost_size: str
+    checksum: bool = False
+    allow_deletes: bool = False
+
+
+def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> list[Row]:
+    """Copy one domU to every receiver that answered and return a row for each. Raise Problem if none could be begun."""
+    rows = [row for one in receivers if (row := unreached(domu, one))]
+    there = [one for one in receivers if not one.problem]
+    if not there:
+        return rows
+    with lock(ghost.lock_name(domu.name), what=f"domU {domu.name}"):
+        named_point("locked")
+        ghost.reap_of(domu.name)
+        if domu.problem:
+            die(f"{domu.name} is not copied: {domu.problem}", hint="until then, leave it out: exclude in xen-legi.toml")
+        data = [one for one in domu.parts if one.method == "files"]
+        wanted = _request(domu, _generation(domu.name, there), boot.needed(domu.config), options)
+        with ghost.ghosts(domu.name, [one.volume for one in data], options.ghost_size, options.run) as (made, pause):
+            wanted = _with_identities(wanted, domu, dict(zip((one.name for one in data), made)))
+            with _mounted(wanted, data, made) as trees:
+                named_point("ghosts-mounted")
+                for one in there:
+                    rows.append(_to_one(one, wanted, trees, made, pause.seconds, options))
+    return rows
+
+
+def _to_one(
+    receiver: Receiver, wanted: CopyRequest, trees: dict[str, Path], made: Sequence[Ghost], pause: float, options: Options
+) -> Row:
+    """Copy to one receiver; whatever goes wrong there is this row's problem and nobody else's."""
+    began = time.monotonic()
+    where = receiver.where
+    try:
+        with step(f"{wanted.domu} to {where.name}, generation {wanted.generation}"):
+            _floor(receiver, wanted, trees)
+            warnings = _begin(where, wanted)
+            sent = _transfer(where, wanted, trees, made, options)
+            named_point("verified")
+            where.call("commit", wanted.domu, wanted.run)
+            named_point("committed")
+        full = max(one.percent() for one in made)
+        took = time.monotonic() - began
+        return report.good(
+            wanted.domu, where.name, wanted.generation, sent, took, ghost=full, pause=pause, warnings=tuple(warnings)
+        )
+    except Problem as problem:
+        say(f"  {problem.message}")
+        with contextlib.suppress(Problem):
+            where.call("abort", wanted.domu, wanted.run, timeout=60)
+        return report.failed(wanted.domu, where.name, problem.message, problem.hint, time.monotonic() - began)
+
+
+def _begin(where: Destination, wanted: CopyRequest) -> list[str]:
+    """Have the receiver get ready, give it the kernels that it lacks, and return what it warns of."""
+    answer = where.call("begin", wanted.domu, payload=request.to_json(wanted))
+    named_point("begun")
+    for one in wanted.boot:
+        if one.path in answer["missing"]:
+            say(f"  it lacks {one.path}: sending it")
+            where.push("kernel", Path(one.path).name, one.sha256, file=Path(one.path))
+            named_point("kernel-sent")
+    return [str(one) for one in answer["warnings"]]
+
+
+def _transfer(
+    where: Destination, wanted: CopyRequest, trees: dict[str, Path], made: Sequence[Ghost], options: Options
+) -> Sent:
+    """Send every tree, prove the ghosts, then have every copy compared. Raise Problem for any difference."""
+    total = Sent()
+    for slot, tree in trees.items():
+        _prove(made)
+        total += send.send(tree, where, wanted.domu, slot, wanted.run)
+        named_point("sent")
+    _prove(made)
+    for slot, tree in trees.items():
+        differ = send.verify(tree, where, wanted.domu, slot, wanted.run, checksum=options.checksum)
+        if differ:
+            lines = "".join(f"\n    {line}" for line in differ[:5])
+            fail(f"{where.name}: the copy of {slot} differs from its ghost in {len(differ)} places:{lines}",
+                 hint="the last good copy is kept; the next run tries again")
+    _prove(made)
+    return total
+
+
+def _prove(made: Sequence[Ghost]) -> None:
+    for one in made:
+        one.percent()
+
+
+def _floor(receiver: Receiver, wanted: CopyRequest, trees: dict[str, Path]) -> None:
+    """Die if the domU has lost most of its files since its last good copy: then that copy is what is needed now."""
+    before = receiver.number(wanted.domu, "files")
+    now = sum(namespace.used_inodes(tree) for tree in trees.values())
+    if before >= _SMALL and now < before // 2 and not wanted.allow_deletes:
+        die(
+            f"{wanted.domu} has {now} files, its last good copy on {receiver.where.name} has {before}",
+            hint="look at the domU first; if this is right, say --allow-deletes",
+        )
+
+
+@contextlib.contextmanager
+def _mounted(wanted: CopyRequest, data: Sequence[Part], made: Sequence[Ghost]) -> Iterator[dict[str, Path]]:
+    with contextlib.ExitStack() as mounts:
+        trees = {}
+        for part, one in zip(data, made):
+            kind = wanted.volume(part.name).identity.type
+            trees[part.name] = mounts.enter_context(namespace.mounted(one.device, kind))
+        yield trees
+    named_point("unmounted")
+
+
+def _request(domu: Domu, generation: int, needed: tuple[request.BootFile, ...], options: Options) -> CopyRequest:
+    text = domu.config.text
+    return CopyRequest(domu.name, options.run, generation, text, (), needed, options.allow_deletes)
+
+
+def _with_identities(wanted: CopyRequest, domu: Domu, made: dict[str, Ghost]) -> CopyRequest:
+    """Return the request with the volumes; a filesystem's identity is read from its ghost, which stands still."""
+    volumes = []
+    for part in domu.parts:
+        device = made[part.name].device if part.name in made else part.volume.path
+        volumes.append(VolumeRequest(part.name, part.path, part.volume.size, identity.probe(device)))
+    whole = CopyRequest(
+        wanted.domu, wanted.run, wanted.generation, wanted.config, tuple(volumes), wanted.boot, wanted.allow_deletes
+    )
+    return request.from_json(request.to_json(whole))  # what the receiver would refuse is refused here
+
+
+def _generation(domu: str, receivers: Sequence[Receiver]) -> int:
+    """Return the number of this run's generation: higher than any that we or a receiver ever heard of. It is kept."""
+    path = COUNTERS / domu
+    said = files.read(path).strip()
+    known = [int(said) if said.isdecimal() else 0, *(one.number(domu, "newest") for one in receivers)]
+    files.replace(path, f"{max(known) + 1}\n")
+    return max(known) + 1
+
+
+def unreached(domu: Domu, receiver: Receiver) -> Row | None:
+    """Return the row of a receiver that had a problem from the start, or None."""
+    if receiver.problem is None:
+        return None
+    return report.failed(domu.name, receiver.where.name, receiver.problem.message, receiver.problem.hint)

@@ -1,0 +1,66 @@
+"""Where the copies are: what the receivers tell of ours, and what this host keeps for others."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from xen_legi.backup import copies, state
+from xen_legi.backup.destination import Destination
+from xen_legi.backup.report import age, table
+from xen_legi.errors import Problem
+from xen_legi.units import format_size
+
+
+@dataclass(frozen=True)
+class Place:
+    """One copy: of which domU, of which host, where; `problem` if the place could not be asked."""
+
+    domu: str
+    source: str
+    where: str
+    state: str
+    generation: int = 0
+    time: int = 0
+    size: int = 0
+    problem: str = ""
+    hint: str = ""
+
+
+def sent(destinations: Iterable[Destination]) -> list[Place]:
+    """Return the copies that this host has sent, as their receivers tell it."""
+    places = []
+    for one in destinations:
+        try:
+            answer = one.call("status", timeout=60)
+        except Problem as problem:
+            places.append(Place("-", state.host(), one.name, "unreachable", problem=problem.message, hint=problem.hint))
+            continue
+        where = one.name if one.local else f"{one.name}:{answer['group']}"
+        places += [_place(where, facts) for facts in answer["copies"]]
+    return places
+
+
+def kept() -> list[Place]:
+    """Return the copies that this host keeps for other hosts."""
+    known = [state.facts(one) for one in copies.all_copies().values() if one.source != state.host()]
+    return [Place(one.domu, one.source, one.group, one.state, one.generation, one.time, one.size) for one in known]
+
+
+def text(places: Sequence[Place], domus: Iterable[str]) -> str:
+    """Return the overview for people; `domus` are those of this host, of which each should have a copy."""
+    rows = [("domU", "of", "where", "state", "generation", "age", "size")]
+    for one in sorted(places, key=lambda one: (one.domu, one.where)):
+        size = format_size(one.size) if one.size else "-"
+        rows.append((one.domu, one.source, one.where, one.state, str(one.generation), age(one.time), size))
+    lines = table(rows) if places else ["there are no copies"]
+    copied = {one.domu for one in places if one.generation and one.source == state.host()}
+    lines += [f"{name} has no good copy" for name in sorted(set(domus) - copied)]
+    for one in places:
+        lines += [line for line in (one.problem, f"  hint: {one.hint}" if one.hint else "") if line]
+    return "\n".join(lines) + "\n"
+
+
+def _place(where: str, facts: dict[str, object]) -> Place:
+    generation, then, size = (
+        value if isinstance(value := facts.get(name), int) else 0 for name in ("generation", "time", "size")
+    )
+    return Place(str(facts["domu"]), str(facts["source"]), where, str(facts["state"]), generation, then, size)

@@ -1,0 +1,67 @@
+"""All volumes of a domU at one moment: its processors stand still while its snapshots are made.
+
+A guest that is left paused is a service that is down. So it is not us who pause it but a shell in a session of its own,
+which ignores every signal that it may: it pauses, waits for our word, and unpauses, when we say so, at once when we are
+killed, and after five seconds when we hang.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from xen_legi.domu import xl
+from xen_legi.errors import fail
+from xen_legi.run import spawn
+from xen_legi.steps import named_point
+
+LIMIT = 5  # seconds
+_PIPE = -1  # the standard library's word for: a pipe, please
+_TOO_LONG = 124  # timeout(1)
+_SHELL = """
+trap '' PIPE HUP INT TERM
+xl pause "$1" || exit 1
+echo paused
+timeout "$2" head -n 1 >/dev/null
+ended=$?
+xl unpause "$1" && exit "$ended"
+"""
+
+
+class Pause:
+    """How long the guest stood still, in seconds."""
+
+    seconds = 0.0
+
+
+@contextlib.contextmanager
+def paused(name: str, wanted: bool) -> Iterator[Pause]:
+    """Keep a domU paused inside this context, if `wanted` and if it is running. Fail if it could not be kept so long."""
+    pause = Pause()
+    if not wanted or not xl.answers() or not _runs(name):
+        yield pause
+        return
+    argv = ["setsid", "sh", "-c", _SHELL, "pause", name, str(LIMIT)]
+    with spawn(argv, stdin=_PIPE, stdout=_PIPE, outlives_us=True) as shell:
+        assert shell.stdin and shell.stdout
+        began = time.monotonic()
+        try:
+            if shell.stdout.readline() != "paused\n":
+                fail(f"{name} could not be paused", hint="what does xl list say of it?")
+            named_point("paused")
+            yield pause
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                shell.stdin.write("done\n")
+                shell.stdin.close()
+            ended = shell.wait()
+            pause.seconds = time.monotonic() - began
+            named_point("unpaused")
+    if ended == _TOO_LONG:
+        fail(f"{name} stood still for {LIMIT} seconds and was let go before all its snapshots were made")
+    if ended != 0:
+        fail(f"{name} may still be paused", hint=f"xl unpause {name}")
+
+
+def _runs(name: str) -> bool:
+    domain = xl.domain(name)
+    return domain is not None and domain.state == "running"

@@ -1,0 +1,222 @@
+"""A copy becomes the domU: on the host that has it, when the domU's own host is lost. And the way back.
+
+Everything here can be killed and run again: what is left to do is read from the volumes' tags and names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xen_legi import files
+from xen_legi.backup import commit, copies, destination, generations, state
+from xen_legi.backup.copies import Work
+from xen_legi.backup.generations import COPY, COPY_TAG, PROMOTED_TAG, Copy, Do
+from xen_legi.backup.report import age
+from xen_legi.domu import config as domu_config
+from xen_legi.domu import xl
+from xen_legi.errors import Problem, die
+from xen_legi.peers import book
+from xen_legi.steps import named_point, say, step
+from xen_legi.storage import lvm
+from xen_legi.storage.lvm import TAG
+
+_BEFORE = ".before-promote"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a promotion will do."""
+
+    copy: Copy
+    names: dict[str, str]  # slot -> the volume's final name
+    text: str
+    file: Path
+
+    @property
+    def lines(self) -> list[str]:
+        """The plan for people."""
+        best = self.copy.best
+        moves = [f"rename {self.copy.group}/{slot}{COPY} to {name}" for slot, name in self.names.items()]
+        number, then = best.number if best else 0, age(self.copy.time)
+        return [
+            f"generation {number} of {self.copy.domu}, made {then} ago by {self.copy.source}",
+            *(str(one) for one in generations.restore(self.copy)),
+            *(move for move in moves if not move.endswith(COPY)),
+            f"write {self.file}",
+            f"xl create {self.file}",
+        ]
+
+
+def choose(domu: str, group: str = "") -> Copy:
+    """Return this host's copy of a domU, the newest if there are several. Die if there is none that could start."""
+    known = [one for one in copies.all_copies().values() if one.domu == domu and group in ("", one.group)]
+    if not known:
+        names = ", ".join(sorted({one.domu for one in copies.all_copies().values()})) or "of none"
+        die(f"this host has no copy of {domu!r}", hint=f"it has copies {names}; backup-domu status shows where copies are")
+    whole = [one for one in known if one.best]
+    if not whole:
+        die(f"no run has ever completed the copy of {domu} on this host", hint="has another host one? backup-domu status")
+    return max(whole, key=lambda one: (one.best.number if one.best else 0, one.time))
+
+
+def plan(copy: Copy) -> Plan:
+    """Return what the promotion of a copy will do. Die if something is in its way."""
+    source = commit.config_file(copy.domu, copy.group)
+    text = files.read(source)
+    if not text:
+        die(f"{source} does not exist", hint="write the domU's configuration there, with the copy's volumes as its disks")
+    taken = {one.name for one in lvm.volumes(copy.group)} - {one.name for one in copy.volumes}
+    busy = {one.slot for one in generations.restore(copy) if one.do is Do.MERGE}  # no new name while it is set back
+    names = {slot: f"{slot}{COPY}" if slot in taken | busy else slot for slot in _slots(copy)}
+    paths = {f"/dev/{copy.group}/{slot}{COPY}": f"/dev/{copy.group}/{name}" for slot, name in names.items()}
+    text = domu_config.replace_disks(text, paths)
+    config = domu_config.parse(text, source)
+    for path in (Path(one) for one in (config.kernel, config.ramdisk) if one):
+        if not path.exists():
+            die(f"{path} does not exist on this host", hint=f"put another kernel into {source}; xen-legi kernel list")
+    return Plan(copy, names, text, domu_config.DIRECTORY / f"{copy.domu}.cfg")
+
+
+def check(copy: Copy, *, force_dead: bool) -> None:
+    """Die if the domU may still be running somewhere: two of one domU is worse than none."""
+    if xl.is_running(copy.domu):
+        die(f"{copy.domu} runs on this host already", hint="xl list; xen-legi list")
+    for volume in copy.volumes:
+        if volume.open:
+            die(f"{volume.path} is in use", hint="does a run write it now? does something have it mounted?")
+    own = domu_config.find(copy.domu)
+    local = copy.source == state.host()
+    if own and not local and not copy.promoted:
+        die(f"this host has a domU {copy.domu} of its own ({own.file})", hint="which of the two is to run?")
+    if not local:
+        _check_source(copy, force_dead)
+
+
+def promote(one: Plan) -> None:
+    """Make the copy the domU and start it."""
+    work = Work(one.copy.domu, one.copy.group, one.copy.source)
+    if not one.copy.clean and not one.copy.promoted:
+        with step("set the copy back to its last good generation"):
+            _restore(work)
+    for slot, name in one.names.items():
+        _take_over(work, slot, name)
+    _write_config(one)
+    with step(f"xl create {one.file}"):
+        xl.start(one.file)
+    named_point("promote-started")
+
+
+def settled(copy: Copy) -> Copy:
+    """Finish the commit that a killed run has left, and return the copy as it is then."""
+    work = Work(copy.domu, copy.group, copy.source)
+    if not copy.promoted:
+        commit.settle(work)
+    return work.copy
+
+
+def promoted(domu: str, group: str = "") -> Copy:
+    """Return the promoted copy of a domU on this host. Die if there is none, or if it runs."""
+    known = [one for one in copies.all_copies().values() if one.domu == domu and one.promoted and group in ("", one.group)]
+    if not known:
+        die(f"no copy of {domu!r} was promoted on this host")
+    if xl.answers() and xl.is_running(domu):
+        die(f"{domu} runs on this host", hint=f"xl shutdown -w {domu}")
+    return known[0]
+
+
+def undo(copy: Copy) -> None:
+    """Make a promoted copy a copy again. What the domU changed since is lost with the next run."""
+    _restore_config(copy)
+    for slot in copy.slots.values():
+        if slot.copy:
+            volume = slot.copy.volume
+            if volume.name != f"{slot.name}{COPY}":
+                lvm.rename(copy.group, volume.name, f"{slot.name}{COPY}")
+            said = tuple(f"{TAG}.{name}=" for name in ("state", "generation", "merging"))
+            stale = [PROMOTED_TAG, *(tag for tag in volume.tags if tag.startswith(said))]
+            lvm.change_tags(f"{copy.group}/{slot.name}{COPY}", add=[TAG, COPY_TAG, f"{TAG}.state=dirty"], remove=stale)
+
+
+def _slots(copy: Copy) -> list[str]:
+    """Return the slots of the best generation; of a promotion that was cut off, all."""
+    best = copy.best
+    return [name for name, slot in copy.slots.items() if best is None or slot.holds(best)]
+
+
+def _check_source(copy: Copy, force_dead: bool) -> None:
+    """Ask the domU's own host. Die unless it is off there, or known to be dead."""
+    peer = book.find(copy.source)
+    if peer is None:
+        if force_dead:
+            return
+        die(f"{copy.source}, the host of {copy.domu}, is no peer of this one and cannot be asked whether it runs there",
+            hint="if you know that it does not run, say --force-dead")
+    try:
+        answer = destination.remote(peer).call("domu", copy.domu, timeout=60)
+    except Problem as problem:
+        if force_dead:
+            say(f"• {problem.message}; taken for dead, as you say")
+            return
+        die(problem.message, hint=f"if {copy.source} is dead or {copy.domu} off for certain, say --force-dead")
+    if answer["running"]:
+        die(f"{copy.domu} runs on {copy.source}", hint=f"there: xl shutdown -w {copy.domu}")
+
+
+def _restore(work: Work) -> None:
+    for one in generations.restore(work.copy):
+        if one.do is Do.MERGE:
+            copies.merge_in_background(work, work.copy.slots[one.slot])
+        else:
+            copies.perform([one], work)
+        named_point("promote-restored")
+
+
+def _take_over(work: Work, slot_name: str, name: str) -> None:
+    """Make one volume the domU's own: it is no copy any more, and no clean-up of ours knows it."""
+    member = work.copy.slots[slot_name].copy
+    if member is None:
+        die(f"the volume of {slot_name} has vanished", hint="lvs -a -o +lv_tags")
+    volume = member.volume
+    if not volume.active:
+        lvm.activate(volume.full_name)
+    copies.retag(volume, add=[PROMOTED_TAG], remove=[TAG, COPY_TAG])
+    named_point("promote-tagged")
+    if volume.name != name:
+        lvm.rename(volume.group, volume.name, name)
+    named_point("promote-renamed")
+
+
+def _write_config(one: Plan) -> None:
+    """Write the domU's file. One that is there (a copy on the domU's own host) is kept beside it."""
+    own = domu_config.find(one.copy.domu)
+    if own and own.text != one.text:
+        kept = own.file.with_name(f"{own.file.name}{_BEFORE}")
+        if not kept.exists():
+            files.replace(kept, own.text)
+        if own.file != one.file:
+            own.file.unlink()
+    files.replace(one.file, one.text)
+    named_point("promote-config-written")
+
+
+def _restore_config(copy: Copy) -> None:
+    own = domu_config.find(copy.domu)
+    if own is None:
+        return
+    kept = own.file.with_name(f"{own.file.name}{_BEFORE}")
+    if kept.exists():
+        kept.replace(own.file)
+    else:
+        own.file.unlink()
+
+
+def way_back(one: Plan) -> Sequence[str]:
+    """Return what a person does when the lost host is there again."""
+    domu, source, here = one.copy.domu, one.copy.source, state.host()
+    if source == here:
+        return [f"the former configuration is {one.file}{_BEFORE}; xen-legi promote {domu} --undo returns to it"]
+    return [
+        f"when {source} is back, its own {domu} is old: there, do not start it, and mv /etc/xen/{domu}.cfg out of the way;",
+        f"then on {here}: backup-domu {domu} --to {source}, xl shutdown -w {domu}, backup-domu {domu} --to {source},",
+        f"and on {source}: xen-legi promote {domu}. To throw away what happens here: xen-legi promote {domu} --undo.",
+    ]

@@ -1,0 +1,123 @@
+"""The sending end of a transfer: rsync's client, from a ghost to a receiver.
+
+Why these options and no others: docs/decisions.md, "Backup: the line of rsync".
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from xen_legi.backup import namespace
+from xen_legi.backup.destination import Destination, passed_on, unreachable
+from xen_legi.errors import CommandFailed, Problem
+from xen_legi.peers.words import CLIENT_OPTIONS, PLACE
+from xen_legi.run import lines
+from xen_legi.steps import Progress, named_point
+
+_REASONS = {
+    10: "the connection could not be made",
+    11: "the receiver could not write: is its volume full?",
+    12: "the connection broke",
+    20: "the receiver was stopped",
+    23: "some files could not be read or written",
+    24: "files vanished from the ghost",
+    25: "more files would have been deleted than one run may delete",
+    30: "the receiver was silent for ten minutes",
+    35: "the receiver did not answer in time",
+}
+_HINTS = {
+    23: "the lines above name them; they keep their former content, nothing was deleted",
+    25: "has the domU lost its files? look at it; if this is right, say --allow-deletes",
+}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a transfer did: files in the tree, files sent, files deleted, bytes over the wire."""
+
+    files: int = 0
+    changed: int = 0
+    deleted: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "Sent") -> "Sent":
+        return Sent(
+            self.files + other.files,
+            self.changed + other.changed,
+            self.deleted + other.deleted,
+            self.bytes + other.bytes,
+        )
+
+
+def send(source: Path, where: Destination, domu: str, slot: str, run: str) -> Sent:
+    """Bring the copy of one volume to what its ghost at `source` has. Raise Problem if anything was not as it must be."""
+    namespace.check(source)
+    progress = Progress(f"{slot} to {where.name}")
+    extra = ["--stats", "--no-human-readable", "--info=progress2", *(["--whole-file"] if where.local else [])]
+    said = []
+    try:
+        for line in _rsync(source, where, ("sync", domu, slot, run), extra):
+            if (done := transferred(line)) is None:
+                said.append(line)
+            else:
+                progress.update(done)
+            named_point("sending")
+    except CommandFailed as error:
+        raise _problem(error, where, slot) from None
+    finally:
+        progress.close()
+    namespace.check(source)
+    return statistics(said)
+
+
+def verify(source: Path, where: Destination, domu: str, slot: str, run: str, *, checksum: bool) -> list[str]:
+    """Return how the copy of one volume differs from its ghost: a line for each difference, none if all is well."""
+    namespace.check(source)
+    extra = ["--dry-run", "--itemize-changes", *(["--checksum"] if checksum else [])]
+    try:
+        found = [line for line in _rsync(source, where, ("verify", domu, slot, run), extra) if line.strip()]
+    except CommandFailed as error:
+        raise _problem(error, where, slot) from None
+    namespace.check(source)
+    return found
+
+
+def transferred(line: str) -> int | None:
+    """Given a line of rsync, return the bytes that its progress tells, or None if it is another line."""
+    match = re.match(r"\s*([\d,.]+)\s+\d+%\s", line)
+    return int(re.sub(r"[,.]", "", match[1])) if match else None
+
+
+def statistics(said: Iterable[str]) -> Sent:
+    """Given the lines of rsync --stats, return what it did."""
+    numbers: dict[str, int] = {}
+    for line in said:
+        if match := re.match(r"([A-Z][a-z ]+): ([\d,.]+)", line):
+            numbers[match[1]] = int(re.sub(r"[,.]", "", match[2]))
+    return Sent(
+        files=numbers.get("Number of files", 0),
+        changed=numbers.get("Number of regular files transferred", 0),
+        deleted=numbers.get("Number of deleted files", 0),
+        bytes=numbers.get("Total bytes sent", 0),
+    )
+
+
+def _rsync(source: Path, where: Destination, order: tuple[str, ...], extra: list[str]) -> Iterable[str]:
+    shell = ["-e", where.shell, "--rsync-path", " ".join(order)]
+    return lines(["rsync", *CLIENT_OPTIONS, *extra, *shell, f"{source}/", f"{where.name}:{PLACE}"], env=passed_on())
+
+
+def _problem(error: CommandFailed, where: Destination, slot: str) -> Problem:
+    """Return what a person needs to know of a transfer that failed."""
+    refused = [line.split(": ", 1)[1] for line in error.stderr.splitlines() if line.startswith("xen-legi receive: ")]
+    hints = [line.split(": ", 1)[1] for line in error.stderr.splitlines() if line.startswith("  hint: ")]
+    if refused:
+        return Problem(f"{where.name}: {refused[-1]}", hint=hints[-1] if hints else "", status=1)
+    if error.command_status == 255 and not where.local:
+        lost = [line for line in error.stderr.splitlines() if not line.startswith("rsync")]
+        return unreachable(where.name, "\n".join(lost))
+    reason = _REASONS.get(error.command_status, f"rsync ended with status {error.command_status}")
+    said = [line for line in error.stderr.splitlines() if line.startswith("rsync:") or "cannot" in line][:3]
+    detail = "".join(f"\n    {line}" for line in said)
+    return Problem(f"{slot} to {where.name}: {reason}{detail}", hint=_HINTS.get(error.command_status, ""), status=1)

@@ -1,0 +1,76 @@
+"""The receiving end of a transfer: rsync's server, with our options, on a mount that only this process sees."""
+
+from xen_legi.backup import copies, namespace
+from xen_legi.backup.copies import Work
+from xen_legi.backup.generations import Slot
+from xen_legi.errors import die
+from xen_legi.peers import words
+from xen_legi.peers.words import Transfer
+from xen_legi.run import spawn
+from xen_legi.steps import named_point
+from xen_legi.storage import lvm
+from xen_legi.storage.lvm import TAG, Volume
+
+_DELETE_ALWAYS = 1000  # files that any run may delete, however small the domU
+
+
+def transfer(work: Work, slot_name: str, verb: str, what: Transfer) -> int:
+    """Serve one transfer of one volume and return the exit status of rsync's server."""
+    wanted = work.request.volume(slot_name) if work.request else None
+    volume = _writable(work, slot_name)
+    if wanted is None or not wanted.files:
+        die(f"refused: no files are sent for {slot_name}")
+    assert work.request
+    limit = None if work.request.allow_deletes or verb == "verify" else max_delete(files_before(work, slot_name))
+    namespace.enter()
+    with namespace.mounted(volume.path, wanted.identity.type, writable=verb == "sync") as place:
+        named_point("receive-mounted")
+        status = _serve(words.server(verb, what, str(place), limit))
+        files = namespace.used_inodes(place)
+        if verb == "sync":
+            named_point("receive-written")
+            namespace.sync(place)
+    if verb == "sync":
+        namespace.flush(volume.path)
+        named_point("receive-flushed")
+        if status == 0:
+            _mark_synced(volume, work.request.run, files)
+    return status
+
+
+def max_delete(files: int) -> int:
+    """Given how many files the last good generation has (0: unknown), return how many a run may delete."""
+    return max(_DELETE_ALWAYS, files // 2)
+
+
+def files_before(work: Work, slot_name: str) -> int:
+    """Return how many files the last good generation of a slot has, as far as it is known."""
+    slot = work.copy.slots.get(slot_name, Slot(slot_name))
+    said = [member.volume.tagged(f"{TAG}.files") for member in (slot.good, slot.copy) if member]
+    return next((int(text) for text in said if text.isdecimal()), 0)
+
+
+def _writable(work: Work, slot_name: str) -> Volume:
+    """Return the volume that is being written. Die unless it belongs to the run that is under way."""
+    slot = work.copy.slots.get(slot_name)
+    if slot is None or slot.copy is None or slot.copy.state != "dirty" or slot.copy.generations:
+        die(f"refused: {slot_name} of {work.domu} is not being written")
+    if work.request is None or f"{TAG}.run={work.request.run}" not in slot.copy.volume.tags:
+        die(f"refused: {slot_name} of {work.domu} is not being written in this run")
+    if slot.good and slot.good.volume.invalid:
+        die(f"the kept generation of {slot_name} is damaged", hint="look at lvs -a on the receiving host")
+    if not slot.copy.volume.active:
+        lvm.activate(slot.copy.volume.full_name)
+    return slot.copy.volume
+
+
+def _serve(argv: list[str]) -> int:
+    """Run rsync's server on our own standard input and output, which lead to the client."""
+    with spawn(argv, stdin=0, stdout=1) as process:
+        pass
+    return int(process.returncode)
+
+
+def _mark_synced(volume: Volume, run: str, files: int) -> None:
+    stale = [tag for tag in volume.tags if tag.startswith((f"{TAG}.files=", f"{TAG}.synced="))]
+    copies.retag(volume, add=[f"{TAG}.synced={run}", f"{TAG}.files={files}"], remove=stale)

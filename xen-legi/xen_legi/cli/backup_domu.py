@@ -1,0 +1,155 @@
+"""Copy running domUs to other volume groups and other dom0s, so that each copy can be started as it is."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from xen_legi import VERSION, config, run, steps
+from xen_legi.backup import destination, nightly, overview, plan, report, state
+from xen_legi.backup.destination import Destination
+from xen_legi.backup.job import Options
+from xen_legi.cli import common, guarded
+from xen_legi.config import Config
+from xen_legi.domu import config as domu_config
+from xen_legi.domu.config import DomuConfig
+from xen_legi.errors import EXIT_OK, EXIT_PARTLY, EXIT_STATUS_HELP, Problem, die, need_root
+from xen_legi.peers import book
+from xen_legi.storage import lvm
+from xen_legi.units import format_size
+
+VERBS = ("run", "plan", "status")
+EXAMPLES = """\
+examples:
+  backup-domu                          copy all domUs to all destinations of /etc/xen-legi/xen-legi.toml
+  backup-domu web1 --to dom0b          copy one, to one
+  backup-domu plan                     say what would be copied, and how
+  backup-domu status                   where copies are, and how old
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; without one, `run`. Return the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] not in (*VERBS, "-h", "--help", "--version"):
+        words.insert(0, "run")
+    return guarded("backup-domu", lambda: _dispatch(words))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole program."""
+    top = argparse.ArgumentParser(
+        prog="backup-domu",
+        description=__doc__,
+        epilog=f"{EXAMPLES}\n{EXIT_STATUS_HELP}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"backup-domu {VERSION}")
+    below = top.add_subparsers(metavar="VERB", required=True, title="verbs (run is meant where none is named)")
+    one = _verb(below, "run", _run, "copy domUs now")
+    _what(one)
+    one.add_argument("--dry-run", action="store_true", help="say what would be done, as plan does")
+    one.add_argument("--cron", action="store_true", help="say nothing but the report, and nothing at all without domUs")
+    one.add_argument("--checksum", action="store_true", help="compare the content of every file afterwards")
+    one.add_argument(
+        "--allow-deletes", action="store_true", help="the domU has rightly lost most of its files: let the copies follow"
+    )
+    _what(_verb(below, "plan", _plan, "say what would be copied, and how"))
+    one = _verb(below, "status", _status, "say where copies are, and how old")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    return top
+
+
+def _verb(
+    below: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, job: object, text: str
+) -> argparse.ArgumentParser:
+    one = below.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=EXIT_STATUS_HELP,
+                           formatter_class=argparse.RawDescriptionHelpFormatter)
+    common(one)
+    one.set_defaults(main=job)
+    return one
+
+
+def _what(one: argparse.ArgumentParser) -> None:
+    one.add_argument("names", nargs="*", metavar="NAME", help="domUs (default: all that are not excluded)")
+    one.add_argument(
+        "--to", action="append", default=[], metavar="DEST", help="a volume group or a peer (default: the settings')"
+    )
+    one.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _dispatch(words: list[str]) -> int:
+    options = parser().parse_args(words)
+    run.debug, steps.quiet = options.debug, options.quiet or getattr(options, "cron", False)
+    need_root("backup-domu")
+    return int(options.main(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.dry_run:
+        return _plan(options)
+    began = time.time()
+    settings = config.load()
+    configs = _domus(options, settings)
+    if options.cron and not configs:
+        return EXIT_OK
+    where = _destinations(options.to or settings.destinations)
+    what = Options(nightly.run_name(), settings.ghost_size, options.checksum, options.allow_deletes)
+    rows = nightly.run(configs, where, what)
+    seconds = time.time() - began
+    report.save(rows, state.host(), began, seconds)
+    steps.named_point("report-written")
+    text = report.text(rows, state.host(), seconds)
+    print(report.as_json([asdict(row) for row in rows]) if options.json else text, end="")
+    return EXIT_OK if all(row.state == report.GOOD for row in rows) else EXIT_PARTLY
+
+
+def _plan(options: argparse.Namespace) -> int:
+    settings = config.load()
+    volumes = lvm.volumes()
+    domus = [plan.examine(one, volumes, plan.method_of) for one in _domus(options, settings)]
+    where = [one.name for one in _destinations(options.to or settings.destinations)]
+    if options.json:
+        print(report.as_json([_planned(one, where) for one in domus]), end="")
+        return EXIT_OK
+    rows = [("domU", "volume", "size", "method", "to")]
+    for one in domus:
+        rows += [(one.name, part.volume.full_name, format_size(part.volume.size), part.method, ", ".join(where))
+                 for part in one.parts]
+    print(*report.table(rows), sep="\n")
+    print(*(f"{one.name} cannot be copied: {one.problem}" for one in domus if one.problem), sep="\n", end="")
+    return EXIT_OK
+
+
+def _planned(one: plan.Domu, where: list[str]) -> dict[str, object]:
+    parts = [{"volume": part.volume.full_name, "size": part.volume.size, "method": part.method} for part in one.parts]
+    return {"domu": one.name, "volumes": parts, "destinations": where, "problem": one.problem}
+
+
+def _status(options: argparse.Namespace) -> int:
+    settings = config.load()
+    where = _destinations(settings.destinations) if settings.destinations else []
+    places = [*overview.sent(where), *overview.kept()]
+    if options.json:
+        facts = {"format": report.FORMAT, "host": state.host(), "copies": [asdict(one) for one in places]}
+        print(report.as_json(facts), end="")
+    else:
+        names = [one.name for one in domu_config.all_domus() if one.name not in settings.exclude]
+        print(overview.text(places, names), end="")
+    return EXIT_PARTLY if any(one.problem for one in places) else EXIT_OK
+
+
+def _domus(options: argparse.Namespace, settings: Config) -> list[DomuConfig]:
+    return plan.choose(domu_config.all_domus(), options.names, settings.exclude)
+
+
+def _destinations(names: Sequence[str]) -> list[Destination]:
+    """Return the destinations of these names. One that is unknown is wrong use; nothing has been done yet."""
+    if not names:
+        die("no destinations are set: nothing is copied",
+            hint='in /etc/xen-legi/xen-legi.toml, section [backup]: destinations = ["vg1", "dom0b"]')
+    groups, peers = set(lvm.groups()), book.all_peers()
+    if twice := {name for name in names if list(names).count(name) > 1}:
+        raise Problem(f"{', '.join(sorted(twice))} is named twice")
+    return [destination.resolve(name, groups, peers) for name in names]

@@ -1,0 +1,120 @@
+"""The other dom0s: who may send copies to whom.
+
+Every ordered pair of hosts has a key of its own, and the key can only start the receiver of copies. `add` makes the key
+for sending to NAME and prints the one line to run there; `accept` is that line. `check` asks a peer what it would answer
+to a nightly run; `remove` forgets a peer both ways.
+"""
+
+import argparse
+import json
+import os
+
+from xen_legi import files
+from xen_legi.backup import destination
+from xen_legi.errors import EXIT_OK, EXIT_PARTLY, Problem, need_root
+from xen_legi.peers import book, trust
+from xen_legi.peers.book import Peer
+from xen_legi.run import run
+from xen_legi.units import format_size
+
+_SHOW_KEY = "cat /etc/ssh/ssh_host_ed25519_key.pub"
+EXAMPLES = """\
+  xen-legi peer add dom0b                          # on dom0a, which will send copies to dom0b; then, on dom0b:
+  xen-legi peer accept dom0a 'ssh-ed25519 AAAA...'
+  xen-legi peer add dom0b --address 10.0.0.2 --root-ssh   # both at once, with root's own ssh
+  xen-legi peer check dom0b
+  xen-legi peer list
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("what", choices=("add", "accept", "list", "check", "remove"), help="what to do")
+    parser.add_argument("name", nargs="?", default="", metavar="PEER", help="the other host's name")
+    parser.add_argument("key", nargs="?", default="", metavar="KEY", help="with accept: the other host's public key")
+    parser.add_argument("--address", default="", metavar="ADDRESS", help="with add: where it is (default: its name)")
+    parser.add_argument("--root-ssh", action="store_true", help="with add: have it accept us, as root over ordinary ssh")
+    parser.add_argument("--json", action="store_true", help="with list and check: print JSON")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Do one of the things."""
+    need_root("xen-legi peer")
+    if options.what != "list":
+        book.check_name(options.name)
+    return int(_DOINGS[options.what](options))
+
+
+def _add(options: argparse.Namespace) -> int:
+    peer = Peer(options.name, options.address or options.name)
+    book.check_address(peer.address)
+    here = book.this_host()
+    host_key = trust.public_key(_root_ssh(peer.address, _SHOW_KEY) if options.root_ssh else trust.scan(peer.address))
+    trust.record_host_key(peer.name, host_key)
+    key = trust.make_key(peer, f"xen-legi {here} to {peer.name}")
+    files.replace(peer.file, book.config_text(peer))
+    print(f"host key of {peer.name} ({peer.address}): {trust.fingerprint(host_key)}")
+    accept = f"xen-legi peer accept {here} '{trust.public_key(key)}'"
+    if options.root_ssh:
+        _root_ssh(peer.address, accept)
+        return _check(options)
+    print(f"compare it there with: ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub\nthen run there:\n{accept}")
+    return EXIT_OK
+
+
+def _accept(options: argparse.Namespace) -> int:
+    before = files.read(trust.AUTHORIZED_KEYS)
+    trust.AUTHORIZED_KEYS.parent.mkdir(mode=0o700, exist_ok=True)
+    files.replace(trust.AUTHORIZED_KEYS, trust.with_peer(before, options.name, options.key), mode=0o600)
+    print(f"{options.name} may now send copies to this host")
+    return EXIT_OK
+
+
+def _list(options: argparse.Namespace) -> int:
+    accepted = trust.accepted(files.read(trust.AUTHORIZED_KEYS))
+    to = {one.name: one.address for one in book.all_peers()}
+    rows = [{"name": name, "address": to.get(name, ""), "sends": name in accepted, "receives": name in to}
+            for name in sorted({*to, *accepted})]
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    for row in rows if not options.json else []:
+        ways = [word for word, there in (("we send to it", row["receives"]), ("it sends to us", row["sends"])) if there]
+        print(f"{row['name']}  {row['address'] or '-'}  {', '.join(ways)}")
+    return EXIT_OK
+
+
+def _check(options: argparse.Namespace) -> int:
+    peer = book.by_name(options.name)
+    try:
+        facts = destination.remote(peer).call("status", timeout=60)
+    except Problem as problem:
+        raise Problem(problem.message, hint=problem.hint, status=EXIT_PARTLY) from None
+    if options.json:
+        print(json.dumps(facts, indent=2))
+        return EXIT_OK
+    room = f"{format_size(facts['free'])} of {format_size(facts['size'])} free in {facts['group']}"
+    print(f"{peer.name} answers: xen-legi {facts['version']}, rsync {facts['rsync']}, {room}")
+    return EXIT_OK
+
+
+def _remove(options: argparse.Namespace) -> int:
+    peer = Peer(options.name, "")
+    for path in (peer.file, peer.key, peer.key.with_name(f"{peer.key.name}.pub")):
+        path.unlink(missing_ok=True)
+    for path, text, mode in (
+        (book.KNOWN_HOSTS, trust.without_host(files.read(book.KNOWN_HOSTS), peer.name), 0o644),
+        (trust.AUTHORIZED_KEYS, trust.without_peer(files.read(trust.AUTHORIZED_KEYS), peer.name), 0o600),
+    ):
+        if path.exists():
+            files.replace(path, text, mode=mode)
+    print(f"{peer.name} is forgotten here; there, run: xen-legi peer remove {book.this_host()}")
+    return EXIT_OK
+
+
+def _root_ssh(address: str, command: str) -> str:
+    """Run a command on the other host as root, with root's ordinary ssh: its keys, its agent, its known hosts."""
+    agent = {name: os.environ[name] for name in ("SSH_AUTH_SOCK", "HOME") if name in os.environ}
+    return run(["ssh", f"root@{address}", command], env=agent, timeout=120).stdout
+
+
+_DOINGS = {"add": _add, "accept": _accept, "list": _list, "check": _check, "remove": _remove}

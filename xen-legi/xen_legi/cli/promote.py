@@ -1,0 +1,60 @@
+"""Start this host's copy of a domU, because the domU's own host is lost.
+
+The copy becomes the domU: it gets its volumes' names where they are free and its file in /etc/xen, and is started. A copy
+that a broken run left half written is first set back to its last good generation. Nothing is done while the domU may
+still be running on its own host.
+"""
+
+import argparse
+
+from xen_legi.backup import copies, promote
+from xen_legi.domu import xl
+from xen_legi.errors import EXIT_OK, need_root
+from xen_legi.steps import lock
+
+EXAMPLES = """\
+  xen-legi promote web1 --dry-run
+  xen-legi promote web1 --force-dead     # its host does not answer, and I know that it is off
+  xen-legi promote web1 --undo           # it was a test: make it a copy again
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("name", metavar="NAME", help="the domU")
+    parser.add_argument("--group", default="", metavar="GROUP", help="the copy in this volume group (default: the newest)")
+    parser.add_argument(
+        "--force-dead", action="store_true", help="the domU's own host cannot be asked, and I know that it is off there"
+    )
+    parser.add_argument("--undo", action="store_true", help="make a promoted copy a copy again; its changes are lost")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Promote a copy, or take it back."""
+    need_root("xen-legi promote")
+    if options.undo:
+        return _undo(options)
+    xl.need_xen()
+    copy = promote.choose(options.name, options.group)
+    with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}", wait=60):
+        copy = copy if options.dry_run else promote.settled(copy)
+        promote.check(copy, force_dead=options.force_dead)
+        plan = promote.plan(copy)
+        print("\n".join(plan.lines))
+        if options.dry_run:
+            return EXIT_OK
+        promote.promote(plan)
+    print(f"{copy.domu} runs here now.", *promote.way_back(plan), sep="\n")
+    return EXIT_OK
+
+
+def _undo(options: argparse.Namespace) -> int:
+    copy = promote.promoted(options.name, options.group)
+    if options.dry_run:
+        print(f"make {', '.join(one.full_name for one in copy.volumes)} copies again")
+        return EXIT_OK
+    with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}", wait=60):
+        promote.undo(promote.promoted(options.name, options.group))
+    print(f"{copy.domu} is a copy again; the next backup-domu on {copy.source} makes it whole.")
+    return EXIT_OK

@@ -1,0 +1,66 @@
+"""Mounts that vanish with the process that made them, whatever ends it: they live in a mount namespace of its own.
+
+The namespace follows dom0's (what dom0 unmounts goes here too) but dom0 sees none of ours. See mount_namespaces(7).
+"""
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from xen_legi.run import run
+
+PLACE = Path("/run/xen-legi/install")
+_CLONE_NEWNS = 0x00020000  # <linux/sched.h>; os.unshare() and os.setns() are in Python 3.12 and later
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def private_mounts() -> Iterator[None]:
+    """Enter a mount namespace of our own; leave it at the end, which undoes what is still mounted in it."""
+    PLACE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    before = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _checked(_LIBC.unshare(_CLONE_NEWNS), "unshare")
+        run(["mount", "--make-rslave", "/"])
+        run(["mount", "-t", "tmpfs", "-o", "mode=0700,size=1M", "xen-legi", PLACE])
+        yield
+    finally:
+        _checked(_LIBC.setns(before, _CLONE_NEWNS), "setns")
+        os.close(before)
+
+
+@contextlib.contextmanager
+def mounted(device: Path, filesystem: str, options: str, *, where: Path | None = None) -> Iterator[Path]:
+    """Within private_mounts(), mount a device and yield where; unmount it, all written to its disk, at the end."""
+    if where is None:
+        where = PLACE / f"{device.parent.name}-{device.name}"
+        where.mkdir(mode=0o700)
+    run(["mount", "-t", filesystem, "-o", options, device, where], timeout=300)
+    try:
+        yield where
+    finally:
+        run(["umount", where], timeout=600)
+        _flush(device)
+
+
+def mounts_below(path: Path) -> list[str]:
+    """Return where something is mounted below a directory, as this process sees it."""
+    places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [place for place in places if place.startswith(f"{path.resolve()}/")]
+
+
+def _flush(device: Path) -> None:
+    """Empty the write cache of a disk below a device: it may have been mounted without barriers."""
+    descriptor = os.open(device, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _checked(result: int, call: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}")
