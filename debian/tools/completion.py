@@ -5,8 +5,7 @@ import argparse
 import sys
 
 import shtab
-
-PARSERS = {"xen-legi": "xen_legi.cli", "backup-domu": "xen_legi.cli.backup_domu"}
+from parsers import parser
 
 # What is no option and no choice is completed by its name in the parser: the domUs of this host.
 DOMUS = {"bash": "_xen_legi_domus"}
@@ -22,9 +21,9 @@ _xen_legi_domus() {
 """}
 
 
-def complete_names(parser: argparse.ArgumentParser) -> None:
+def complete_names(one: argparse.ArgumentParser) -> None:
     """Tell shtab, for this parser and those below it, which words are names of domUs and which are files."""
-    for action in parser._actions:
+    for action in one._actions:
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
                 complete_names(below)
@@ -34,23 +33,11 @@ def complete_names(parser: argparse.ArgumentParser) -> None:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
-    # FIXME: while verbs are being written, what is not there yet is left out.
-    import importlib.util
-    if importlib.util.find_spec(PARSERS[program]) is None:
-        return argparse.ArgumentParser(program)
-    module = importlib.import_module(PARSERS[program])
-    if program == "xen-legi":
-        module.VERBS = {k: v for k, v in module.VERBS.items() if importlib.util.find_spec(f"xen_legi.cli.{v}")}
-        return module.parser(list(module.VERBS))
-    return module.parser()
-
-
 def main() -> int:
     """Print the completion of the program that is named."""
-    parser = _parser(sys.argv[1])
-    complete_names(parser)
-    print(shtab.complete(parser, shell="bash", preamble=PREAMBLE))
+    whole = parser(sys.argv[1])
+    complete_names(whole)
+    print(shtab.complete(whole, shell="bash", preamble=PREAMBLE))
     return 0
 
 

@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+"""Fill the generated parts of a manual page: manual.py xen-legi|backup-domu < page.scd (scdoc's form) > page.scd.
+
+A line @VERBS@, @OPTIONS@, @SETTINGS@ or @STATUS@ in the page is replaced by what the program's parser, its table of
+settings and its exit statuses say, so that the manual cannot forget one. See scdoc(5) for the form.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+
+from parsers import parser
+from xen_legi import config
+from xen_legi.errors import EXIT_STATUS_HELP
+
+
+def text(words: str) -> str:
+    """Return words that mean themselves in scdoc."""
+    return re.sub(r"([\\*_])", r"\\\1", words)
+
+
+def prose(words: str) -> str:
+    """Return words in which `this` is typed as it is."""
+    return "*".join(text(part) for part in words.split("`"))
+
+
+def bold(words: str) -> str:
+    """Return words that are typed as they are."""
+    return f"*{text(words)}*"
+
+
+def below(one: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of the verbs of a program, by verb."""
+    for action in one._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def placeholder(action: argparse.Action) -> str:
+    """Return the word for an argument's value: its choices or its name in capitals."""
+    if action.choices:
+        return "|".join(str(choice) for choice in action.choices)
+    name = action.metavar if isinstance(action.metavar, str) else action.dest
+    return f"_{text(name.upper())}_"
+
+
+def argument(action: argparse.Action) -> Iterator[str]:
+    """Yield the lines for one option or argument: how it is written, what it means."""
+    value = "" if action.nargs == 0 else f" {placeholder(action)}"
+    yield ", ".join(bold(option) for option in action.option_strings) + value if action.option_strings else value.strip()
+    yield "\t" + text((action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%"))
+    yield ""
+
+
+def arguments(one: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield the lines for all options and arguments of a parser, --help excepted."""
+    for action in one._actions:
+        if not isinstance(action, argparse._SubParsersAction | argparse._HelpAction):
+            yield from argument(action)
+
+
+def verbs(program: str, whole: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield a subsection for each verb: what it does, its arguments, its examples."""
+    for verb, one in below(whole).items():
+        yield f"## {program} {verb}"
+        yield ""
+        yield prose(one.description or "")
+        yield ""
+        yield from arguments(one)
+        yield from examples(one)
+
+
+def examples(one: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield the examples of a parser's help, as they stand there."""
+    if match := re.search(r"^examples:\n((?:[ ]+.*\n|\n)+)", one.epilog or "", re.M):
+        yield from ("```", match[1].rstrip(), "```", "")
+
+
+def settings() -> Iterator[str]:
+    """Yield each setting by section: its meaning and its default."""
+    section = ""
+    for one in fields(config.Config):
+        if section != one.metadata["section"]:
+            section = one.metadata["section"]
+            yield from (f"## [{section}]", "")
+        yield f"{bold(one.name)} = {text(config.as_toml(one.default))}"
+        yield "\t" + text(one.metadata["help"])
+        yield ""
+
+
+def status() -> Iterator[str]:
+    """Yield the exit statuses."""
+    for line in EXIT_STATUS_HELP.splitlines()[1:]:
+        number, meaning = line.split(None, 1)
+        yield from (bold(number), "\t" + text(meaning), "")
+
+
+def main() -> int:
+    """Copy the page, with its generated parts."""
+    program = sys.argv[1]
+    for line in sys.stdin.read().splitlines():
+        parts = {"@VERBS@": lambda: verbs(program, parser(program)), "@OPTIONS@": lambda: arguments(parser(program)),
+                 "@SETTINGS@": settings, "@STATUS@": status}
+        print("\n".join(parts[line]()) if line in parts else line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

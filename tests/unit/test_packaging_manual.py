@@ -1,0 +1,50 @@
+"""The manual pages tell of every verb, option and setting, because those parts are made from the programs."""
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from xen_legi import config
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "debian/tools"))
+
+import manual  # noqa: E402
+from parsers import parser  # noqa: E402
+
+
+def page(program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return a page as it goes to scdoc."""
+    source = (TOP / f"xen-legi/man/{program}.8.scd").open()
+    monkeypatch.setattr(sys, "argv", ["manual.py", program])
+    monkeypatch.setattr(sys, "stdin", source)
+    assert manual.main() == 0
+    return capsys.readouterr().out
+
+
+def options(one: argparse.ArgumentParser) -> set[str]:
+    """Return all options of a parser and of those below it."""
+    mine = {option for action in one._actions for option in action.option_strings}
+    return mine.union(*(options(verb) for verb in manual.below(one).values())) - {"-h", "--help"}
+
+
+@pytest.mark.parametrize("program", ["xen-legi", "backup-domu"])
+def test_every_verb_and_every_option_is_in_the_manual(
+    program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = page(program, capsys, monkeypatch)
+    assert [verb for verb in manual.below(parser(program)) if f"## {program} {verb}" not in text] == []
+    assert [option for option in sorted(options(parser(program))) if f"*{manual.text(option)}*" not in text] == []
+
+
+def test_every_setting_is_in_the_manual(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = page("xen-legi", capsys, monkeypatch)
+    assert [one.name for one in fields(config.Config) if f"*{manual.text(one.name)}*" not in text] == []
+
+
+def test_words_that_mean_something_to_scdoc_mean_themselves() -> None:
+    assert manual.text("a_b *c*") == r"a\_b \*c\*"
+    assert manual.prose("`get NAME` prints dom0_memory") == r"*get NAME* prints dom0\_memory"
