@@ -4,7 +4,6 @@ A bridge or bond that is made without an address gets one from the kernel, then 
 a bridge one more when its first port joins. We give each its address in the message that makes it: it then stays.
 """
 
-import hashlib
 from collections.abc import Mapping
 
 from xen_legi.net import values
@@ -48,6 +47,8 @@ def _of(name: str, links: Mapping[str, Link], state: State, seen: set[str]) -> s
 
 def _invented(name: str, state: State) -> str:
     """Return an address from the bridge's name and the host's hardware, the same at each boot."""
+    import hashlib  # here, because it loads OpenSSL, a tenth of the hook's start, and is seldom needed
+
     hardware = sorted(device.permanent for device in state.values() if not device.kind and device.permanent not in _NONE)
     digest = hashlib.sha256("\n".join([name, *hardware]).encode()).digest()
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))

@@ -1,0 +1,289 @@
+"""domUs on real Xen: web1 made by one command and reached over the cables, lists, wrong use, kills, deletion."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+from domus import WEB1, banner, guest, known, make_keys, make_web1, refused, state, wait_for_ssh
+
+SMALL = "--vlan 72 --ip 192.168.72.99/24 --dist tiny --kernel 0-tiny --size 64M --swap 16M --memory 32M --no-start"
+
+
+@pytest.fixture(scope="session")
+def web1(dom0a: Host, dom0b: Host) -> Iterator[Host]:
+    """dom0b, from which web1 on dom0a is reached over VLAN 72."""
+    make_web1(dom0a, dom0b)
+    dom0b.check_output("ip address replace 192.168.72.2/24 dev xenbr72")
+    wait_for_ssh(dom0b, WEB1)
+    yield dom0b
+    dom0b.run("ip address del 192.168.72.2/24 dev xenbr72")
+
+
+@pytest.fixture(scope="session")
+def tiny(dom0a: Host) -> Iterator[Host]:
+    """dom0a with a template and a kernel of a few bytes, for domUs that are never started, and a volume of another."""
+    dom0a.check_output(
+        "mkdir -p /srv/xen/templates/tiny/etc/ssh /srv/xen/templates/tiny/usr/sbin /srv/xen/lib/modules/0-tiny && "
+        "cd /srv/xen && touch templates/tiny/usr/sbin/ifup templates/tiny/etc/ssh/sshd_config && "
+        "echo 'root:!:1::::::' > templates/tiny/etc/shadow && touch lib/modules/0-tiny/modules.dep && "
+        "echo x > boot/vmlinuz-0-tiny && echo x > boot/initrd.img-0-tiny && "
+        "lvcreate -qq -y -L 8M -n small-data vg0 && lvcreate -qq -y -L 8M --addtag xen-legi-other -n small-disk2 vg0"
+    )
+    yield dom0a
+    dom0a.check_output(
+        "lvremove -qq -y vg0/small-data vg0/small-disk2; "
+        "rm -rf /srv/xen/templates/tiny /srv/xen/lib/modules/0-tiny /srv/xen/boot/*-0-tiny"
+    )
+
+
+def volumes(host: Host, name: str) -> set[str]:
+    """Return the volumes whose name begins with NAME-."""
+    found = host.check_output("lvs --noheadings -o lv_name vg0").split()
+    return {one for one in found if one.startswith(f"{name}-")}
+
+
+# web1
+
+
+def test_web1_runs(dom0a: Host, web1: Host) -> None:
+    assert "web1" in dom0a.check_output("xl list")
+    assert volumes(dom0a, "web1") >= {"web1-disk", "web1-swap"}
+
+
+def test_web1_answers_across_the_cable_on_its_vlan(web1: Host) -> None:
+    assert banner(web1, WEB1).startswith("SSH-2.0-")
+
+
+def test_web1_does_not_answer_on_another_vlan(web1: Host) -> None:
+    web1.check_output("ip address del 192.168.72.2/24 dev xenbr72 && ip address replace 192.168.72.2/24 dev xenbr73")
+    try:
+        assert banner(web1, WEB1) == ""
+    finally:
+        web1.check_output("ip address del 192.168.72.2/24 dev xenbr73; ip address replace 192.168.72.2/24 dev xenbr72")
+    assert wait_for_ssh(web1, WEB1, seconds=30)
+
+
+def test_the_interface_of_web1_is_named_after_its_vlan(dom0a: Host, web1: Host) -> None:
+    links = json.loads(guest(web1, "ip -j address"))
+    named = {one["ifname"]: one for one in links}
+    assert set(named) == {"lo", "eth72"}
+    assert WEB1 in [address["local"] for address in named["eth72"]["addr_info"]]
+    entry = known(dom0a, "web1")
+    assert entry and entry["network"][0]["mac"].lower() == named["eth72"]["address"]
+
+
+def test_web1_is_settled(web1: Host) -> None:
+    told = guest(web1, "hostname; hostname -f; findmnt -no SOURCE,FSTYPE /; swapon --noheadings --show=NAME; "
+                       "systemctl is-active serial-getty@hvc0; test -d /lib/modules/$(uname -r) && echo modules; "
+                       "getent shadow root | cut -d: -f2")
+    assert told.split() == ["web1", "web1", "/dev/xvda2", "ext4", "/dev/xvda1", "active", "modules", "*"]
+
+
+def test_web1_has_an_identity_of_its_own(dom0a: Host, web1: Host) -> None:
+    assert len(guest(web1, "cat /etc/machine-id")) == 32
+    template = "/srv/xen/templates/trixie"
+    assert dom0a.check_output(f"cat {template}/etc/machine-id") == ""
+    assert dom0a.run(f"ls {template}/etc/ssh/ssh_host_*").rc != 0
+    assert "ssh-ed25519" in guest(web1, "cat /etc/ssh/ssh_host_ed25519_key.pub")
+
+
+def test_the_file_of_web1_is_one_that_xl_reads_and_people_can(dom0a: Host, web1: Host) -> None:
+    text = dom0a.check_output("cat /etc/xen/web1.cfg")
+    assert "'phy:/dev/vg0/web1-disk,xvda2,w'" in text and "# VLAN 72, eth72 in the guest: 192.168.72.11/24" in text
+    told = json.loads(dom0a.check_output("xl create --quiet --dryrun --defconfig /etc/xen/web1.cfg"))
+    assert told["c_info"]["name"] == "web1"
+
+
+def test_the_list_tells_all_of_web1(dom0a: Host, web1: Host) -> None:
+    entry: dict[str, Any] = known(dom0a, "web1") or {}
+    assert (entry["state"], entry["memory"], entry["vcpus"], entry["autostart"]) == ("running", 512, 1, False)
+    assert (entry["network"][0]["vlan"], entry["network"][0]["ips"]) == (72, [WEB1])
+    assert {one["path"]: one["size"] for one in entry["volumes"]} == {
+        "/dev/vg0/web1-disk": 2 << 30, "/dev/vg0/web1-swap": 512 << 20}
+    assert "xenbr72 192.168.72.11" in dom0a.check_output("xen-legi list")
+
+
+def test_a_running_domu_is_not_deleted(dom0a: Host, web1: Host) -> None:
+    before = state(dom0a)
+    refused(dom0a.run("xen-legi delete web1 --yes"))
+    assert state(dom0a) == before
+
+
+# wrong use
+
+WRONG = {
+    "no such group": ("create x --lvm vg9", "no volume group 'vg9'"),
+    "name taken": ("create small", "there is a domU 'small' already"),
+    "volume there": ("create there --noswap", "there is a volume vg0/there-disk already"),
+    "bad name": ("create -- _x", "cannot be the name of a domU"),
+    "no name": ("create", "a new domU needs a name"),
+    "no bridge": ("create x --vlan 99 --ip 10.0.0.1/24", "VLAN 99 has no bridge"),
+    "no such vlan": ("create x --vlan 4095 --ip 10.0.0.1/24", "VLAN 4095 does not exist"),
+    "no number": ("create x --vlan web --ip 10.0.0.1/24", "VLAN 'web' is not a number"),
+    "no place": ("create x --ip 10.0.0.1/24", "no place in a network"),
+    "no space": ("create x --size 900G", "free, "),
+    "too small": ("create x --size 16M --dist tiny --kernel 0-tiny", "is too small"),
+    "bad size": ("create x --size 2", "is not a size"),
+    "bad memory": ("create x --memory lots", "is not a size"),
+    "too much memory": ("create x --memory 900G", "that Xen has free"),
+    "bad vcpus": ("create x --vcpus 0", "is not a number of processors"),
+    "no template": ("create x --dist plan9", "there is no template 'plan9'"),
+    "no method": ("create x --method magic", "there is no method 'magic'"),
+    "no kernel": ("create x --kernel 1.2.3", "there is no kernel '1.2.3'"),
+    "no key": ("create x --ssh-key /nothing", "ssh key /nothing"),
+    "private key": ("create x --ssh-key /root/.ssh/id_ed25519", "is a private key"),
+    "bad address": ("create x --vlan 72 --ip 192.168.72.300/24", "is not an address"),
+    "no netmask": ("create x --vlan 72 --ip 192.168.72.9", "has no network"),
+    "address taken": ("create x --vlan 72 --ip 192.168.72.98/24", "is that of domU small"),
+    "bad gateway": ("create x --gateway 10.9.9.9", "outside of the domU's network"),
+    "bad mac": ("create x --mac 1:2", "is not a MAC address"),
+    "no role": ("create x --role nothing", "there is no role 'nothing'"),
+    "delete nothing": ("delete nobody --yes", "there is no domU 'nobody'"),
+    "nobody to ask": ("delete small", "nobody is there to be asked"),
+    "start nothing": ("start nobody", "there is no domU 'nobody'"),
+    "template there": ("template make tiny", "there is a template tiny already"),
+    "no such template": ("template delete plan9 --yes", "there is no template 'plan9'"),
+    "dom0 has no such kernel": ("kernel add 1.2.3", "dom0 has no whole kernel 1.2.3"),
+    "no such default": ("kernel default 1.2.3", "there is no kernel '1.2.3'"),
+}
+
+
+@pytest.fixture(scope="module")
+def crowded(tiny: Host, dom0b: Host) -> Iterator[Host]:
+    """dom0a with a domU `small` that is not running, and a foreign volume there-disk."""
+    make_keys(tiny, dom0b)
+    tiny.check_output(f"xen-legi create small {SMALL.replace('.99/', '.98/')}")
+    tiny.check_output("lvcreate -qq -y -L 8M -n there-disk vg0")
+    yield tiny
+    tiny.check_output("xen-legi delete small --yes; lvremove -qq -y vg0/there-disk")
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_use_gets_one_line_and_changes_nothing(crowded: Host, case: str) -> None:
+    words, message = WRONG[case]
+    if words.startswith("create") and "--vlan" not in words and case != "no place":
+        words = words.replace("create", "create --vlan 72 --ip 192.168.72.97/24", 1)
+    before = state(crowded)
+    result = crowded.run(f"xen-legi {words} </dev/null")
+    refused(result)
+    assert message in result.stderr
+    assert state(crowded) == before
+
+
+def test_nobody_but_root_makes_domus(crowded: Host) -> None:
+    result = crowded.run(f"runuser -u nobody -- /usr/sbin/xen-legi create x {SMALL}")
+    refused(result)
+    assert "must be run as root" in result.stderr
+
+
+def test_a_dry_run_prints_the_plan_and_does_nothing(crowded: Host) -> None:
+    before = state(crowded)
+    plan = crowded.check_output(f"xen-legi create planned {SMALL} --dry-run")
+    assert "make volume /dev/vg0/planned-disk, 64M" in plan and "write /etc/xen/planned.cfg" in plan
+    assert "volume /dev/vg0/small-disk" in crowded.check_output("xen-legi delete small --dry-run")
+    assert state(crowded) == before
+
+
+# kills
+
+UNDONE = (
+    "planned", "after-lvcreate-xvda1", "after-lvcreate-xvda2", "after-mkfs", "mounted", "after-copy", "after-modules",
+    "settle-network", "after-settle", "after-role", "after-umount", "before-commit",
+)
+
+
+@pytest.mark.parametrize("point", UNDONE)
+def test_a_killed_creation_leaves_nothing_after_the_next_run(tiny: Host, point: str) -> None:
+    before = state(tiny)
+    role = "--role admin-ssh --role-args /root/lab.pub"
+    killed = tiny.run(f"XEN_LEGI_KILL_AT=create:{point} xen-legi create gone {SMALL} {role}")
+    assert killed.rc == 137, killed.stderr
+    tiny.check_output("xen-legi list")
+    assert state(tiny) == before
+    assert tiny.run("grep xen-legi /proc/mounts").rc != 0
+
+
+def test_a_creation_killed_after_its_file_is_there_is_whole(tiny: Host) -> None:
+    killed = tiny.run(f"XEN_LEGI_KILL_AT=create:after-commit xen-legi create whole {SMALL}")
+    assert killed.rc == 137, killed.stderr
+    tiny.check_output("xen-legi list")
+    assert "creating" not in tiny.check_output("lvs -o lv_tags vg0")
+    assert volumes(tiny, "whole") == {"whole-disk", "whole-swap"}
+    tiny.check_output("xen-legi delete whole --yes")
+
+
+@pytest.mark.parametrize(("point", "stays"), [("tagged", True), ("after-file", False), ("after-lvremove", False)])
+def test_a_killed_deletion_is_undone_or_ended(tiny: Host, point: str, stays: bool) -> None:
+    before = state(tiny)
+    tiny.check_output(f"xen-legi create half {SMALL} && ln -s ../half.cfg /etc/xen/auto/half.cfg")
+    assert tiny.run(f"XEN_LEGI_KILL_AT=delete:{point} xen-legi delete half --yes").rc == 137
+    entry = known(tiny, "half")
+    if stays:
+        assert entry and entry["autostart"] and "deleting" not in tiny.check_output("lvs -o lv_tags vg0")
+        tiny.check_output("xen-legi delete half --yes")
+    assert state(tiny) == before
+
+
+def test_a_killed_making_of_a_template_leaves_nothing_after_the_next_run(tiny: Host) -> None:
+    before = state(tiny)
+    assert tiny.run("XEN_LEGI_KILL_AT=template:begun xen-legi template make other --dist trixie").rc == 137
+    tiny.check_output("xen-legi template list")
+    assert state(tiny) == before
+
+
+# roles, deletion, what others made, kernels
+
+
+def test_a_role_settles_the_guest(tiny: Host) -> None:
+    tiny.check_output(f"xen-legi create role1 {SMALL} --role admin-ssh --role-args /root/lab.pub")
+    try:
+        tiny.check_output("mkdir -p /run/look && mount -o ro /dev/vg0/role1-disk /run/look")
+        try:
+            assert "PasswordAuthentication no" in tiny.check_output("cat /run/look/etc/ssh/sshd_config")
+            assert tiny.check_output("cat /run/look/root/.ssh/authorized_keys") == tiny.check_output("cat /root/lab.pub")
+        finally:
+            tiny.check_output("umount /run/look && rmdir /run/look")
+    finally:
+        tiny.check_output("xen-legi delete role1 --yes")
+
+
+def test_a_role_that_fails_undoes_the_domu(tiny: Host) -> None:
+    tiny.check_output("printf '#!/bin/sh\\necho no luck with $hostname in $1; exit 3\\n' > /root/bad && chmod +x /root/bad")
+    before = state(tiny)
+    result = tiny.run(f"xen-legi create unlucky {SMALL} --role /root/bad")
+    assert result.rc == 1 and "role /root/bad failed with exit status 3" in result.stderr
+    assert "no luck with unlucky" in result.stderr
+    assert state(tiny) == before
+
+
+def test_deletion_takes_what_is_the_domus_and_nothing_else(tiny: Host) -> None:
+    before = state(tiny)
+    tiny.check_output(f"xen-legi create small {SMALL} && ln -s ../small.cfg /etc/xen/auto/small.cfg")
+    said = tiny.check_output("xen-legi delete small --yes")
+    assert "/dev/vg0/small-disk" in said and "small-data" not in said
+    assert volumes(tiny, "small") == {"small-data", "small-disk2"}
+    assert state(tiny) == before
+
+
+def test_a_domu_made_by_hand_is_listed_and_deleted_like_any(tiny: Host) -> None:
+    before = state(tiny)
+    disks = "'phy:/dev/vg0/hand-root,xvda,w','phy:/dev/vg0/small-data,xvdb,r'"
+    text = f"name='hand'\\nmemory=64\\ndisk=[{disks}]\\nvif=['bridge=xenbr73']\\n"
+    tiny.check_output(f"lvcreate -qq -y -L 8M -n hand-root vg0 && printf \"{text}\" > /etc/xen/hand.cfg")
+    entry: dict[str, Any] = known(tiny, "hand") or {}
+    assert (entry["state"], entry["network"][0]["vlan"]) == ("stopped", 73)
+    tiny.check_output("xen-legi delete hand --yes")
+    assert state(tiny) == before
+
+
+def test_a_kernel_that_the_domus_have_is_added_without_a_word(dom0a: Host) -> None:
+    version = dom0a.check_output("uname -r")
+    before = dom0a.check_output("ls -i /srv/xen/boot")
+    result = dom0a.run(f"xen-legi kernel add {version}")
+    assert (result.rc, result.stdout, result.stderr) == (0, "", "")
+    assert dom0a.check_output("ls -i /srv/xen/boot") == before
+    listed = json.loads(dom0a.check_output("xen-legi kernel list --json"))
+    assert version in [one["version"] for one in listed if one["default"]]
