@@ -200,7 +200,7 @@ def test_the_state_is_read_from_the_json_of_ip() -> None:
 
 
 def removed(text: str, name: str, devices: dict[str, Device], *configured: str) -> list[str]:
-    return removal(name, wanted(text, name, devices=tuple(devices)), devices, configured)
+    return removal([name], wanted(text, name, devices=tuple(devices)), devices, configured)
 
 
 def test_ifdown_removes_the_bridge_and_leaves_the_vlan_whose_stanza_is_up() -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from xen_legi.errors import Problem
 from xen_legi.net import kernel
 from xen_legi.net.links import Desired
 from xen_legi.net.plan import Plan, Step, plan
@@ -40,20 +41,30 @@ def carry_out(desired: Desired) -> Outcome:
 
 def _run(current: Plan, outcome: Outcome) -> tuple[str, str] | None:
     """Run a plan's lines. Return the link for which a line was refused, and why; None if all went well."""
-    if not current.steps:
-        return None
-    result = batch([step.do for step in current.steps])
+    steps = [step for step in current.steps if not step.optional]
+    result = batch([step.do for step in steps])
     if result.status == 0:
-        outcome.done += current.steps
+        outcome.done += steps
+        _run_optional([step for step in current.steps if step.optional], outcome)
         return None
-    count = failed_line(result.stderr, [step.do for step in current.steps])
-    outcome.done += current.steps[:count]
-    step = current.steps[count]
-    return step.link, f"ip {step.do}: {reason(result.stderr)}"
+    count = failed_line(result.stderr, [step.do for step in steps])
+    outcome.done += steps[:count]
+    return steps[count].link, f"ip {steps[count].do}: {reason(result.stderr)}"
+
+
+def _run_optional(steps: Sequence[Step], outcome: Outcome) -> None:
+    """Run lines that may fail: a bond's active port must have a link, which takes it a second."""
+    for step in steps:
+        result = batch([step.do])
+        if result.status != 0:
+            before = f"{outcome.missing[step.link]}; " if step.link in outcome.missing else ""
+            outcome.missing[step.link] = f"{before}ip {step.do}: {reason(result.stderr)}"
 
 
 def batch(lines: Sequence[str], *, force: bool = False) -> Result:
     """Hand lines to one `ip -batch`; with `force` it goes on after a line that fails."""
+    if not lines:
+        return Result((), 0, "", "")
     options = ["-force"] if force else []
     return run(["ip", *options, "-batch", "-"], stdin="\n".join(lines) + "\n", ok=range(256), timeout=_TIMEOUT)
 
@@ -78,10 +89,8 @@ def reason(stderr: str) -> str:
 
 def undo(steps: Sequence[Step]) -> None:
     """Take steps back, the last one first. What is gone already is no error."""
-    lines = [step.undo for step in reversed(steps) if step.undo]
-    if lines:
-        with contextlib.suppress(Exception):
-            batch(lines, force=True)
+    with contextlib.suppress(Problem):
+        batch([step.undo for step in reversed(steps) if step.undo], force=True)
 
 
 def _without(desired: Desired, name: str, message: str) -> Desired:

@@ -1,7 +1,8 @@
 """What ifup and ifdown call, through the guard in hooks/ifupdown. See xen-legi-interfaces(5).
 
 Before `ifup -a` (interface --all) all that it will need is made at once. The call for an interface makes what is
-missing of it and says what cannot be; after `ifdown` its link goes, and what was made for it alone.
+missing of it and says what cannot be; after `ifdown` its link goes, and what was made for it alone. All links of an
+`ifdown -a` go at once, after it.
 """
 
 import contextlib
@@ -27,8 +28,7 @@ def main(environment: Mapping[str, str]) -> int:
     """Do what ifupdown's environment asks for and return the exit status. The --all call always succeeds."""
     interface, phase = environment.get("IFACE", ""), environment.get("PHASE", "")
     if environment.get("ADDRFAM") == "meta":
-        if phase == "pre-up":
-            _never_failing(all_up, environment.get("LOGICAL", "auto"))
+        _never_failing(all_up if phase == "pre-up" else all_down, environment.get("LOGICAL", "auto"))
         return EXIT_OK
     try:
         if phase == "pre-up":
@@ -88,13 +88,24 @@ def one_up(interface: str, environment: Mapping[str, str]) -> None:
 def one_down(interface: str, environment: Mapping[str, str]) -> None:
     """Remove an interface's link and what was made for it alone, when the last of its stanzas goes down."""
     interfaces = _with_environment(interface, environment)
-    if stamps.later_stanza(interface, environment.get("ADDRFAM", "inet"), interfaces):
-        return
-    wanted = desired(interfaces, [interface], os.listdir(_SYS))
-    with _alone():
-        lines = removal(interface, wanted, kernel.read(), files.configured())
-        if lines and batch(lines, force=True).status != 0 and os.path.exists(f"{_SYS}/{interface}"):
+    if not stamps.later_stanza(interface, environment.get("ADDRFAM", "inet"), interfaces):
+        _remove(interfaces, interface)
+        if os.path.exists(f"{_SYS}/{interface}") and "." not in interface:
             fail("its link cannot be removed", hint=f"try: ip link del dev {interface}")
+
+
+def all_down(class_: str) -> None:
+    """Remove the links of all interfaces that this `ifdown` has taken down."""
+    _remove(files.load(files.caller().interfaces))
+
+
+def _remove(interfaces: Interfaces, *names: str) -> None:
+    """Remove the links of these interfaces, and of those that an `ifdown -a` (perhaps one that was killed) left to us."""
+    with _alone():
+        up = files.configured()
+        names += tuple(name for name in stamps.taken_down() if name not in up)
+        wanted = desired(interfaces, names, os.listdir(_SYS))
+        batch(removal(names, wanted, kernel.read(), up), force=True)
 
 
 def stanza_of(interface: str, environment: Mapping[str, str]) -> Stanza:

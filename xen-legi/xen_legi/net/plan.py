@@ -21,6 +21,7 @@ class Step:
     link: str
     do: str
     undo: str = ""
+    optional: bool = False  # the link is good without it: the primary of a bond, the cost of a port
 
 
 @dataclass(frozen=True)
@@ -174,11 +175,11 @@ class _Planner:
             if known.needs == "ports":
                 port = next((name for name in value.split() if name in link.ports and self.will_be(name)), "")
                 if port and device.attributes.get(known.shown) != port:
-                    yield Step(link.name, f"link set dev {link.name} type {link.kind} {known.word} {port}")
+                    yield Step(link.name, f"link set dev {link.name} type {link.kind} {known.word} {port}", optional=True)
         for port, known, value in link.port_settings:
             joined = self.state.get(port, Device(port))
             if self.will_be(port) and (joined.master != link.name or joined.port.get(known.shown) != value):
-                yield Step(link.name, f"link set dev {port} type {link.kind}_slave {known.word} {value}")
+                yield Step(link.name, f"link set dev {port} type {link.kind}_slave {known.word} {value}", optional=True)
 
 
 def _check_same_vlan(link: Link, device: Device) -> None:

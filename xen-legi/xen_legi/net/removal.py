@@ -7,15 +7,17 @@ from xen_legi.net.kernel import Device, State
 from xen_legi.net.links import Desired
 
 
-def removal(name: str, desired: Desired, state: State, configured: Iterable[str]) -> list[str]:
-    """Return the lines of `ip -batch` that take down a stanza's link and what was made for it alone.
+def removal(names: Iterable[str], desired: Desired, state: State, configured: Iterable[str]) -> list[str]:
+    """Return the lines of `ip -batch` that take down the links of stanzas and what was made for them alone.
 
-    The link itself goes, whoever made it: its stanza says that it is there while the stanza is up. Of the others go
+    The link of a stanza goes, whoever made it: its stanza says that it is there while the stanza is up. Of the others go
     those that we made, for which no stanza that is up (`configured`) stands, and which nothing else needs. Hardware is
     released and set down, unless a stanza of its own keeps it up.
     """
-    remover = _Remover(desired, state, frozenset(configured) - {name})
-    remover.remove(name, itself=True)
+    names = tuple(names)
+    remover = _Remover(desired, state, frozenset(configured) - frozenset(names))
+    for name in names:
+        remover.remove(name, itself=True)
     return remover.lines
 
 
