@@ -10,7 +10,6 @@ import ctypes
 import json
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -147,6 +146,8 @@ def succeeds(argv: Sequence[Argument], *, timeout: float | None = 60) -> bool:
 
 def installed(program: str) -> bool:
     """Tell whether a program is found on the path that children get."""
+    import shutil  # here, because it loads the compressors too, and the ifupdown hook must start fast
+
     return shutil.which(program, path=environment()["PATH"]) is not None
 
 

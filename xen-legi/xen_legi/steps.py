@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
@@ -131,7 +130,7 @@ def _take(descriptor: int, wait: float) -> bool:
 def _holder(path: Path) -> str:
     try:
         pid, since, command = path.read_text().strip().split(" ", 2)
-        when = datetime.fromtimestamp(int(since)).strftime("%Y-%m-%d %H:%M:%S")
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(int(since)))
         return f"process {pid} since {when} ({command})"
     except (OSError, ValueError):
         return "another process"

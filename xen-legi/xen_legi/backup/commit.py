@@ -5,6 +5,7 @@ The request of a run is kept in /var/lib/xen-legi/copies; the configuration of t
 """
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +32,21 @@ def config_file(domu: str, group: str) -> Path:
 
 def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
     """Keep the last good generation, and make ready what the new one is written to. Die if that may not be."""
-    copy = work.copy
+    volumes = lvm.volumes()
+    copy = copies.among(volumes, work)
     check(copy, work)
-    _check_names(copy, wanted)
+    _check_names(copy, volumes, wanted)
     if not local:
         _check_stranger(wanted)
-    settle(work)
-    copy = work.copy
+    copy = settle(work, copy)
     if wanted.generation <= copy.newest:
         die(f"generation {wanted.generation} is not newer than {copy.newest}", hint="run the copy again")
     renewed = [one.name for one in wanted.volumes if not one.files]
     actions = generations.begin(copy, copies.fits(copy, wanted), renewed)
     copies.need_space(copy, actions, wanted)
     files.replace(_request_file(work), request.to_json(wanted))
-    named_point("receive-begun")
-    copies.perform(actions, Work(work.domu, work.group, work.source, wanted))
+    named_point("receive:begun")
+    copies.perform(actions, Work(work.domu, work.group, work.source, wanted), copy)
     return {
         "done": [str(one) for one in actions],
         "missing": boot.missing(wanted.boot),
@@ -78,8 +79,8 @@ def commit(work: Work) -> dict[str, Any]:
             fail(f"the copy of {work.domu} has no volume {one.name}", hint="run the copy again")
         if one.files and f"{TAG}.synced={wanted.run}" not in slot.copy.volume.tags:
             fail(f"{one.name} was not written whole in run {wanted.run}", hint="run the copy again")
-    copies.mark_good(work, wanted.generation)
-    settle(work)
+    copies.mark_good(work, copy)
+    settle(work, work.copy)
     return {"generation": wanted.generation}
 
 
@@ -92,15 +93,14 @@ def abort(work: Work, run: str) -> None:
             _request_file(work).unlink(missing_ok=True)
 
 
-def settle(work: Work) -> None:
+def settle(work: Work, copy: Copy) -> Copy:
     """Bring in order what a killed run has left: the configuration of the best generation, and no older one kept."""
-    copy = work.copy
     text = files.read(_request_file(work))
     wanted = request.from_json(text) if text else None
     if wanted and copy.best == Generation(wanted.generation, len(wanted.volumes)) and not copy.promoted:
         files.replace(config_file(work.domu, work.group), startable(wanted, work, copy), mode=0o600)
-        named_point("receive-config-written")
-    copies.perform(generations.finish(copy), work)
+        named_point("receive:config-written")
+    return copies.perform(generations.finish(copy), work, copy)
 
 
 def startable(wanted: CopyRequest, work: Work, copy: Copy) -> str:
@@ -140,10 +140,10 @@ def _closes(volume: lvm.Volume) -> bool:
     return False
 
 
-def _check_names(copy: Copy, wanted: CopyRequest) -> None:
+def _check_names(copy: Copy, volumes: Iterable[lvm.Volume], wanted: CopyRequest) -> None:
     """Die if a volume that is not of this copy has a name that we need."""
     ours = {volume.name for volume in copy.volumes}
-    taken = {volume.name for volume in lvm.volumes(copy.group)} - ours
+    taken = {volume.name for volume in volumes if volume.group == copy.group} - ours
     for one in wanted.volumes:
         lvm.check_name(f"{one.name}{COPY}", what="volume")
         for name in (f"{one.name}{COPY}", f"{one.name}{GOOD}"):

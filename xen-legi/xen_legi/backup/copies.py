@@ -31,7 +31,7 @@ class Work:
     @property
     def copy(self) -> Copy:
         """The copy as it is now."""
-        return find(self.domu, self.group) or Copy(self.domu, self.group, self.source, {})
+        return among(lvm.volumes(), self)
 
     def device(self, slot: str) -> Path:
         """The device that a slot is written to."""
@@ -48,9 +48,9 @@ def lock_name(domu: str, group: str) -> str:
     return f"copy-{group}-{domu}"
 
 
-def find(domu: str, group: str) -> Copy | None:
-    """Return the copy of a domU in a volume group of this host, or None."""
-    return all_copies().get((group, domu))
+def among(volumes: Iterable[Volume], work: Work) -> Copy:
+    """Return the copy that is worked on, as these volumes show it; an empty one if there is none yet."""
+    return generations.copies(volumes).get((work.group, work.domu)) or Copy(work.domu, work.group, work.source, {})
 
 
 def all_copies() -> dict[tuple[str, str], Copy]:
@@ -81,23 +81,25 @@ def need_space(copy: Copy, actions: Iterable[Action], request: CopyRequest) -> N
         )
 
 
-def perform(actions: Iterable[Action], work: Work) -> None:
-    """Do the actions in order."""
+def perform(actions: Iterable[Action], work: Work, copy: Copy) -> Copy:
+    """Do the actions in order and return the copy as it is then; before the first one it is `copy`."""
     for one in actions:
-        _DOINGS[one.do](work, work.copy.slots.get(one.slot, Slot(one.slot)))
-        named_point(f"receive-{one.do.name.lower().replace('_', '-')}")
+        _DOINGS[one.do](work, copy, copy.slots.get(one.slot, Slot(one.slot)))
+        named_point(f"receive:{one.do.name.lower().replace('_', '-')}")
+        copy = work.copy
+    return copy
 
 
-def mark_good(work: Work, number: int) -> None:
-    """Say on every volume of the request that it holds generation `number`. The last one makes it complete."""
+def mark_good(work: Work, copy: Copy) -> None:
+    """Say on every volume of the request that it holds its generation. The last one makes it complete."""
     assert work.request
-    generation = generations.Generation(number, len(work.request.volumes))
+    generation = generations.Generation(work.request.generation, len(work.request.volumes))
     now = int(time.time())
     for one in work.request.volumes:
-        volume = _copy(work, work.copy.slots.get(one.name, Slot(one.name)))
+        volume = _copy(work, copy.slots.get(one.name, Slot(one.name)))
         stale = _of(volume, "state", "time", "run", "synced", "merging")
         retag(volume, add=[f"{TAG}.state=good", f"{TAG}.time={now}", generation.tag], remove=stale)
-        named_point("receive-tagged")
+        named_point("receive:tagged")
 
 
 def _fits(slot: Slot | None, wanted: VolumeRequest, group: lvm.Group) -> bool:
@@ -114,82 +116,82 @@ def _fits(slot: Slot | None, wanted: VolumeRequest, group: lvm.Group) -> bool:
         return False  # what cannot even be read is made anew, beside the last good one
 
 
-def _keep(work: Work, slot: Slot) -> None:
+def _keep(work: Work, copy: Copy, slot: Slot) -> None:
     volume = _copy(work, slot)
     holds = _of(volume, "generation", "time", "files")
     tags = [*work.tags(slot.name, "good"), *holds]
     lvm.snapshot(volume, f"{slot.name}{GOOD}", _whole_snapshot(volume.size), tags=tags)
 
 
-def _set_aside(work: Work, slot: Slot) -> None:
+def _set_aside(work: Work, copy: Copy, slot: Slot) -> None:
     lvm.rename(work.group, _copy(work, slot).name, f"{slot.name}{GOOD}")
 
 
-def _make(work: Work, slot: Slot) -> None:
+def _make(work: Work, copy: Copy, slot: Slot) -> None:
     assert work.request
     wanted = work.request.volume(slot.name)
     device = lvm.create(work.group, f"{slot.name}{COPY}", wanted.size, tags=work.tags(slot.name, "new"))
-    named_point("receive-volume-made")
+    named_point("receive:volume-made")
     identity.make(wanted.identity, device)
     lvm.change_tags(f"{work.group}/{slot.name}{COPY}", add=[f"{TAG}.state=dirty"], remove=[f"{TAG}.state=new"])
 
 
-def _dirty(work: Work, slot: Slot) -> None:
+def _dirty(work: Work, copy: Copy, slot: Slot) -> None:
     volume = _copy(work, slot)
     stale = _of(volume, "generation", "merging", "run", "synced", "state", "time")
     run = [f"{TAG}.run={work.request.run}"] if work.request else []
     retag(volume, add=[f"{TAG}.state=dirty", *run], remove=stale)
 
 
-def _merge(work: Work, slot: Slot, *, background: bool = False) -> None:
-    best, volume = work.copy.best, _copy(work, slot)
+def _merge(work: Work, copy: Copy, slot: Slot, *, background: bool = False) -> None:
+    best, volume = copy.best, _copy(work, slot)
     assert best and slot.good
     if volume.open or slot.good.volume.open:
         fail(f"{volume.path} is in use and cannot be set back now", hint="who has it open? see lsof(8), xl list, mount")
     was = _of(slot.good.volume, "time", "files")
     stale = _of(volume, "generation", "merging", "state", "time", "files")
     retag(volume, add=[f"{TAG}.state=merging", f"{TAG}.merging={best}", *was], remove=stale)
-    named_point("receive-merging")
+    named_point("receive:merging")
     lvm.merge(slot.good.volume.full_name, background=background)
 
 
-def merge_in_background(work: Work, slot: Slot) -> None:
+def merge_in_background(work: Work, copy: Copy, slot: Slot) -> None:
     """Set a slot back to its last good generation; the volume can be used at once."""
-    _merge(work, slot, background=True)
+    _merge(work, copy, slot, background=True)
 
 
-def _settle(work: Work, slot: Slot) -> None:
+def _settle(work: Work, copy: Copy, slot: Slot) -> None:
     volume = _copy(work, slot)
     done = [tag.replace(".merging=", ".generation=") for tag in _of(volume, "merging")]
     retag(volume, add=[f"{TAG}.state=good", *done], remove=_of(volume, "state", "merging", "run", "synced"))
 
 
-def _put_back(work: Work, slot: Slot) -> None:
+def _put_back(work: Work, copy: Copy, slot: Slot) -> None:
     assert slot.good
     lvm.rename(work.group, slot.good.volume.name, f"{slot.name}{COPY}")
 
 
-def _drop_copy(work: Work, slot: Slot) -> None:
+def _drop_copy(work: Work, copy: Copy, slot: Slot) -> None:
     _drop(_copy(work, slot))
 
 
-def _drop_good(work: Work, slot: Slot) -> None:
+def _drop_good(work: Work, copy: Copy, slot: Slot) -> None:
     assert slot.good
     _drop(slot.good.volume)
 
 
 def _drop(volume: Volume) -> None:
     """Remove a volume of a copy; never one that is not tagged as such, nor one that others are snapshots of."""
-    now = lvm.find(volume.group, volume.name)
-    if now is None or COPY_TAG not in now.tags:
+    there = lvm.volumes(volume.group)
+    if not any(one.uuid == volume.uuid and one.name == volume.name and COPY_TAG in one.tags for one in there):
         return
-    if snapshots := [one.name for one in lvm.volumes(volume.group) if one.origin == volume.name]:
+    if snapshots := [one.name for one in there if one.origin == volume.name]:
         fail(f"{volume.full_name} is the origin of {', '.join(snapshots)} and is not removed", hint="remove them first")
     lvm.remove(volume.group, volume.name)
 
 
-def _forget(work: Work, slot: Slot) -> None:
-    best, volume = work.copy.best, _copy(work, slot)
+def _forget(work: Work, copy: Copy, slot: Slot) -> None:
+    best, volume = copy.best, _copy(work, slot)
     retag(volume, remove=[tag for tag in _of(volume, "generation") if best and tag != best.tag])
 
 
@@ -215,7 +217,7 @@ def _whole_snapshot(size: int) -> int:
     return size + size // 128 + 8 * MIB
 
 
-_DOINGS: dict[Do, Callable[[Work, Slot], None]] = {
+_DOINGS: dict[Do, Callable[[Work, Copy, Slot], None]] = {
     Do.KEEP: _keep,
     Do.SET_ASIDE: _set_aside,
     Do.MAKE: _make,

@@ -1,8 +1,8 @@
 """Ghosts: short-lived snapshots of a domU's volumes, from which it is copied while it runs.
 
 A ghost is writable, because a filesystem that was in use has a journal to replay, and it is mounted read-only. Its name
-has the run in it and its tags say whose it is; while it lives, its domU's lock is held. So a ghost whose domU is not
-locked is a leftover, and what does not carry our tag is none of our ghosts, whatever its name.
+has the run in it and its tags say whose it is; while it lives, a lock is held for its domU. So a ghost without that
+lock is a leftover, and what does not carry our tag is none of our ghosts, whatever its name.
 """
 
 import contextlib
@@ -50,8 +50,8 @@ class Ghost:
 
 
 def lock_name(domu: str) -> str:
-    """Return the name of the lock of a domU."""
-    return f"domu-{domu}"
+    """Return the name of the lock under which a domU is copied; its own lock is for those who change it."""
+    return f"backup-{domu}"
 
 
 def size_of(setting: str, origin: int) -> int:
@@ -86,16 +86,16 @@ def ghosts(domu: str, origins: Sequence[Volume], setting: str, run_name: str) ->
     made = [Ghost(origin, f"{origin.name}.ghost-{run_name}") for origin in origins]
     tags = [TAG, GHOST_TAG, f"{TAG}.domu={domu}", f"{TAG}.run={run_name}"]
     try:
-        with paused(domu, len(made) > 1) as pause:
+        with lock(f"domu-{domu}", what=f"domU {domu}", wait=10), paused(domu, len(made) > 1) as pause:
             for one in made:
                 _make(one, setting, tags)
-                named_point("ghost-made")
-        named_point("ghosts-made")
+                named_point("backup:ghost-made")
+        named_point("backup:ghosts-made")
         yield made, pause
     finally:
         for one in made:
             _remove(one.origin.group, one.name)
-        named_point("ghosts-removed")
+        named_point("backup:ghosts-removed")
 
 
 def reap() -> list[str]:
@@ -108,13 +108,6 @@ def reap() -> list[str]:
                 _remove(one.group, one.name)
                 reaped.append(one.full_name)
     return reaped
-
-
-def reap_of(domu: str) -> None:
-    """Remove what killed runs have left of one domU, whose lock we hold."""
-    for one in _all_ghosts():
-        if one.tagged(f"{TAG}.domu") == domu:
-            _remove(one.group, one.name)
 
 
 def _all_ghosts() -> list[Volume]:

@@ -51,9 +51,8 @@ def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> list
     there = [one for one in receivers if not one.problem]
     if not there:
         return rows
-    with lock(ghost.lock_name(domu.name), what=f"domU {domu.name}"):
-        named_point("locked")
-        ghost.reap_of(domu.name)
+    with lock(ghost.lock_name(domu.name), what=f"the backup of {domu.name}"):
+        named_point("backup:locked")
         if domu.problem:
             die(f"{domu.name} is not copied: {domu.problem}", hint="until then, leave it out: exclude in xen-legi.toml")
         data = [one for one in domu.parts if one.method == "files"]
@@ -61,7 +60,7 @@ def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> list
         with ghost.ghosts(domu.name, [one.volume for one in data], options.ghost_size, options.run) as (made, pause):
             wanted = _with_identities(wanted, domu, dict(zip((one.name for one in data), made)))
             with _mounted(wanted, data, made) as trees:
-                named_point("ghosts-mounted")
+                named_point("backup:ghosts-mounted")
                 for one in there:
                     rows.append(_to_one(one, wanted, trees, made, pause.seconds, options))
     return rows
@@ -78,9 +77,9 @@ def _to_one(
             _floor(receiver, wanted, trees)
             warnings = _begin(where, wanted)
             sent = _transfer(where, wanted, trees, made, options)
-            named_point("verified")
+            named_point("backup:verified")
             where.call("commit", wanted.domu, wanted.run)
-            named_point("committed")
+            named_point("backup:committed")
         full = max(one.percent() for one in made)
         took = time.monotonic() - began
         return report.good(
@@ -96,12 +95,12 @@ def _to_one(
 def _begin(where: Destination, wanted: CopyRequest) -> list[str]:
     """Have the receiver get ready, give it the kernels that it lacks, and return what it warns of."""
     answer = where.call("begin", wanted.domu, payload=request.to_json(wanted))
-    named_point("begun")
+    named_point("backup:begun")
     for one in wanted.boot:
         if one.path in answer["missing"]:
             say(f"  it lacks {one.path}: sending it")
             where.push("kernel", Path(one.path).name, one.sha256, file=Path(one.path))
-            named_point("kernel-sent")
+            named_point("backup:kernel-sent")
     return [str(one) for one in answer["warnings"]]
 
 
@@ -113,7 +112,7 @@ def _transfer(
     for slot, tree in trees.items():
         _prove(made)
         total += send.send(tree, where, wanted.domu, slot, wanted.run)
-        named_point("sent")
+        named_point("backup:sent")
     _prove(made)
     for slot, tree in trees.items():
         differ = send.verify(tree, where, wanted.domu, slot, wanted.run, checksum=options.checksum)
@@ -149,7 +148,7 @@ def _mounted(wanted: CopyRequest, data: Sequence[Part], made: Sequence[Ghost]) -
             kind = wanted.volume(part.name).identity.type
             trees[part.name] = mounts.enter_context(namespace.mounted(one.device, kind))
         yield trees
-    named_point("unmounted")
+    named_point("backup:unmounted")
 
 
 def _request(domu: Domu, generation: int, needed: tuple[request.BootFile, ...], options: Options) -> CopyRequest:

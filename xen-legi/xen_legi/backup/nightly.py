@@ -26,7 +26,7 @@ def run(configs: Sequence[DomuConfig], destinations: Sequence[Destination], opti
     """Copy these domUs to these destinations and return the rows of the report. One failure never stops the others."""
     reap()
     receivers = [ask(one) for one in destinations]
-    named_point("receivers-asked")
+    named_point("backup:receivers-asked")
     namespace.enter()
     rows = []
     for config in configs:
@@ -39,7 +39,7 @@ def reap() -> None:
     """Remove what killed runs have left on this host."""
     for name in ghost.reap():
         say(f"• removed the ghost {name} that a killed run has left")
-    named_point("reaped")
+    named_point("backup:reaped")
 
 
 def ask(where: Destination) -> Receiver:

@@ -1,4 +1,4 @@
-"""Where the copies are: what the receivers tell of ours, and what this host keeps for others."""
+"""Where the copies are: what the other dom0s tell of ours, and what this host keeps, of its own domUs and of others'."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,22 +26,23 @@ class Place:
 
 
 def sent(destinations: Iterable[Destination]) -> list[Place]:
-    """Return the copies that this host has sent, as their receivers tell it."""
+    """Return the copies that this host has sent to other hosts, as they tell it."""
     places = []
     for one in destinations:
+        if one.local:
+            continue
         try:
             answer = one.call("status", timeout=60)
         except Problem as problem:
             places.append(Place("-", state.host(), one.name, "unreachable", problem=problem.message, hint=problem.hint))
             continue
-        where = one.name if one.local else f"{one.name}:{answer['group']}"
-        places += [_place(where, facts) for facts in answer["copies"]]
+        places += [_place(f"{one.name}:{answer['group']}", facts) for facts in answer["copies"]]
     return places
 
 
 def kept() -> list[Place]:
-    """Return the copies that this host keeps for other hosts."""
-    known = [state.facts(one) for one in copies.all_copies().values() if one.source != state.host()]
+    """Return the copies that this host keeps."""
+    known = [state.facts(one) for one in copies.all_copies().values()]
     return [Place(one.domu, one.source, one.group, one.state, one.generation, one.time, one.size) for one in known]
 
 

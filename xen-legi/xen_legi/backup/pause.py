@@ -47,7 +47,7 @@ def paused(name: str, wanted: bool) -> Iterator[Pause]:
         try:
             if shell.stdout.readline() != "paused\n":
                 fail(f"{name} could not be paused", hint="what does xl list say of it?")
-            named_point("paused")
+            named_point("backup:paused")
             yield pause
         finally:
             with contextlib.suppress(BrokenPipeError):
@@ -55,7 +55,7 @@ def paused(name: str, wanted: bool) -> Iterator[Pause]:
                 shell.stdin.close()
             ended = shell.wait()
             pause.seconds = time.monotonic() - began
-            named_point("unpaused")
+            named_point("backup:unpaused")
     if ended == _TOO_LONG:
         fail(f"{name} stood still for {LIMIT} seconds and was let go before all its snapshots were made")
     if ended != 0:

@@ -103,15 +103,14 @@ def promote(one: Plan) -> None:
     _write_config(one)
     with step(f"xl create {one.file}"):
         xl.start(one.file)
-    named_point("promote-started")
+    named_point("promote:started")
 
 
 def settled(copy: Copy) -> Copy:
     """Finish the commit that a killed run has left, and return the copy as it is then."""
     work = Work(copy.domu, copy.group, copy.source)
-    if not copy.promoted:
-        commit.settle(work)
-    return work.copy
+    copy = work.copy
+    return copy if copy.promoted else commit.settle(work, copy)
 
 
 def promoted(domu: str, group: str = "") -> Copy:
@@ -164,11 +163,12 @@ def _check_source(copy: Copy, force_dead: bool) -> None:
 
 def _restore(work: Work) -> None:
     for one in generations.restore(work.copy):
+        copy = work.copy
         if one.do is Do.MERGE:
-            copies.merge_in_background(work, work.copy.slots[one.slot])
+            copies.merge_in_background(work, copy, copy.slots[one.slot])
         else:
-            copies.perform([one], work)
-        named_point("promote-restored")
+            copies.perform([one], work, copy)
+        named_point("promote:restored")
 
 
 def _take_over(work: Work, slot_name: str, name: str) -> None:
@@ -180,10 +180,10 @@ def _take_over(work: Work, slot_name: str, name: str) -> None:
     if not volume.active:
         lvm.activate(volume.full_name)
     copies.retag(volume, add=[PROMOTED_TAG], remove=[TAG, COPY_TAG])
-    named_point("promote-tagged")
+    named_point("promote:tagged")
     if volume.name != name:
         lvm.rename(volume.group, volume.name, name)
-    named_point("promote-renamed")
+    named_point("promote:renamed")
 
 
 def _write_config(one: Plan) -> None:
@@ -196,7 +196,7 @@ def _write_config(one: Plan) -> None:
         if own.file != one.file:
             own.file.unlink()
     files.replace(one.file, one.text)
-    named_point("promote-config-written")
+    named_point("promote:config-written")
 
 
 def _restore_config(copy: Copy) -> None:

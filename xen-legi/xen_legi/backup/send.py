@@ -62,7 +62,7 @@ def send(source: Path, where: Destination, domu: str, slot: str, run: str) -> Se
                 said.append(line)
             else:
                 progress.update(done)
-            named_point("sending")
+            named_point("backup:sending")
     except CommandFailed as error:
         raise _problem(error, where, slot) from None
     finally:

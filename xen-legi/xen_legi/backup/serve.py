@@ -24,15 +24,15 @@ def transfer(work: Work, slot_name: str, verb: str, what: Transfer) -> int:
     limit = None if work.request.allow_deletes or verb == "verify" else max_delete(files_before(work, slot_name))
     namespace.enter()
     with namespace.mounted(volume.path, wanted.identity.type, writable=verb == "sync") as place:
-        named_point("receive-mounted")
+        named_point("receive:mounted")
         status = _serve(words.server(verb, what, str(place), limit))
         files = namespace.used_inodes(place)
         if verb == "sync":
-            named_point("receive-written")
+            named_point("receive:written")
             namespace.sync(place)
     if verb == "sync":
         namespace.flush(volume.path)
-        named_point("receive-flushed")
+        named_point("receive:flushed")
         if status == 0:
             _mark_synced(volume, work.request.run, files)
     return status

@@ -99,7 +99,7 @@ def _run(options: argparse.Namespace) -> int:
     rows = nightly.run(configs, where, what)
     seconds = time.time() - began
     report.save(rows, state.host(), began, seconds)
-    steps.named_point("report-written")
+    steps.named_point("backup:report-written")
     text = report.text(rows, state.host(), seconds)
     print(report.as_json([asdict(row) for row in rows]) if options.json else text, end="")
     return EXIT_OK if all(row.state == report.GOOD for row in rows) else EXIT_PARTLY

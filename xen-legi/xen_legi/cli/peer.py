@@ -8,10 +8,11 @@ to a nightly run; `remove` forgets a peer both ways.
 import argparse
 import json
 import os
+import sys
 
 from xen_legi import files
 from xen_legi.backup import destination
-from xen_legi.errors import EXIT_OK, EXIT_PARTLY, Problem, need_root
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, die, need_root
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
 from xen_legi.run import run
@@ -34,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("key", nargs="?", default="", metavar="KEY", help="with accept: the other host's public key")
     parser.add_argument("--address", default="", metavar="ADDRESS", help="with add: where it is (default: its name)")
     parser.add_argument("--root-ssh", action="store_true", help="with add: have it accept us, as root over ordinary ssh")
+    parser.add_argument("--yes", action="store_true", help="with add: take the host key that it shows, without asking")
     parser.add_argument("--json", action="store_true", help="with list and check: print JSON")
 
 
@@ -50,16 +52,27 @@ def _add(options: argparse.Namespace) -> int:
     book.check_address(peer.address)
     here = book.this_host()
     host_key = trust.public_key(_root_ssh(peer.address, _SHOW_KEY) if options.root_ssh else trust.scan(peer.address))
+    print(f"host key of {peer.name} ({peer.address}): {trust.fingerprint(host_key)}")
+    if not (options.yes or options.root_ssh):
+        _ask(peer)
     trust.record_host_key(peer.name, host_key)
     key = trust.make_key(peer, f"xen-legi {here} to {peer.name}")
     files.replace(peer.file, book.config_text(peer))
-    print(f"host key of {peer.name} ({peer.address}): {trust.fingerprint(host_key)}")
     accept = f"xen-legi peer accept {here} '{trust.public_key(key)}'"
     if options.root_ssh:
         _root_ssh(peer.address, accept)
         return _check(options)
-    print(f"compare it there with: ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub\nthen run there:\n{accept}")
+    print(f"now run on {peer.name}:\n{accept}")
     return EXIT_OK
+
+
+def _ask(peer: Peer) -> None:
+    """Have a person confirm the host key that was shown. Die if it is not the right one, or if nobody is there."""
+    where = f"on {peer.name}: ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub"
+    if not sys.stdin.isatty():
+        die("nobody is there to be asked whether this host key is the right one", hint=f"compare it {where}; then say --yes")
+    if input(f"is it the one that is shown {where}? [y/N] ").strip().lower() not in ("y", "yes"):
+        die(f"{peer.name} was not added")
 
 
 def _accept(options: argparse.Namespace) -> int:
@@ -88,7 +101,7 @@ def _check(options: argparse.Namespace) -> int:
     try:
         facts = destination.remote(peer).call("status", timeout=60)
     except Problem as problem:
-        raise Problem(problem.message, hint=problem.hint, status=EXIT_PARTLY) from None
+        raise Problem(problem.message, hint=problem.hint, status=EXIT_FAILED) from None
     if options.json:
         print(json.dumps(facts, indent=2))
         return EXIT_OK

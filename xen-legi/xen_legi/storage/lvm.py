@@ -199,7 +199,8 @@ def _volume(row: dict[str, Any]) -> Volume:
         uuid=row["lv_uuid"],
         active=row["lv_active"] == "active",
         open=row["lv_device_open"] == "open",
-        invalid=bool(row["lv_snapshot_invalid"]) or bool(row["lv_merge_failed"]),
+        # lvs says "unknown" of what is no snapshot, or not active
+        invalid=not {row["lv_snapshot_invalid"], row["lv_merge_failed"]} <= {"", "unknown"},
         percent=float(row["data_percent"]) if row["data_percent"] else None,
     )
 
