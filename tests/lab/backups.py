@@ -1,0 +1,101 @@
+"""What the tests of backups share: a domU of a few files that is never started, and ways to look at its copies."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from testinfra.backend.base import CommandResult
+from testinfra.host import Host
+
+LAST = "/var/lib/xen-legi/backup/last.json"
+# Everything that a file can have, on little room; made in Python because a host has no setfattr.
+FILL = r"""
+import os, socket, struct, sys
+top = sys.argv[1]
+os.makedirs(f"{top}/etc/deep/er", mode=0o711); os.makedirs(f"{top}/dev"); os.makedirs(f"{top}/empty", mode=0o1777)
+def put(name, text, mode=0o644):
+    with open(f"{top}/{name}", "w") as stream: stream.write(text)
+    os.chmod(f"{top}/{name}", mode)
+put("etc/motd", "hello\n"); put("etc/a name with spaces\nand more", "x"); put("etc/deep/er/secret", "s", 0o4750)
+for number in range(300): put(f"etc/file{number}", str(number) * number)
+os.link(f"{top}/etc/motd", f"{top}/etc/same"); os.symlink("/etc/shadow", f"{top}/etc/link")
+os.chown(f"{top}/etc/motd", 12345, 23456); os.utime(f"{top}/etc/motd", ns=(1, 1234567890123456789))
+os.mknod(f"{top}/dev/null", 0o20666, os.makedev(1, 3)); os.mknod(f"{top}/dev/disk", 0o60660, os.makedev(202, 2))
+os.mkfifo(f"{top}/dev/fifo"); socket.socket(socket.AF_UNIX).bind(f"{top}/dev/socket")
+with open(f"{top}/sparse", "wb") as stream: stream.truncate(40 << 20); stream.seek(20 << 20); stream.write(b"x" * 8192)
+os.setxattr(f"{top}/etc/motd", "user.note", b"value"); os.setxattr(f"{top}/etc", "trusted.note", b"\0\1")
+capability = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
+put("etc/ping", "x", 0o755); os.setxattr(f"{top}/etc/ping", "security.capability", capability)
+acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *one) for one in
+    ((1, 6, 0xFFFFFFFF), (2, 4, 4321), (4, 4, 0xFFFFFFFF), (16, 4, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF)))
+os.setxattr(f"{top}/etc/file7", "system.posix_acl_access", acl)
+"""
+
+
+def make_tiny(host: Host, *, size: str = "64M", kind: str = "ext4") -> None:
+    """Make the domU tiny1 on a host: a disk with odd files, swap, a configuration; it is never started."""
+    disk = "phy:/dev/vg0/tiny1-disk,xvda2,w"
+    config = f"name = 'tiny1'\ntype = 'pv'\nmemory = 32\ndisk = ['phy:/dev/vg0/tiny1-swap,xvda1,w', '{disk}']\n"
+    host.check_output(
+        f"lvcreate -qq -y -W y -L {size} -n tiny1-disk vg0 && lvcreate -qq -y -W y -L 16M -n tiny1-swap vg0 && "
+        f"mkfs.{kind} -q -L tinyroot /dev/vg0/tiny1-disk && mkswap -q -L tinyswap /dev/vg0/tiny1-swap && "
+        f"printf %s {shlex.quote(config)} > /etc/xen/tiny1.cfg"
+    )
+    in_disk(host, f"python3 -c {shlex.quote(FILL)} /run/look")
+
+
+def in_disk(host: Host, script: str, device: str = "/dev/vg0/tiny1-disk", options: str = "rw") -> str:
+    """Run shell lines on a host with a device mounted at /run/look, seen by nobody else; return what they print."""
+    inside = f"mkdir -p /run/look && mount -o {options} {device} /run/look && {{ {script}\n}}"
+    return str(host.check_output(f"unshare --mount sh -ec {shlex.quote(inside)}"))
+
+
+def remove_tiny(*hosts: Host) -> None:
+    """Remove tiny1 and its copies from hosts, by name: these are the tests' own."""
+    for host in hosts:
+        host.run(
+            "rm -rf /etc/xen/tiny1.cfg* /etc/xen/copies/*/tiny1.cfg /var/lib/xen-legi/copies/*/tiny1.json "
+            "/var/lib/xen-legi/backup/generation/tiny1; udevadm settle; "
+            "for group in vg0 vg1; do lvremove -qq -y $(lvs --noheadings -o full_name $group | grep -F /tiny1-) ; done"
+        )
+
+
+def manifest(host: Host, device: str) -> str:
+    """Return all that a copy must keep of the tree on a device of a host."""
+    script = (Path(__file__).parent / "tree_manifest").read_text()
+    return in_disk(host, f"python3 -c {shlex.quote(script)} /run/look", device, "ro")
+
+
+def backup(host: Host, words: str = "", *, kill: str = "") -> CommandResult:
+    """Run backup-domu on a host; it may be told to kill itself at a point."""
+    before = f"XEN_LEGI_KILL_AT={kill} " if kill else ""
+    return host.run(f"{before}backup-domu run tiny1 {words}")
+
+
+def report(host: Host) -> list[dict[str, Any]]:
+    """Return the rows of the last report that a run has left."""
+    rows: list[dict[str, Any]] = json.loads(host.check_output(f"cat {LAST}"))["rows"]
+    return rows
+
+
+def volumes(host: Host) -> dict[str, set[str]]:
+    """Return the volumes of tiny1 and of nobody else, as GROUP/NAME, with their tags."""
+    lines = host.check_output("lvs --noheadings --separator '|' -o vg_name,lv_name,lv_tags").splitlines()
+    rows = [[cell.strip() for cell in line.split("|")] for line in lines]
+    return {f"{group}/{name}": set(tags.split(",")) for group, name, tags in rows if name.startswith("tiny1-")}
+
+
+def leftovers(host: Host) -> list[str]:
+    """Return what a run must not leave behind: ghosts, kept generations, mounts that anybody sees."""
+    found = [name for name in volumes(host) if ".ghost-" in name or name.endswith(".good")]
+    mounts = host.run("grep -h -e ghost -e copy -e xen-legi/mnt/ /proc/mounts").stdout
+    return found + str(mounts).splitlines()
+
+
+def problem(result: CommandResult) -> list[str]:
+    """Return the lines with which backup-domu refused something: a problem, perhaps a hint; assert that it is no more."""
+    lines = [line for line in result.stderr.splitlines() if line.strip() and not line.lstrip().startswith("•")]
+    assert "Traceback" not in result.stderr, result.stderr
+    assert 1 <= len(lines) <= 2 and lines[0].startswith("backup-domu: "), result.stderr
+    return lines

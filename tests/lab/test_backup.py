@@ -1,0 +1,338 @@
+"""Copies of domUs on real LVM and over real ssh: equal to their ghost, safe when killed, started when they are needed."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from testinfra.host import Host
+
+from backups import LAST, backup, in_disk, leftovers, make_tiny, manifest, problem, remove_tiny, report, volumes
+from domus import WEB1, guest, make_web1, wait_for_ssh
+
+COPIES = {"vg1": ("dom0a", "/dev/vg1/tiny1-disk.copy"), "dom0b": ("dom0b", "/dev/vg0/tiny1-disk.copy")}
+SSH = "ssh -F /etc/xen-legi/peers/dom0b.conf dom0b"
+SYNC = "--server -lHogDtpAXrxSe.iLsfxCIvu --timeout=600 --delete-after --stats --numeric-ids . copy"
+
+
+def befriend(one: Host, other: Host, name: str, own_name: str) -> None:
+    """Make `other` a peer of `one`, unless it is already."""
+    if one.run(f"xen-legi peer check {name}").rc == 0:
+        return
+    one.check_output(f"xen-legi peer add {name} --yes")
+    key = one.check_output(f"cat /etc/xen-legi/peers/{name}.key.pub")
+    other.check_output(f"xen-legi peer accept {own_name} '{key}'")
+
+
+@pytest.fixture(scope="session")
+def peers(dom0a: Host, dom0b: Host) -> None:
+    """The two hosts may send each other copies."""
+    befriend(dom0a, dom0b, "dom0b", "dom0a")
+    befriend(dom0b, dom0a, "dom0a", "dom0b")
+
+
+@pytest.fixture(scope="module")
+def tiny(dom0a: Host, dom0b: Host, peers: None) -> Iterator[Host]:
+    """dom0a with the domU tiny1, which has a good copy on vg1 and one on dom0b."""
+    remove_tiny(dom0a, dom0b)
+    make_tiny(dom0a)
+    result = backup(dom0a, "--to vg1 --to dom0b")
+    assert result.rc == 0, result.stdout + result.stderr
+    yield dom0a
+    remove_tiny(dom0a, dom0b)
+
+
+# copies
+
+
+@pytest.mark.parametrize("where", COPIES)
+def test_a_copy_equals_its_domu_with_everything_that_a_file_can_have(
+    tiny: Host, where: str, request: pytest.FixtureRequest
+) -> None:
+    name, device = COPIES[where]
+    host = request.getfixturevalue(name)
+    want, have = manifest(tiny, "/dev/vg0/tiny1-disk"), manifest(host, device)
+    assert len(want.splitlines()) > 300 and "trusted.note" in want and "security.capability" in want and "posix_acl" in want
+    assert have == want
+
+
+@pytest.mark.parametrize("where", COPIES)
+def test_a_copy_has_the_names_and_features_of_its_filesystem(tiny: Host, where: str, request: pytest.FixtureRequest) -> None:
+    name, device = COPIES[where]
+    host = request.getfixturevalue(name)
+    facts = "UUID|volume name|features:|Inode (size|count)|Block (size|count)|Reserved b"
+    show = f"dumpe2fs -h %s 2>/dev/null | grep -E '{facts}'"
+    assert host.check_output(show % device) == tiny.check_output(show % "/dev/vg0/tiny1-disk")
+    swap = "blkid -p -s UUID -s LABEL -o value %s"
+    copy = device.replace("disk", "swap")
+    assert host.check_output(swap % copy) == tiny.check_output(swap % "/dev/vg0/tiny1-swap")
+
+
+def test_the_copy_on_the_other_host_has_a_file_that_xl_reads_and_nothing_starts(tiny: Host, dom0b: Host) -> None:
+    text = dom0b.check_output("cat /etc/xen/copies/vg0/tiny1.cfg")
+    assert "'phy:/dev/vg0/tiny1-disk.copy,xvda2,w'" in text and "from dom0a" in text
+    assert not dom0b.file("/etc/xen/tiny1.cfg").exists
+    assert "tiny1" not in dom0b.check_output("xen-legi list")
+
+
+def test_the_status_tells_where_the_copies_are(tiny: Host) -> None:
+    told = json.loads(tiny.check_output("backup-domu status --json"))["copies"]
+    places = {one["where"]: one for one in told if one["domu"] == "tiny1"}
+    assert {"vg1", "dom0b:vg0"} <= set(places)
+    assert all(one["state"] == "good" and one["generation"] >= 1 for one in places.values())
+
+
+def test_a_second_run_sends_what_changed_and_deletes_what_is_gone(tiny: Host, dom0b: Host) -> None:
+    in_disk(tiny, "echo changed > /run/look/etc/file1; rm /run/look/etc/file2; mkdir /run/look/etc/new")
+    assert backup(tiny, "--to dom0b").rc == 0
+    (row,) = report(tiny)
+    assert (row["state"], row["changed"], row["deleted"]) == ("good", 1, 1)
+    assert row["bytes"] < 100_000
+    assert manifest(dom0b, "/dev/vg0/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
+    assert leftovers(tiny) == [] and leftovers(dom0b) == []
+
+
+def test_a_volume_that_grew_is_copied_anew_beside_the_good_one(tiny: Host, dom0b: Host) -> None:
+    tiny.check_output("lvextend -qq -L 96M vg0/tiny1-disk && e2fsck -fp /dev/vg0/tiny1-disk; resize2fs /dev/vg0/tiny1-disk")
+    killed = backup(tiny, "--to dom0b", kill="backup:sending")
+    assert killed.rc == 137
+    assert {"vg0/tiny1-disk.copy", "vg0/tiny1-disk.good"} <= set(volumes(dom0b))
+    assert backup(tiny, "--to dom0b").rc == 0
+    assert dom0b.check_output("lvs --noheadings --units m --nosuffix -o lv_size vg0/tiny1-disk.copy").startswith("96")
+    assert manifest(dom0b, "/dev/vg0/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
+    assert leftovers(tiny) == [] and leftovers(dom0b) == []
+
+
+# what can go wrong
+
+
+def test_while_a_generation_is_written_the_last_good_one_is_kept(tiny: Host, dom0b: Host) -> None:
+    assert backup(tiny, "--to dom0b").rc == 0
+    before = manifest(dom0b, "/dev/vg0/tiny1-disk.copy")
+    in_disk(tiny, "rm -r /run/look/etc/deep; echo new > /run/look/etc/motd")
+    assert backup(tiny, "--to dom0b", kill="backup:verified").rc == 137
+    assert "xen-legi.state=dirty" in volumes(dom0b)["vg0/tiny1-disk.copy"]
+    assert manifest(dom0b, "/dev/vg0/tiny1-disk.good") == before
+    plan = dom0b.check_output("xen-legi promote tiny1 --force-dead --dry-run")
+    assert "set tiny1-disk back to its last good generation" in plan
+    assert backup(tiny, "--to dom0b").rc == 0
+    assert manifest(dom0b, "/dev/vg0/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
+
+
+@pytest.mark.parametrize("point", [
+    "backup:ghost-made", "backup:ghosts-mounted", "backup:sending", "backup:committed",
+    "receive:keep", "receive:dirty", "receive:written", "receive:tagged",
+])
+def test_a_run_killed_at_any_moment_leaves_nothing_after_the_next(tiny: Host, point: str) -> None:
+    tiny.check_output("lvcreate -qq -y -L 4M -n tiny1-disk.ghost-20200101-000000-abc vg0")  # a stranger's, by its name ours
+    in_disk(tiny, f"echo {point} > /run/look/etc/point")
+    killed = backup(tiny, "--to vg1", kill=point)
+    assert killed.rc != 0, f"{point} was not reached"
+    after = backup(tiny, "--to vg1")
+    assert after.rc == 0, after.stdout + after.stderr
+    assert "vg0/tiny1-disk.ghost-20200101-000000-abc" in volumes(tiny)
+    tiny.check_output("lvremove -qq -y vg0/tiny1-disk.ghost-20200101-000000-abc")
+    assert leftovers(tiny) == []
+    assert manifest(tiny, "/dev/vg1/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
+
+
+def test_a_peer_that_cannot_be_reached_is_one_line_and_the_other_copy_is_made(tiny: Host) -> None:
+    tiny.check_output("sed -i.saved 's/HostName .*/HostName 192.0.2.1/; s/ConnectTimeout .*/ConnectTimeout 2/' "
+                      "/etc/xen-legi/peers/dom0b.conf")
+    try:
+        result = backup(tiny, "--to dom0b --to vg1")
+    finally:
+        tiny.check_output("mv /etc/xen-legi/peers/dom0b.conf.saved /etc/xen-legi/peers/dom0b.conf")
+    assert result.rc == 3
+    rows = {row["destination"]: row for row in report(tiny)}
+    assert rows["vg1"]["state"] == "good"
+    assert "dom0b cannot be reached" in rows["dom0b"]["message"] and "\n" not in rows["dom0b"]["message"]
+    assert "xen-legi peer check dom0b" in rows["dom0b"]["hint"]
+
+
+@pytest.mark.parametrize("words, said", [
+    ("run nobody --to vg1", "there is no domU 'nobody'"),
+    ("run tiny1 --to vg9", "neither a volume group of this host nor a peer"),
+    ("run tiny1 --to vg1 --to vg1", "is named twice"),
+])
+def test_wrong_use_is_one_line_and_changes_nothing(tiny: Host, words: str, said: str) -> None:
+    before = volumes(tiny)
+    result = tiny.run(f"backup-domu {words}")
+    assert result.rc == 2 and said in problem(result)[0]
+    assert volumes(tiny) == before
+
+
+def test_a_group_without_room_for_the_ghost_fails_that_domu_and_changes_nothing(tiny: Host) -> None:
+    tiny.check_output("lvcreate -qq -y -l 100%FREE -n tiny1-filler vg0")
+    try:
+        result = backup(tiny, "--to vg1")
+        (row,) = report(tiny)
+    finally:
+        tiny.check_output("lvremove -qq -y vg0/tiny1-filler")
+    assert result.rc == 3 and "volume group vg0 has" in row["message"] and "ghost_size" in row["hint"]
+    assert leftovers(tiny) == []
+
+
+def test_a_disk_that_cannot_be_copied_is_a_failure_and_never_left_out(tiny: Host) -> None:
+    change = "s#disk = \\[#&'phy:/dev/vg0/tiny1-odd,xvdb,w', #"
+    tiny.check_output(f'lvcreate -qq -y -W y -L 4M -n tiny1-odd vg0 && sed -i.saved "{change}" /etc/xen/tiny1.cfg')
+    try:
+        result = backup(tiny, "--to vg1")
+        (row,) = report(tiny)
+    finally:
+        tiny.check_output("mv /etc/xen/tiny1.cfg.saved /etc/xen/tiny1.cfg; lvremove -qq -y vg0/tiny1-odd")
+    assert result.rc == 3 and "method blocks" in row["message"] and "tiny1-odd" in row["message"]
+
+
+def test_a_copy_that_is_in_use_is_not_written(tiny: Host, dom0b: Host) -> None:
+    before = manifest(dom0b, "/dev/vg0/tiny1-disk.copy")
+    dom0b.check_output("mkdir -p /run/busy && mount -o ro /dev/vg0/tiny1-disk.copy /run/busy")
+    try:
+        result = backup(tiny, "--to dom0b")
+        (row,) = report(tiny)
+    finally:
+        dom0b.check_output("umount /run/busy")
+    assert result.rc == 3 and "tiny1-disk.copy on dom0b is in use" in row["message"]
+    assert manifest(dom0b, "/dev/vg0/tiny1-disk.copy") == before
+
+
+def test_a_host_that_has_the_domu_itself_refuses_to_be_sent_its_copy(tiny: Host, dom0b: Host) -> None:
+    dom0b.check_output("cp /etc/xen/copies/vg0/tiny1.cfg /etc/xen/tiny1.cfg")
+    try:
+        assert backup(tiny, "--to dom0b").rc == 3
+        assert "dom0b has a domU tiny1 of its own" in report(tiny)[0]["message"]
+    finally:
+        dom0b.check_output("rm /etc/xen/tiny1.cfg")
+
+
+def test_a_domu_that_lost_most_of_its_files_does_not_empty_its_copy(tiny: Host) -> None:
+    many = "mkdir /run/look/many; cd /run/look/many; seq 2500 | xargs touch"
+    in_disk(tiny, many)
+    assert backup(tiny, "--to vg1").rc == 0
+    in_disk(tiny, "rm -r /run/look/many")
+    result = backup(tiny, "--to vg1")
+    (row,) = report(tiny)
+    assert result.rc == 3 and "its last good copy on vg1 has" in row["message"] and "--allow-deletes" in row["hint"]
+    assert "/many/" in manifest(tiny, "/dev/vg1/tiny1-disk.copy").replace("'many/", "/many/")
+    assert backup(tiny, "--to vg1 --allow-deletes").rc == 0
+    assert manifest(tiny, "/dev/vg1/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
+
+
+@pytest.mark.parametrize("line", [
+    "sh", "'status; id'", "'status $(id)'", "begin ../../etc", "remove tiny1", "kernel vmlinuz-x ../x", "rsync --server . /",
+    f"sync tiny1 tiny1-disk r1 {SYNC.replace(' . copy', ' . /etc')}",
+    f"sync tiny1 tiny1-disk r1 {SYNC.replace('--stats', '--inplace')}",
+    f"sync tiny1 tiny1-disk r1 {SYNC.replace('--server', '--server --sender')}",
+    f"sync tiny1 tiny1-disk r1 {SYNC}", "commit tiny1 r1",
+])
+def test_a_client_that_says_anything_else_is_refused(tiny: Host, dom0b: Host, line: str) -> None:
+    before = manifest(dom0b, "/dev/vg0/tiny1-disk.copy")
+    result = tiny.run(f"{SSH} {line} </dev/null")
+    assert result.rc == 2, result.stdout + result.stderr
+    assert "uid=" not in result.stdout + result.stderr
+    assert any(word in result.stdout + result.stderr for word in ("refused", "not under way"))
+    assert manifest(dom0b, "/dev/vg0/tiny1-disk.copy") == before
+
+
+def test_a_peer_sees_and_writes_its_own_copies_only(tiny: Host, dom0b: Host) -> None:
+    told = json.loads(dom0b.check_output("ssh -F /etc/xen-legi/peers/dom0a.conf dom0a status"))
+    assert not [one for one in told["copies"] if one["source"] != "dom0b"]
+
+
+def test_an_xfs_domu_is_copied_too(tiny: Host) -> None:
+    if tiny.run("command -v mkfs.xfs").rc != 0:
+        pytest.skip("xfsprogs is only recommended, and not installed")
+    remove_tiny(tiny)
+    make_tiny(tiny, size="320M", kind="xfs")
+    try:
+        result = backup(tiny, "--to vg1 --checksum")
+        assert result.rc == 0, result.stdout
+        assert manifest(tiny, "/dev/vg1/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
+        show = "blkid -p -s UUID -s LABEL -s TYPE -o value %s"
+        assert tiny.check_output(show % "/dev/vg1/tiny1-disk.copy") == tiny.check_output(show % "/dev/vg0/tiny1-disk")
+    finally:
+        remove_tiny(tiny)
+        make_tiny(tiny)
+
+
+# web1: a guest that runs
+
+
+@pytest.fixture(scope="module")
+def web1(dom0a: Host, dom0b: Host, peers: None) -> Iterator[Host]:
+    """dom0b, from which web1 on dom0a is reached over VLAN 72."""
+    make_web1(dom0a, dom0b)
+    dom0b.check_output("ip address replace 192.168.72.2/24 dev xenbr72")
+    wait_for_ssh(dom0b, WEB1)
+    yield dom0b
+    dom0b.run("ip address del 192.168.72.2/24 dev xenbr72")
+
+
+def booted(host: Host) -> tuple[str, float]:
+    """Return which boot the guest is in, and for how long."""
+    boot, uptime = guest(host, "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f1 /proc/uptime").split()
+    return boot, float(uptime)
+
+
+def test_a_running_domu_is_copied_without_a_break(dom0a: Host, web1: Host) -> None:
+    boot, uptime = booted(web1)
+    began = time.monotonic()
+    result = dom0a.run("backup-domu web1 --to vg1 --to dom0b")
+    assert result.rc == 0, result.stdout + result.stderr
+    took = time.monotonic() - began
+    later, longer = booted(web1)
+    assert later == boot and longer - uptime > 0.9 * took - 5
+    assert {row["state"] for row in report(dom0a)} == {"good"}
+
+
+def test_the_copies_of_a_running_domu_equal_their_ghost(dom0a: Host, web1: Host) -> None:
+    guest(web1, "date > /root/written; sync")
+    killed = dom0a.run("XEN_LEGI_KILL_AT=backup:committed backup-domu web1 --to dom0b")
+    assert killed.rc == 137, killed.stderr
+    ghost = next(line for line in dom0a.check_output("lvs --noheadings -o lv_path").split() if "/web1-disk.ghost-" in line)
+    assert manifest(dom0a, ghost) == manifest(web1, "/dev/vg0/web1-disk.copy")
+    dom0a.check_output("backup-domu web1 --to vg1")
+    assert leftovers(dom0a) == [] and "web1-disk.ghost" not in dom0a.check_output("lvs")
+
+
+def test_cron_itself_runs_the_shipped_line(dom0a: Host, web1: Host) -> None:
+    minute, hour = dom0a.check_output("date -d '+75 seconds' '+%M %H'").split()
+    settings = "/etc/xen-legi/xen-legi.toml"
+    text = '[backup]\\ndestinations = ["vg1"]\\nexclude = ["tiny1"]\\n'
+    dom0a.check_output(f"mv {settings} {settings}.saved; printf '{text}' > {settings}; rm -f {LAST}")
+    line = f"sed 's/^17 2 /{minute} {hour} /' /etc/cron.d/xen-legi-backup"
+    dom0a.check_output(f"{line} > /etc/cron.d/xen-legi-test")
+    try:
+        deadline = time.monotonic() + 400
+        while not dom0a.file(LAST).exists and time.monotonic() < deadline:
+            time.sleep(5)
+        assert [(row["domu"], row["destination"], row["state"]) for row in report(dom0a)] == [("web1", "vg1", "good")]
+        log = dom0a.check_output("journalctl -t CRON --since -8min --no-pager")
+        assert "backup-domu run --cron" in log
+    finally:
+        dom0a.run(f"rm -f /etc/cron.d/xen-legi-test; mv {settings}.saved {settings}")
+
+
+def test_the_copy_on_the_other_host_is_not_started_while_the_domu_runs(dom0a: Host, web1: Host) -> None:
+    result = web1.run("xen-legi promote web1 --force-dead")
+    assert result.rc == 2 and "web1 runs on dom0a" in result.stderr
+
+
+def test_one_command_starts_the_copy_on_the_other_host_and_the_guest_answers(dom0a: Host, web1: Host) -> None:
+    guest(web1, "echo kept > /root/kept; sync")
+    dom0a.check_output("backup-domu web1 --to dom0b")
+    dom0a.check_output("xl shutdown -w web1")
+    try:
+        web1.check_output("xen-legi promote web1")
+        wait_for_ssh(web1, WEB1)
+        assert guest(web1, "cat /root/kept").strip() == "kept"
+        assert "/dev/vg0/web1-disk," in web1.check_output("cat /etc/xen/web1.cfg")
+        refused = dom0a.run("backup-domu web1 --to dom0b")
+        assert refused.rc == 3 and "was promoted on dom0b" in report(dom0a)[0]["message"]
+    finally:
+        web1.run("xl shutdown -w web1 || xl destroy web1")
+        web1.check_output("xen-legi promote web1 --undo")
+        dom0a.check_output("xen-legi start web1")
+    wait_for_ssh(web1, WEB1)
+    assert "web1" not in web1.check_output("xl list")
+    dom0a.check_output("backup-domu web1 --to dom0b")
