@@ -59,6 +59,8 @@ start_daemon() {
         exec setsid "$@" >"$RUN/$name.log" 2>&1 </dev/null
     ) &
     remember "$name" $!
+    # not a job any more: what ends with this run must not end the daemons
+    disown $!
 }
 
 start_namespace() {
