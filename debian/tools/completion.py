@@ -5,7 +5,7 @@ import argparse
 import sys
 
 import shtab
-from parsers import parser
+from parsers import PARSERS
 
 # What is no option and no choice is completed by its name in the parser: the domUs of this host.
 DOMUS = {"bash": "_xen_legi_domus"}
@@ -35,7 +35,7 @@ def complete_names(one: argparse.ArgumentParser) -> None:
 
 def main() -> int:
     """Print the completion of the program that is named."""
-    whole = parser(sys.argv[1])
+    whole = PARSERS[sys.argv[1]]()
     complete_names(whole)
     print(shtab.complete(whole, shell="bash", preamble=PREAMBLE))
     return 0

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 
-from parsers import parser
+from parsers import PARSERS
 from xen_legi import config
 from xen_legi.errors import EXIT_STATUS_HELP
 
@@ -102,7 +102,7 @@ def main() -> int:
     """Copy the page, with its generated parts."""
     program = sys.argv[1]
     for line in sys.stdin.read().splitlines():
-        parts = {"@VERBS@": lambda: verbs(program, parser(program)), "@OPTIONS@": lambda: arguments(parser(program)),
+        parts = {"@VERBS@": lambda: verbs(program, PARSERS[program]()), "@OPTIONS@": lambda: arguments(PARSERS[program]()),
                  "@SETTINGS@": settings, "@STATUS@": status}
         print("\n".join(parts[line]()) if line in parts else line)
     return 0

@@ -11,7 +11,8 @@ console_log() { echo "$LAB_CACHE/$LAB_SUITE/$1.console.log"; }
 # ready HOST: it was made completely; the file tells from which box.
 ready_file() { echo "$LAB_CACHE/$LAB_SUITE/$1.ready"; }
 
-state_of() { virsh -q domstate "$(domain_of "$1")" 2>/dev/null | head -n 1; }
+# state_of HOST: libvirt's word for it, nothing when there is no such machine.
+state_of() { virsh -q domstate "$(domain_of "$1")" 2>/dev/null | head -n 1 || true; }
 is_running() { [[ $(state_of "$1") == running ]]; }
 
 # running_hosts: those of this suite that run now.

@@ -23,8 +23,9 @@ def web1(dom0a: Host, dom0b: Host) -> Iterator[Host]:
 
 
 @pytest.fixture(scope="session")
-def tiny(dom0a: Host) -> Iterator[Host]:
+def tiny(dom0a: Host, dom0b: Host) -> Iterator[Host]:
     """dom0a with a template and a kernel of a few bytes, for domUs that are never started, and a volume of another."""
+    make_keys(dom0a, dom0b)
     dom0a.check_output(
         "mkdir -p /srv/xen/templates/tiny/etc/ssh /srv/xen/templates/tiny/usr/sbin /srv/xen/lib/modules/0-tiny && "
         "cd /srv/xen && touch templates/tiny/usr/sbin/ifup templates/tiny/etc/ssh/sshd_config && "
@@ -152,9 +153,8 @@ WRONG = {
 
 
 @pytest.fixture(scope="module")
-def crowded(tiny: Host, dom0b: Host) -> Iterator[Host]:
+def crowded(tiny: Host) -> Iterator[Host]:
     """dom0a with a domU `small` that is not running, and a foreign volume there-disk."""
-    make_keys(tiny, dom0b)
     tiny.check_output(f"xen-legi create small {SMALL.replace('.99/', '.98/')}")
     tiny.check_output("lvcreate -qq -y -L 8M -n there-disk vg0")
     yield tiny

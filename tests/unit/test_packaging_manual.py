@@ -13,7 +13,7 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "debian/tools"))
 
 import manual  # noqa: E402
-from parsers import parser  # noqa: E402
+from parsers import PARSERS  # noqa: E402
 
 
 def page(program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
@@ -36,8 +36,8 @@ def test_every_verb_and_every_option_is_in_the_manual(
     program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = page(program, capsys, monkeypatch)
-    assert [verb for verb in manual.below(parser(program)) if f"## {program} {verb}" not in text] == []
-    assert [option for option in sorted(options(parser(program))) if f"*{manual.text(option)}*" not in text] == []
+    assert [verb for verb in manual.below(PARSERS[program]()) if f"## {program} {verb}" not in text] == []
+    assert [option for option in sorted(options(PARSERS[program]())) if f"*{manual.text(option)}*" not in text] == []
 
 
 def test_every_setting_is_in_the_manual(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
