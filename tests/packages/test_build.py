@@ -1,5 +1,6 @@
 """What `make deb` and `make repo` leave: five packages that lintian accepts, and a repository that apt accepts."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -107,3 +108,11 @@ def test_the_other_suite_builds_the_same_packages_and_its_lintian_accepts_them(
     )
     assert lintian_says(said) == []
     assert [line.split("/")[-1] for line in said.splitlines() if line.endswith(".deb")] == [d.name for d in debs.values()]
+
+
+def test_the_machine_that_tests_gets_all_that_the_build_needs() -> None:
+    field = re.search(r"^Build-Depends:\n((?: .*\n)+)", (TOP / "debian/control").read_text(), re.M)
+    assert field is not None
+    needed = set(re.findall(r"^ ([a-z0-9.+-]+)", field[1], re.M)) - {"debhelper-compat", "dh-sequence-python3"}
+    installed = (TOP / "tests/host-packages").read_text().split('"')[1].split()
+    assert needed - set(installed) == set()
