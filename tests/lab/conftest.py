@@ -1,11 +1,10 @@
-"""The running lab, as the tests see it: dom0a and dom0b as testinfra hosts, and the driver for cables and power.
+"""The running lab, as the tests see it: dom0a, dom0b and store as testinfra hosts, and the driver for cables and power.
 
 These tests run inside the lab's network (`tests/run` starts them through `lab/lab exec`), on hosts that `lab/prepare`
 has installed. Every test leaves the hosts as it found them, or says in its name what it leaves for the next.
 """
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,15 +40,14 @@ def dom0b(ssh_config: Path) -> Host:
     return testinfra.get_host("ssh://dom0b", ssh_config=str(ssh_config))
 
 
+@pytest.fixture(scope="session")
+def store(ssh_config: Path) -> Host:
+    """The light machine: plain Debian with LVM and xen-legi-backup, without Xen."""
+    return testinfra.get_host("ssh://store", ssh_config=str(ssh_config))
+
+
 @pytest.fixture(scope="session", params=["dom0a", "dom0b"])
 def dom0(request: pytest.FixtureRequest) -> Host:
     """Each of the two dom0s in turn."""
     host: Host = request.getfixturevalue(request.param)
     return host
-
-
-@pytest.fixture
-def cable_of_eth1() -> Iterator[str]:
-    """The name of dom0a's eth1, whose cable the test may cut: it is joined again afterwards."""
-    yield "eth1"
-    lab("cable", "dom0a", "eth1", "join")

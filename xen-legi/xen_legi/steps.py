@@ -155,6 +155,7 @@ def signals_unwind() -> Iterator[None]:
 
 
 def named_point(name: str) -> None:
-    """Mark a place at which the tests kill this program: XEN_LEGI_KILL_AT=name makes it kill itself there."""
-    if os.environ.get("XEN_LEGI_KILL_AT") == name:
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Mark a place at which the tests end this program (XEN_LEGI_KILL_AT=name) or hold it (XEN_LEGI_STOP_AT=name)."""
+    for variable, number in (("XEN_LEGI_KILL_AT", signal.SIGKILL), ("XEN_LEGI_STOP_AT", signal.SIGSTOP)):
+        if os.environ.get(variable) == name:
+            os.kill(os.getpid(), number)

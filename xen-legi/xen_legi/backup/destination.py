@@ -106,8 +106,8 @@ def unreachable(name: str, stderr: str) -> Problem:
 
 
 def passed_on() -> dict[str, str]:
-    """Return what of our environment a receiver on this host must have: the tests' point at which it is killed."""
-    return {name: value for name, value in os.environ.items() if name == "XEN_LEGI_KILL_AT"}
+    """Return what of our environment a receiver on this host must have: the tests' point at which it is killed or held."""
+    return {name: value for name, value in os.environ.items() if name in ("XEN_LEGI_KILL_AT", "XEN_LEGI_STOP_AT")}
 
 
 def _public(name: str) -> str:

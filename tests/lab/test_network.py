@@ -1,0 +1,150 @@
+"""The network that came up at boot from the reference's interfaces file, with nothing but our hooks installed."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+from conftest import lab
+
+BOND = "/proc/net/bonding/bond0"
+
+
+def link(host: Host, name: str) -> dict[str, Any]:
+    """Return what `ip -d -j link` says of one link."""
+    (found,) = json.loads(host.check_output(f"ip -d -j link show dev {name}"))
+    return dict(found)
+
+
+def kind(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a link's facts that belongs to its kind, with the kind's name as `info_kind`."""
+    info = facts["linkinfo"]
+    return {"info_kind": info["info_kind"], **info["info_data"]}
+
+
+def ports(host: Host) -> dict[str, dict[str, str]]:
+    """Return what the bonding driver says of each port of bond0, with the names that it uses."""
+    sections = host.check_output(f"cat {BOND}").split("Slave Interface: ")[1:]
+    return {
+        section.split("\n", 1)[0]: dict(re.findall(r"^\s*([^:\n]+): (.*)$", section.split("\n", 1)[1], re.M))
+        for section in sections
+    }
+
+
+def in_one_aggregator(host: Host) -> bool:
+    """Tell whether both cables carry the bond: up, in the active aggregator, with the same partner."""
+    active = re.search(r"Active Aggregator Info:\s+Aggregator ID: (\d+)\s+Number of ports: (\d+)",
+                       host.check_output(f"cat {BOND}"))
+    found = ports(host)
+    return (
+        active is not None and active[2] == "2" and set(found) == {"eth1", "eth2"}
+        and all(one["MII Status"] == "up" and one["Aggregator ID"] == active[1] for one in found.values())
+    )
+
+
+def wait_until(holds: Any, seconds: float, what: str) -> float:
+    """Wait until a condition holds and return how long that took; fail when it does not within `seconds`."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds, f"not within {seconds:g} s: {what}"
+        time.sleep(0.5)
+    return time.monotonic() - began
+
+
+def test_only_our_hooks_are_there(dom0: Host) -> None:
+    for package in ("bridge-utils", "vlan", "ifenslave", "ifupdown2", "ifupdown-ng"):
+        assert not dom0.package(package).is_installed
+
+
+def test_the_network_came_up_at_boot_without_a_complaint(dom0: Host) -> None:
+    assert dom0.check_output("systemctl show -P Result networking.service") == "success"
+    said = dom0.check_output("journalctl -b -u networking.service --no-pager -o cat")
+    assert "xen-legi:" not in said and "rror" not in said, said
+    state = dom0.check_output("cat /run/network/ifstate").split()
+    assert {"eth1=eth1", "bond0=bond0", "vlan72=vlan72", "xenbr72=xenbr72", "vlan73=vlan73", "xenbr73=xenbr73"} <= set(state)
+
+
+def test_the_bond_is_what_the_file_says(dom0: Host) -> None:
+    facts = kind(link(dom0, "bond0"))
+    assert (facts["info_kind"], facts["mode"], facts["miimon"]) == ("bond", "802.3ad", 100)
+    assert (facts["updelay"], facts["downdelay"]) == (200, 200)
+    for name in ("eth1", "eth2"):
+        assert link(dom0, name)["master"] == "bond0"
+
+
+def test_lacp_is_negotiated_with_the_other_host_over_both_cables(dom0a: Host, dom0b: Host) -> None:
+    for host, other in ((dom0a, dom0b), (dom0b, dom0a)):
+        wait_until(lambda host=host: in_one_aggregator(host), 30, "both ports in one aggregator")
+        partner = re.search(r"Partner Mac Address: (\S+)", host.check_output(f"cat {BOND}"))
+        assert partner and partner[1] == other.check_output("cat /sys/class/net/bond0/address")
+
+
+@pytest.mark.parametrize("number", [72, 73])
+def test_each_vlan_has_its_bridge_without_stp_and_without_delay(dom0: Host, number: int) -> None:
+    vlan = link(dom0, f"vlan{number}")
+    assert (vlan["link"], vlan["master"]) == ("bond0", f"xenbr{number}")
+    assert (kind(vlan)["info_kind"], kind(vlan)["id"], kind(vlan)["protocol"]) == ("vlan", number, "802.1Q")
+    bridge = kind(link(dom0, f"xenbr{number}"))
+    assert (bridge["info_kind"], bridge["stp_state"], bridge["forward_delay"]) == ("bridge", 0, 0)
+    for name in (f"vlan{number}", f"xenbr{number}", "bond0"):
+        assert "LOWER_UP" in link(dom0, name)["flags"]
+
+
+def test_eth1_answers_no_arp(dom0: Host) -> None:
+    assert "NOARP" in link(dom0, "eth1")["flags"]
+
+
+@pytest.fixture
+def first_cable() -> Iterator[None]:
+    """The cable between the two eth1 may be cut in the test: it is joined again afterwards."""
+    yield
+    lab("cable", "dom0a", "eth1", "join")
+
+
+@pytest.fixture
+def addresses(dom0a: Host, dom0b: Host) -> Iterator[str]:
+    """The two hosts have addresses on VLAN 73; yields that of dom0b."""
+    for host, last in ((dom0a, 1), (dom0b, 2)):
+        host.check_output(f"ip address replace 192.168.73.{last}/24 dev xenbr73")
+    yield "192.168.73.2"
+    for host, last in ((dom0a, 1), (dom0b, 2)):
+        host.run(f"ip address del 192.168.73.{last}/24 dev xenbr73")
+
+
+def test_a_cut_cable_is_survived_and_comes_back(dom0a: Host, dom0b: Host, addresses: str, first_cable: None) -> None:
+    ping = f"ping -q -c 3 -W 2 {addresses}"
+    assert dom0a.run(ping).rc == 0
+    lab("cable", "dom0a", "eth1", "cut")
+    for host in (dom0a, dom0b):
+        wait_until(lambda host=host: ports(host)["eth1"]["MII Status"] == "down", 30, "eth1 is seen to be cut")
+    assert dom0a.run(ping).rc == 0
+    lab("cable", "dom0a", "eth1", "join")
+    for host in (dom0a, dom0b):
+        wait_until(lambda host=host: in_one_aggregator(host), 60, "eth1 is back in the aggregator")
+    assert dom0a.run(ping).rc == 0
+
+
+def test_a_bridge_goes_down_with_its_vlan_and_comes_up_again(dom0b: Host) -> None:
+    dom0b.check_output("ifdown xenbr73")
+    try:
+        assert dom0b.run("ip link show xenbr73").rc != 0 and dom0b.run("ip link show vlan73").rc != 0
+        assert link(dom0b, "bond0")["operstate"] == "UP"
+    finally:
+        dom0b.check_output("ifup xenbr73")
+    assert link(dom0b, "vlan73")["master"] == "xenbr73"
+
+
+def test_all_goes_down_and_comes_up_again(dom0b: Host) -> None:
+    before = dom0b.check_output("ip -br link | awk '{print $1}' | sort")
+    dom0b.check_output("ifdown -a --exclude=eth0 --exclude=lo")
+    try:
+        left = dom0b.check_output("ip -br link | awk '{print $1}'").split()
+        assert not [name for name in left if name.startswith(("bond", "vlan", "xenbr"))]
+    finally:
+        dom0b.check_output("ifup -a --exclude=eth0 --exclude=lo")
+    assert dom0b.check_output("ip -br link | awk '{print $1}' | sort") == before
+    wait_until(lambda: in_one_aggregator(dom0b), 60, "both ports in one aggregator")

@@ -1,0 +1,163 @@
+"""Copies within a plain Debian host, without Xen: what needs a real kernel and real device-mapper, and no guest."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from testinfra.host import Host
+
+from backups import backup, in_disk, leftovers, make_tiny, manifest, problem, remove_tiny, report, volumes
+
+COPY = "/dev/vg1/tiny1-disk.copy"
+DISK = "/dev/vg0/tiny1-disk"
+
+
+@pytest.fixture
+def tiny(store: Host) -> Iterator[Host]:
+    """The store with a domU tiny1, which is never started and has a good copy on vg1."""
+    remove_tiny(store)
+    make_tiny(store)
+    result = backup(store, "--to vg1")
+    assert result.rc == 0, result.stdout + result.stderr
+    yield store
+    remove_tiny(store)
+
+
+def state_of(host: Host, pid: str) -> str:
+    """Return the state of a process as ps names it; nothing when it is gone."""
+    return str(host.run(f"ps -o state= -p {pid}").stdout).strip()
+
+
+def wait_for(host: Host, pid: str, states: str) -> None:
+    """Wait until a process is in one of these states ("" is: gone)."""
+    deadline = time.monotonic() + 120
+    while state_of(host, pid) not in states.split(","):
+        assert time.monotonic() < deadline, f"process {pid} is in state {state_of(host, pid)}, not {states}"
+        time.sleep(0.5)
+
+
+@contextmanager
+def held_at(host: Host, point: str, words: str = "--to vg1") -> Iterator[None]:
+    """Start a backup that stops at a point; inside the context it stands there, afterwards it has gone on to its end."""
+    pid = host.check_output(
+        f"XEN_LEGI_STOP_AT={point} setsid backup-domu run tiny1 {words} >/run/held.log 2>&1 </dev/null & echo $!"
+    ).strip()
+    wait_for(host, pid, "T,")
+    assert state_of(host, pid) == "T", host.check_output("cat /run/held.log")
+    try:
+        yield
+    finally:
+        host.run(f"kill -CONT {pid}")
+        wait_for(host, pid, ",Z")
+
+
+def overflow(host: Host) -> None:
+    """Write more to the domU's disk than its ghost (20 % of 64 MiB) can keep, as a guest may; some free blocks of it."""
+    in_disk(host, "dd if=/dev/urandom of=/run/look/big bs=1M count=30 conv=fsync status=none")
+    status = host.check_output("dmsetup status | grep '^vg0-tiny1--disk.ghost.*snapshot '")
+    assert "Invalid" in status or "Overflow" in status, status
+
+
+def test_this_host_has_no_xen(store: Host) -> None:
+    assert store.run("command -v xl").rc != 0 and not store.file("/proc/xen").exists
+    assert store.package("xen-legi-backup").is_installed and not store.package("xen-legi-dom0").is_installed
+
+
+def test_what_needs_xen_says_so_here(store: Host) -> None:
+    result = store.run("xen-legi create x --vlan 72 --ip 10.0.0.1/24")
+    assert result.rc == 2 and "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) <= 2
+
+
+@pytest.mark.parametrize("point", ["backup:ghosts-made", "backup:ghosts-mounted", "backup:sending", "backup:sent",
+                                   "backup:verified"])
+def test_a_ghost_that_overflows_fails_its_copy_and_deletes_nothing(tiny: Host, point: str) -> None:
+    before = manifest(tiny, COPY)
+    in_disk(tiny, "rm -r /run/look/etc/deep; echo new > /run/look/etc/new")
+    with held_at(tiny, point):
+        overflow(tiny)
+    (row,) = report(tiny)
+    if point == "backup:verified":  # all was read and compared before: this copy is what the domU was
+        assert row["state"] in ("good", "failed")
+    else:
+        assert row["state"] == "failed" and "not valid any more" in row["message"], row
+    if row["state"] == "failed":
+        kept = COPY if "vg1/tiny1-disk.good" not in volumes(tiny) else "/dev/vg1/tiny1-disk.good"
+        assert manifest(tiny, kept) == before
+    assert not [name for name in leftovers(tiny) if ".ghost-" in name]
+    in_disk(tiny, "rm /run/look/big")
+    after = backup(tiny, "--to vg1")
+    assert after.rc == 0, after.stdout + after.stderr
+    assert manifest(tiny, COPY) == manifest(tiny, DISK)
+    assert leftovers(tiny) == []
+
+
+def test_a_second_run_is_refused_at_once_and_names_the_first(tiny: Host) -> None:
+    with held_at(tiny, "backup:ghosts-mounted"):
+        second = backup(tiny, "--to vg1")
+        (row,) = report(tiny)
+    assert second.rc == 3 and "is in use by process" in row["message"] and "backup-domu" in row["message"]
+    assert report(tiny)[0]["state"] == "good"
+
+
+def test_a_ghost_that_is_held_open_is_left_to_the_next_run(tiny: Host) -> None:
+    with held_at(tiny, "backup:ghosts-made"):
+        (ghost,) = [name for name in volumes(tiny) if ".ghost-" in name]
+        holder = tiny.check_output(f"sleep 60 </dev/{ghost} >/dev/null 2>&1 & echo $!").strip()
+    try:
+        assert report(tiny)[0]["state"] == "good"
+        assert ghost in volumes(tiny)
+    finally:
+        tiny.run(f"kill {holder}")
+    assert backup(tiny, "--to vg1").rc == 0
+    assert leftovers(tiny) == []
+
+
+def break_block(host: Host, path: str) -> None:
+    """Make the first block of a file unreadable below the disk and its ghost, until the ghost is removed.
+
+    The device "-real" is what both stand on; lvm2 loads its table anew, from its own metadata, when the ghost goes.
+    """
+    where = in_disk(host, f"filefrag -s -b512 -v /run/look/{path}")
+    first = int(where.split("0:")[1].split(":")[1].split("..")[0])
+    name = "vg0-tiny1--disk-real"
+    start, length, kind, device, offset = host.check_output(f"dmsetup table {name}").split()
+    assert (start, kind) == ("0", "linear")
+    rest = first + 8
+    table = (
+        f"0 {first} linear {device} {offset}\\n{first} 8 error\\n"
+        f"{rest} {int(length) - rest} linear {device} {int(offset) + rest}"
+    )
+    host.check_output(f"printf '{table}\\n' | dmsetup reload {name} && dmsetup suspend {name} && dmsetup resume {name}")
+
+
+def test_a_file_that_cannot_be_read_is_named_keeps_its_copy_and_nothing_is_deleted(tiny: Host) -> None:
+    in_disk(tiny, "head -c 65536 /dev/urandom > /run/look/etc/victim")
+    assert backup(tiny, "--to vg1").rc == 0
+    before = manifest(tiny, COPY)
+    in_disk(tiny, "touch /run/look/etc/victim; rm /run/look/etc/file9")
+    with held_at(tiny, "backup:ghosts-made"):
+        break_block(tiny, "etc/victim")
+    (row,) = report(tiny)
+    assert row["state"] == "failed" and "victim" in row["message"], row
+    assert manifest(tiny, "/dev/vg1/tiny1-disk.good") == before
+    assert "'etc/file9'" in manifest(tiny, COPY)
+    assert backup(tiny, "--to vg1").rc == 0
+    assert manifest(tiny, COPY) == manifest(tiny, DISK)
+
+
+def test_the_recipe_by_hand_sets_a_half_written_copy_back(tiny: Host) -> None:
+    before = manifest(tiny, COPY)
+    in_disk(tiny, "rm -r /run/look/etc/deep; echo new > /run/look/etc/new")
+    assert backup(tiny, "--to vg1", kill="backup:sent").rc == 137
+    assert "xen-legi.state=dirty" in volumes(tiny)["vg1/tiny1-disk.copy"]
+    tiny.check_output("lvconvert -qq -y --merge vg1/tiny1-disk.good")
+    assert manifest(tiny, COPY) == before
+    assert backup(tiny, "--to vg1").rc == 0
+    assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
+
+
+def test_wrong_use_is_one_line(store: Host) -> None:
+    result = store.run("backup-domu run nobody --to vg1")
+    assert result.rc == 2 and "there is no domU 'nobody'" in problem(result)[0]
