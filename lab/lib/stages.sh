@@ -8,8 +8,8 @@
 LAB=$TOP/lab/lab
 HOSTS=(dom0a dom0b)
 
-# Run one command on both hosts at once; fail if one of them fails.
-on_both() {
+# Run one command on all of $HOSTS at once; fail if one of them fails.
+on_hosts() {
     local host pids=() failed=0
     for host in "${HOSTS[@]}"; do
         "$LAB" ssh "$host" "$@" </dev/null >"$WORK/$host.out" 2>&1 &
@@ -33,13 +33,15 @@ have_state() { "$LAB" states 2>/dev/null | grep -w "$1" >/dev/null; }
 # Two plain hosts, with empty volume groups, as a preseeded installation leaves them.
 stage_plain() {
     "$LAB" up "${HOSTS[@]}"
-    on_both 'vgs vg0 >/dev/null 2>&1 || { vgcreate -q vg0 /dev/vdb && vgcreate -q vg1 /dev/vdc; }'
+    empty_groups
 }
+
+empty_groups() { on_hosts 'vgs vg0 >/dev/null 2>&1 || { vgcreate -q vg0 /dev/vdb && vgcreate -q vg1 /dev/vdc; }'; }
 
 # apt makes them dom0s: from the repository that `make repo` has laid out.
 stage_install() {
     "$LAB" deb
-    on_both 'DEBIAN_FRONTEND=noninteractive apt-get install -y -q xen-legi-dom0 xen-legi-backup </dev/null'
+    on_hosts 'DEBIAN_FRONTEND=noninteractive apt-get install -y -q xen-legi-dom0 xen-legi-backup </dev/null'
 }
 
 # The reference's interfaces file: read at the next boot.
@@ -54,7 +56,7 @@ stage_network() {
 
 stage_reboot() {
     "$LAB" reboot "${HOSTS[@]}"
-    on_both 'xl info >/dev/null'
+    on_hosts 'xl info >/dev/null'
 }
 
 # dom0a and dom0b may send each other copies; both use vg1 of their own host as well.
