@@ -11,10 +11,15 @@ kvm_boots() {
     grep -q 'Kernel panic - not syncing: VFS' "$console" 2>/dev/null
 }
 
-# find_accel: set LAB_ACCEL to kvm or tcg. The answer holds until this machine boots again.
+# find_accel: set LAB_ACCEL to kvm or tcg. The answer holds until this machine boots again; before there is a box to ask
+# with, there is no answer to keep.
 find_accel() {
     local boot file=$LAB_CACHE/accel
     [[ -z ${LAB_ACCEL:-} ]] || return 0
+    if [[ ! -e $LAB_CACHE/box/$LAB_SUITE/vmlinuz ]]; then
+        LAB_ACCEL=tcg
+        return
+    fi
     boot=$(cat /proc/sys/kernel/random/boot_id)
     if [[ ! -e $file || $(cut -d' ' -f1 "$file") != "$boot" ]]; then
         if kvm_boots; then LAB_ACCEL=kvm; else LAB_ACCEL=tcg; fi

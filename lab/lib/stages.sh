@@ -24,8 +24,9 @@ on_hosts() {
 
 # The hash that names the state: what the conversion reads, but not the programs, which are reinstalled.
 stage_key() {
-    (cd "$TOP" && cat debian/control debian/*.install debian/*.p* etc/default/grub.d/* hooks/kernel/* lab/lib/stages.sh \
-        lab/files/*/* lab/box/* lab/Vagrantfile 2>/dev/null; echo "$LAB_SUITE") | sha256sum | cut -c1-12
+    (cd "$TOP" && find debian/control debian/*.install debian/*.p* etc/default hooks lab/lib/stages.sh lab/files lab/box \
+        lab/hosts lab/Vagrantfile -type f ! -path 'hooks/ifupdown/*' ! -path 'hooks/libexec/*' -print0 |
+        sort -z | xargs -0 sha256sum; echo "$LAB_SUITE") | sha256sum | cut -c1-12
 }
 
 have_state() { "$LAB" states 2>/dev/null | grep -w "$1" >/dev/null; }

@@ -14,7 +14,7 @@ from types import FrameType
 from xen_legi.errors import EXIT_FAILED, die
 from xen_legi.units import format_seconds, format_size
 
-LOCKS = Path("/run/lock/xen-legi")
+LOCKS = Path("/run/xen-legi/lock")  # not /run/lock: anybody may write there, and hold or replace what we lock
 _depth = 0
 quiet = False  # --quiet: announce nothing, only problems and results
 
@@ -90,7 +90,7 @@ def lock(name: str, *, what: str, wait: float = 0) -> Iterator[int]:
 
     The kernel frees it when the last process that inherited the descriptor ends, so a killed run leaves no lock.
     """
-    LOCKS.mkdir(mode=0o755, parents=True, exist_ok=True)
+    LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = LOCKS / f"{name}.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -158,4 +158,5 @@ def named_point(name: str) -> None:
     """Mark a place at which the tests end this program (XEN_LEGI_KILL_AT=name) or hold it (XEN_LEGI_STOP_AT=name)."""
     for variable, number in (("XEN_LEGI_KILL_AT", signal.SIGKILL), ("XEN_LEGI_STOP_AT", signal.SIGSTOP)):
         if os.environ.get(variable) == name:
+            os.environ.pop(variable)  # a place that is passed again and again holds us once
             os.kill(os.getpid(), number)

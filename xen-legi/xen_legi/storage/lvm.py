@@ -115,13 +115,13 @@ def need_space(group_name: str, sizes: Iterable[int]) -> None:
 
 def create(group: str, name: str, size: int, *, tags: Iterable[str] = ()) -> Path:
     """Make a volume of `size` bytes and return its device. Old signatures in its first blocks are wiped."""
-    _change(["lvcreate", "--yes", "--wipesignatures", "y", "--zero", "y", "-L", f"{size}b", "-n", name, *_tags(tags), group])
+    _change(["lvcreate", "--yes", "--wipesignatures", "y", "--zero", "y", "-L", sectors(size), "-n", name, *_tags(tags), group])
     return Path("/dev") / group / name
 
 
 def snapshot(origin: Volume, name: str, size: int, *, tags: Iterable[str] = ()) -> Path:
     """Make a writable snapshot of a thick volume with `size` bytes for changes and return its device."""
-    _change(["lvcreate", "-s", "-p", "rw", "-L", f"{size}b", "-n", name, *_tags(tags), origin.full_name])
+    _change(["lvcreate", "-s", "-p", "rw", "-L", sectors(size), "-n", name, *_tags(tags), origin.full_name])
     return Path("/dev") / origin.group / name
 
 
@@ -144,6 +144,11 @@ def merge(full_name: str, *, background: bool = False) -> None:
 def activate(full_name: str) -> None:
     """Make a volume's device appear."""
     _change(["lvchange", "--activate", "y", full_name])
+
+
+def sectors(size: int) -> str:
+    """Return `size` bytes for lvm2's -L, rounded up: it takes whole sectors only, and makes whole extents of them itself."""
+    return f"{-(-size // 512)}s"
 
 
 def device_mapper_name(group: str, name: str) -> str:
