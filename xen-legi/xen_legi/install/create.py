@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from xen_legi import files
 from xen_legi.domu import config, xl
 from xen_legi.errors import CommandFailed, fail
 from xen_legi.install.copying import copy_tree
@@ -85,6 +86,7 @@ def _commit(plan: Plan) -> None:
             fail(f"{file} has come into being meanwhile", hint="another program made it; choose another name")
         finally:
             new.unlink()
+        files.sync_directory(config.DIRECTORY)  # lvm2's tags are on disk at once: they must not be gone before it is there
 
 
 def _check_clashes(plan: Plan) -> None:

@@ -1,6 +1,10 @@
 """Remove a domU as it is planned. Killed before its file is gone nothing is lost; later the next run ends the work."""
 
+from pathlib import Path
+
+from xen_legi import files
 from xen_legi.domu.removal import Removal
+from xen_legi.errors import fail
 from xen_legi.install.leftovers import DELETING, remove_dead_link
 from xen_legi.steps import named_point, step
 from xen_legi.storage import lvm
@@ -12,7 +16,7 @@ def delete(plan: Removal) -> None:
     for one in plan.volumes:
         lvm.change_tags(one.full_name, add=tags)
     named_point("delete:tagged")
-    plan.domu.file.unlink()
+    _unlink(plan.domu.file)
     named_point("delete:after-file")
     for link in plan.links:
         link.unlink(missing_ok=True)
@@ -21,3 +25,12 @@ def delete(plan: Removal) -> None:
         with step(f"remove volume {one.full_name}"):
             lvm.remove(one.group, one.name)
         named_point("delete:after-lvremove")
+
+
+def _unlink(file: Path) -> None:
+    """Remove the domU's file, for good before its volumes go: what lvm2 does is on disk at once."""
+    try:
+        file.unlink()
+    except OSError as error:
+        fail(f"{file} cannot be removed: {error.strerror}", hint="nothing else was removed; lsattr(1) shows a file's locks")
+    files.sync_directory(file.parent)

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
+from xen_legi.domu import config
 from xen_legi.errors import Problem
 from xen_legi.install.leftovers import CREATING
 from xen_legi.install.model import SWAP, Part
@@ -23,7 +24,11 @@ FILL_OPTIONS = {"ext4": "noatime,barrier=0,data=writeback", "xfs": "noatime"}
 
 @contextlib.contextmanager
 def volumes(name: str, parts: tuple[Part, ...]) -> Iterator[None]:
-    """Make the volumes, tagged as being made; at the end drop the tags, or after a failure remove the volumes."""
+    """Make the volumes, tagged as being made; at the end drop the tags, or after a failure remove the volumes.
+
+    Once the domU's file is there they are not removed: a signal may come between its link(2) and our knowing of it. The
+    next command drops their tags then.
+    """
     tags = (lvm.TAG, f"{CREATING}={name}")
     made: list[Part] = []
     try:
@@ -34,7 +39,8 @@ def volumes(name: str, parts: tuple[Part, ...]) -> Iterator[None]:
                 named_point(f"create:after-lvcreate-{part.device}")
         yield
     except BaseException:
-        _remove(made)
+        if not _named(name, made):
+            _remove(made)
         raise
     for part in parts:
         lvm.change_tags(f"{part.group}/{part.name}", remove=tags)
@@ -45,6 +51,15 @@ def make_filesystems(parts: tuple[Part, ...]) -> None:
     with step("filesystems: " + ", ".join(f"{one.name} {one.filesystem}" for one in parts)):
         for part in parts:
             run([*_MAKE[part.filesystem], part.path], timeout=1800)
+
+
+def _named(name: str, made: list[Part]) -> bool:
+    """Tell whether the domU's file is there and names one of the volumes."""
+    try:
+        known = config.parse((config.DIRECTORY / f"{name}.cfg").read_text(encoding="utf-8"), config.DIRECTORY)
+    except (OSError, ValueError):
+        return False
+    return bool({disk.path for disk in known.disks} & {str(one.path) for one in made})
 
 
 def _remove(made: list[Part]) -> None:

@@ -1,0 +1,73 @@
+"""The order in which a domU comes and goes: what is on disk at once must never be ahead of what is not yet."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from test_install_plan import FACTS, SOURCE, VOLUME, WISH
+from xen_legi import files, steps
+from xen_legi.domu import config
+from xen_legi.domu.removal import Removal
+from xen_legi.errors import Problem
+from xen_legi.install import create, volumes
+from xen_legi.install.delete import delete
+from xen_legi.install.plan import plan
+from xen_legi.install.render import rendered
+from xen_legi.storage import lvm
+
+PLAN = plan(WISH, FACTS, SOURCE)
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list of what is done to the host, in its order; /etc/xen and the locks are in tmp_path."""
+    done: list[str] = []
+    monkeypatch.setattr(config, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(config, "AUTOSTART", tmp_path / "auto")
+    monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
+    monkeypatch.setattr(files, "sync_directory", lambda path: done.append(f"sync {names(path)}"))
+    monkeypatch.setattr(lvm, "create", lambda group, name, size, tags: done.append(f"create {name}"))
+    monkeypatch.setattr(lvm, "remove", lambda group, name: done.append(f"remove {name}"))
+    monkeypatch.setattr(lvm, "change_tags", lambda name, add=(), remove=(): done.append(f"tag {name}"))
+    return done
+
+
+def names(directory: Path) -> str:
+    return ", ".join(sorted(one.name for one in directory.iterdir() if one.is_file()))
+
+
+def test_a_new_file_is_on_disk_before_its_volumes_lose_their_tags(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "all_domus", lambda: [])
+    with volumes.volumes("web1", PLAN.parts):
+        create._commit(PLAN)
+    assert said == ["create web1-swap", "create web1-disk", "sync web1.cfg", "tag vg0/web1-swap", "tag vg0/web1-disk"]
+
+
+def test_a_files_removal_is_on_disk_before_its_volumes_go(said: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "web1.cfg"
+    file.write_text(rendered(PLAN))
+    delete(Removal(config.read(file), (replace(VOLUME, name="web1-disk"),), (), ()))
+    assert said == ["tag vg0/web1-disk", "sync ", "remove web1-disk"]
+
+
+def test_a_file_that_cannot_be_removed_keeps_the_volumes(said: list[str], tmp_path: Path) -> None:
+    (tmp_path / "web1.cfg").mkdir()
+    one = config.parse(rendered(PLAN), tmp_path / "web1.cfg")
+    with pytest.raises(Problem, match="web1.cfg cannot be removed") as raised:
+        delete(Removal(one, (replace(VOLUME, name="web1-disk"),), (), ()))
+    assert raised.value.status == 1 and said == ["tag vg0/web1-disk"]
+
+
+def test_a_signal_right_after_the_file_came_leaves_the_domu_whole(said: list[str], tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), volumes.volumes("web1", PLAN.parts):
+        (tmp_path / "web1.cfg").write_text(rendered(PLAN))
+        raise KeyboardInterrupt
+    assert said == ["create web1-swap", "create web1-disk"]
+
+
+def test_a_failure_before_the_file_is_there_removes_the_volumes(said: list[str], tmp_path: Path) -> None:
+    (tmp_path / "web1.cfg").write_text("name = 'web1'\nmemory = 1\ndisk = ['phy:/dev/vg0/other,xvda,w']\n")
+    with pytest.raises(KeyboardInterrupt), volumes.volumes("web1", PLAN.parts):
+        raise KeyboardInterrupt
+    assert said[2:] == ["remove web1-swap", "remove web1-disk"]
