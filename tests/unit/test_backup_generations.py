@@ -105,7 +105,7 @@ def test_begin_makes_a_volume_beside_the_good_one_if_its_size_changed() -> None:
 
 def test_a_size_that_changes_after_a_killed_run_first_brings_the_good_one_back() -> None:
     assert doings(begin(copy_of(WRITTEN, KEPT, SWAP), {"web1-disk": False, "web1-swap": True})) == [
-        ("MERGE", "disk"), ("SET_ASIDE", "disk"), ("MAKE", "disk"), ("DIRTY", "disk"),
+        ("MERGE", "disk"), ("SETTLE", "disk"), ("SET_ASIDE", "disk"), ("MAKE", "disk"), ("DIRTY", "disk"),
     ]
 
 

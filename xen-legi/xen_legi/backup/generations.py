@@ -242,8 +242,11 @@ def _begin(slot: Slot, fits: bool | None, renewed: bool, best: Generation | None
         return dirty
     if holds_best:
         return act(Do.SET_ASIDE) + (new if fits is not None else [])
-    if slot.snapshot:
-        return act(Do.MERGE, Do.SET_ASIDE) + (new if fits is not None else [])
+    if slot.snapshot and best is not None and slot.holds(best):
+        # settled before it is set aside: of a volume that is set aside, only what it holds is believed
+        return act(Do.MERGE, Do.SETTLE, Do.SET_ASIDE) + (new if fits is not None else [])
+    if slot.snapshot:  # of nothing that could ever be started; its origin cannot go before it
+        return act(Do.DROP_GOOD, Do.DROP_COPY) + (new if fits is not None else [])
     return act(Do.DROP_COPY) + (new if fits is not None else [])
 
 
