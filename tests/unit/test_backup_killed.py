@@ -82,8 +82,8 @@ class Store:
             return re.sub(r"\d+(?=/)", lambda match: str(int(match[0]) - self.best.number), text)
 
         return frozenset(
-            (one.volume.name, one.volume.size, one.volume.origin, counted(one.holds), frozenset(map(counted, one.volume.tags)))
-            for one in self.disks.values()
+            (one.name, one.size, one.origin, counted(self.disks[one.name].holds), frozenset(map(counted, one.tags)))
+            for one in self.volumes()
         )
 
     def volumes(self, select: str = "") -> list[Volume]:
@@ -105,8 +105,8 @@ class Store:
     def rename(self, group: str, old: str, new: str) -> None:
         """lvrename; snapshots follow their origin."""
         assert new not in self.disks
-        moved = {name: replace(one, volume=replace(one.volume, origin=new if one.volume.origin == old else one.volume.origin))
-                 for name, one in self.disks.items() if name != old}
+        moved = {one.name: Disk(replace(one, origin=new), self.disks[one.name].holds)
+                 for one in self.volumes() if one.origin == old}
         self.change(old, made=replace(self.disks[old], volume=replace(self.disks[old].volume, name=new)), **moved)
 
     def change_tags(self, full_name: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:

@@ -1,4 +1,8 @@
-"""Small files that are written whole or not at all."""
+"""Small files that are written whole or not at all.
+
+A byte that is no UTF-8 (a name in Latin-1 in a domU's file) passes through as it is: what a person may write into a file
+must not make a copy fail after its volumes say that it is good.
+"""
 
 import os
 from pathlib import Path
@@ -7,7 +11,7 @@ from pathlib import Path
 def read(path: Path) -> str:
     """Return a file's text, or nothing if there is no such file."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
         return ""
 
@@ -15,13 +19,13 @@ def read(path: Path) -> str:
 def replace(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write a file so that it has its old or its new content after a power cut, and never a part. Its directory is made
     if need be; a file that would not change is left alone."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    if path.exists() and read(path) == text:
         return
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(descriptor)

@@ -86,11 +86,17 @@ def _request(tree: Mapping[str, Any]) -> CopyRequest:
         domu=_match(tree["domu"], NAME, "domu"),
         run=_match(tree["run"], NAME, "run"),
         generation=_number(tree["generation"], 1, 10**9),
-        config=_match(tree["config"], rf"[\s\S]{{1,{MAX_CONFIG}}}", "config"),
+        config=_config(tree["config"]),
         volumes=volumes,
         boot=tuple(_boot(one) for one in tree["boot"][:4]),
         allow_deletes=tree["allow_deletes"] is True,
     )
+
+
+def _config(value: Any) -> str:
+    text = _match(value, rf"[\s\S]{{1,{MAX_CONFIG}}}", "config")
+    text.encode("utf-8", "surrogateescape")  # what could not be written to a file is found now, not after the commit
+    return text
 
 
 def _volume(tree: Mapping[str, Any]) -> VolumeRequest:
