@@ -78,11 +78,22 @@ def test_an_ordinary_configuration_is_accepted_from_another_host() -> None:
     assert refusals(CONFIG + "bootloader = 'pygrub'\non_crash = 'restart'\nextra = 'quiet'\n") == []
 
 
+@pytest.mark.parametrize("name", ["javascript-disk", "script", "web1-script", "script-web1"])
+def test_a_volume_may_have_script_in_its_name(name: str) -> None:
+    path = f"/dev/vg0/{name}"
+    for line in (f"phy:{path},xvda2,w", f"format=raw,vdev=xvda2,target={path}"):
+        one = config.parse(f"name = 'web1'\nmemory = 1\ndisk = ['{line}']\n", Path("web1.cfg"))
+        assert trusted.refusals(one, "web1", [path], PurePosixPath("/srv/xen/boot")) == []
+
+
 @pytest.mark.parametrize("line", [
     "name = 'web2'", "bootloader = '/tmp/x'", "device_model_override = '/tmp/x'", "device_model_args = ['-x']",
     "pci = ['01:00.0']", "kernel = '/etc/shadow'", "ramdisk = '/srv/xen/boot/../../../etc/shadow'", "iomem = ['1,1']",
     "disk = ['phy:/dev/vg0/web2-disk,xvda2,w']", "disk = ['format=raw,vdev=xvda,access=ro,target=/etc/shadow']",
     "disk = ['script=/tmp/x,vdev=xvda2,target=/dev/vg0/web1-disk']", "vif = ['bridge=xenbr72,script=/tmp/x']",
+    "disk = ['phy:/dev/vg0/web1-disk,xvda2,w, script = /tmp/x']", "disk = ['script:/dev/vg0/web1-disk,xvda2,w']",
+    "disk = ['phy:script:/dev/vg0/web1-disk,xvda2,w']", "disk = ['iscsi:/dev/vg0/web1-disk,xvda2,w']",
+    "vif = ['script=/tmp/x']",
 ])
 def test_a_configuration_that_reaches_for_the_host_is_refused(line: str) -> None:
     assert refusals(f"{CONFIG}{line}\n") != []

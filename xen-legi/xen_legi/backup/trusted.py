@@ -16,6 +16,8 @@ _FORBIDDEN = re.compile(
     "device_model.*|bootloader_args|firmware|(bios|smbios|acpi)_.*|stubdomain_.*|device_tree|seclabel|xsm_.*|driver_domain"
     "|pci|dtdev|usb.*|irqs|ioports|iomem|p9|channel|vtpm|vdispl|vsnd|argo|vnc.*|sdl|spice.*"
 )
+# the key script= or the prefix script: of a disk or a vif, not a volume that is named javascript-disk
+_SCRIPT = re.compile(r"(?<![\w/.+-])script\s*[=:]")
 _BOOT = (PurePath("/boot"), PurePath("/usr/lib/grub-xen"))
 
 
@@ -27,7 +29,7 @@ def refusals(config: DomuConfig, domu: str, sent: Iterable[str], boot: PurePath)
     found += [f"it sets {key}" for key in sorted(_lists(config)) if _FORBIDDEN.fullmatch(key)]
     if config.settings.get("bootloader", "") not in _LOADERS:
         found.append(f"it names a boot loader {config.settings['bootloader']!r}")
-    if any("script" in atom.value for key in ("disk", "vif") for atom in _atoms(config, key)):
+    if any(_SCRIPT.search(atom.value) for key in ("disk", "vif") for atom in _atoms(config, key)):
         found.append("it names a script for a disk or a vif")
     ours = set(sent)
     found += [f"it names a disk {one.path!r} that is not sent" for one in config.disks if one.path not in ours]
