@@ -158,6 +158,7 @@ def _request(domu: Domu, generation: int, needed: tuple[request.BootFile, ...], 
 
 def _with_identities(wanted: CopyRequest, domu: Domu, made: dict[str, Ghost]) -> CopyRequest:
     """Return the request with the volumes; a filesystem's identity is read from its ghost, which stands still."""
+    _prove(list(made.values()))  # of a ghost that has overflowed, blkid only says that it knows nothing
     volumes = []
     for part in domu.parts:
         device = made[part.name].device if part.name in made else part.volume.path
