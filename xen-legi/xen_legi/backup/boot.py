@@ -1,7 +1,10 @@
 """The kernel and ramdisk that a domU boots from: they lie in dom0, so a copy starts only where they lie too."""
 
+import contextlib
 import hashlib
 import os
+import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -12,6 +15,9 @@ from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import die, fail
 
 LIMIT = 512 << 20
+_NAMES = ("vmlinuz-", "initrd.img-")
+_DRAFT = ".received"
+_STALE = 24 * 3600
 
 
 def directory() -> Path:
@@ -53,25 +59,42 @@ def warnings(wanted: Iterable[BootFile]) -> list[str]:
 
 
 def receive(name: str, sha256: str, stream: IO[bytes]) -> Path:
-    """Store a kernel or ramdisk that a peer sends, under its name; never over one that is there. Die if it is damaged."""
+    """Store a kernel or ramdisk that a peer sends, under its name; never over another. Die if it is damaged.
+
+    Two peers may send the same one at the same time: each has a draft of its own, and the first that is whole is taken.
+    """
     target = directory() / name
-    if not name.startswith(("vmlinuz-", "initrd.img-")):
+    if not name.startswith(_NAMES):
         die(f"refused: {name} is neither a kernel nor a ramdisk")
-    if target.exists():
-        die(f"refused: {target} exists", hint="compare the two; a kernel in use is never replaced")
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{name}.received")
-    draft.unlink(missing_ok=True)
+    _remove_stale(target.parent)
+    descriptor, draft = tempfile.mkstemp(_DRAFT, f".{name}.", target.parent)
     try:
-        with draft.open("xb") as out:
-            seen = _store(stream, out)
-        if seen != sha256:
-            fail(f"{name} arrived damaged or cut off", hint="run the copy again")
-        draft.rename(target)
+        with open(descriptor, "wb") as out:
+            if _store(stream, out) != sha256:
+                fail(f"{name} arrived damaged or cut off", hint="run the copy again")
+        _publish(Path(draft), target, sha256)
     finally:
-        draft.unlink(missing_ok=True)
+        Path(draft).unlink(missing_ok=True)
     files.sync_directory(target.parent)
     return target
+
+
+def _publish(draft: Path, target: Path, sha256: str) -> None:
+    """Give a whole draft its name, unless that is taken. Die if it is taken by another file."""
+    try:
+        os.link(draft, target)  # unlike a rename, it never takes another file's place
+    except FileExistsError:
+        if digest(target) != sha256:
+            die(f"refused: {target} exists", hint="compare the two; a kernel in use is never replaced")
+
+
+def _remove_stale(there: Path) -> None:
+    """Remove the drafts of transfers that were killed. One that is still written to is younger than a day."""
+    for one in (path for start in _NAMES for path in there.glob(f".{start}*{_DRAFT}")):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - one.stat().st_mtime > _STALE:
+                one.unlink()
 
 
 def _store(stream: IO[bytes], out: IO[bytes]) -> str:
@@ -83,5 +106,6 @@ def _store(stream: IO[bytes], out: IO[bytes]) -> str:
         seen.update(block)
         out.write(block)
     out.flush()
+    os.fchmod(out.fileno(), 0o644)
     os.fsync(out.fileno())
     return seen.hexdigest()
