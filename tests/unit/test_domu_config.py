@@ -112,6 +112,28 @@ def test_only_domus_are_listed_and_broken_files_are_warned_of(tmp_path: Path, ca
     assert "broken.cfg: line 1" in capsys.readouterr().err
 
 
+def test_what_cannot_be_read_is_told_apart_from_what_is_no_domu(tmp_path: Path) -> None:
+    (tmp_path / "nameless.cfg").write_text("disk = ['phy:/dev/vg0/x,xvda,w']\n")
+    (tmp_path / "broken.cfg").write_text("name = \n")
+    (tmp_path / "gone.cfg").symlink_to("/nowhere/gone.cfg")
+    (tmp_path / "round.cfg").symlink_to("round.cfg")
+    (tmp_path / "deep.cfg").write_text("x = " + "[" * 5000)
+    (tmp_path / ".#web1.cfg").symlink_to("root@dom0a.123")
+    (tmp_path / "directory.cfg").mkdir()
+    files, broken = config.all_files(tmp_path)
+    assert [one.file.name for one in files] == ["nameless.cfg"]
+    assert [one.file.name for one in broken] == ["broken.cfg", "deep.cfg", "gone.cfg", "round.cfg"]
+    assert broken[0].reason.startswith("line 1") and all(one.reason for one in broken)
+
+
+def test_a_link_that_goes_round_in_circles_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "web1.cfg").write_text(XEN_TOOLS)
+    (tmp_path / "auto").mkdir()
+    (tmp_path / "auto/round").symlink_to("round")
+    (tmp_path / "auto/web1.cfg").symlink_to("../web1.cfg")
+    assert config.auto_links(tmp_path / "web1.cfg", tmp_path / "auto") == [tmp_path / "auto/web1.cfg"]
+
+
 def test_the_file_that_bears_the_name_goes_before_others(tmp_path: Path) -> None:
     (tmp_path / "a-copy.cfg").write_text(XEN_TOOLS)
     (tmp_path / "web1.cfg").write_text(XEN_TOOLS)

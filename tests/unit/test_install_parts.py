@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from test_install_plan import FACTS, OTHER, SOURCE, VOLUME, WISH
-from xen_legi.domu import config
+from xen_legi import steps
+from xen_legi.domu import config, disks
 from xen_legi.domu.inventory import inventory, table, vlan_of
 from xen_legi.domu.removal import removal
 from xen_legi.domu.xl import Domain
@@ -15,6 +16,7 @@ from xen_legi.install import leftovers, mirror, roles, templates
 from xen_legi.install.bootstrap import Counter
 from xen_legi.install.packages import packages
 from xen_legi.install.plan import plan
+from xen_legi.storage import lvm
 from xen_legi.storage.lvm import Volume
 
 DB = config.parse(OTHER, Path("/etc/xen/db.cfg"))
@@ -69,6 +71,37 @@ def test_a_deletion_that_began_is_undone_or_ended_by_what_the_file_says() -> Non
     assert leftovers.repairs([going], [])[0].remove
 
 
+def test_what_a_kill_left_is_its_files_however_the_path_is_written() -> None:
+    text = "name='db'\nmemory=1\ndisk=['phy:/dev/mapper/vg0-db--disk,xvda,w','phy:/dev/disk/by-id/x,xvdb,w']\n"
+    going = [volume(name, "xen-legi", "xen-legi.deleting=db") for name in ("db-disk", "db-data", "db-swap")]
+    devices = {"/dev/disk/by-id/x": "/dev/dm-1", "/dev/vg0/db-data": "/dev/dm-1"}
+    found = leftovers.repairs(going, [config.parse(text, Path("/etc/xen/db.cfg"))], devices)
+    assert [(one.volume.name, one.remove) for one in found] == [("db-disk", False), ("db-data", False), ("db-swap", True)]
+
+
+def test_a_file_that_is_broken_or_set_aside_raises_doubt_about_what_a_kill_left() -> None:
+    broken = [config.Unreadable(Path("/etc/xen/x.cfg"), "line 1: unexpected '='")]
+    assert leftovers.doubt("db", broken, ()).startswith("/etc/xen/x.cfg may name it, but cannot be read: line 1")
+    for name in ("db.cfg", "db.cfg~", "db.cfg.off"):
+        assert leftovers.doubt("db", (), ("x.cfg", name)) == f"/etc/xen/{name} may name it"
+    assert leftovers.doubt("db", (), ("x.cfg", "db2.cfg", ".db.cfg.making", "xl.conf")) == ""
+
+
+@pytest.mark.parametrize(("file", "stays"), [("x.cfg", True), ("db.cfg.off", True), ("other.txt", False)])
+def test_nothing_is_removed_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: str, stays: bool
+) -> None:
+    removed: list[str] = []
+    monkeypatch.setattr(config, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(steps, "LOCKS", tmp_path)
+    monkeypatch.setattr(lvm, "volumes", lambda: [volume("db-disk", "xen-legi", "xen-legi.creating=db")])
+    monkeypatch.setattr(lvm, "remove", lambda group, name: removed.append(name))
+    (tmp_path / file).write_text("name = \n")
+    leftovers.clean()
+    assert removed == ([] if stays else ["db-disk"])
+    assert ("vg0/db-disk, which stays" in capsys.readouterr().err) == stays
+
+
 def test_a_deletion_takes_what_bears_the_name_and_is_of_nobody_else() -> None:
     text = "name='db'\nmemory=1\ndisk=['phy:/dev/vg0/db-disk,xvda2,w','phy:/dev/vg0/shared,xvdb,r'," \
         "'phy:/dev/vg0/db-both,xvdc,w','file:/srv/a.img,xvdd,w']\n"
@@ -82,6 +115,39 @@ def test_a_deletion_takes_what_bears_the_name_and_is_of_nobody_else() -> None:
         "/dev/vg0/db-both": "it is in use by domU x",
         "/srv/a.img": "it is no logical volume of this host",
     }
+
+
+def test_a_volume_is_the_same_however_its_path_is_written() -> None:
+    mine = config.parse(
+        "name='db'\nmemory=1\ndisk=['/dev/vg0/db-data,raw,xvda,w','phy:/dev/mapper/vg0-db--disk,xvdb,w',"
+        "'phy:vg0/db-more,xvdc,w','phy:/dev/disk/by-label/db,xvdd,w','phy:/dev//vg0/./db-disk,xvde,w']\n",
+        Path("/etc/xen/db.cfg"))
+    x = "name='x'\nmemory=1\ndisk=['phy:/dev/mapper/vg0-db--data,xvda,w']\n"
+    nameless = "disk=['phy:/dev/disk/by-id/more,xvda,w']\n"
+    others = [mine, config.parse(x, Path("/etc/xen/x.cfg")), config.parse(nameless, Path("/etc/xen/part.cfg"))]
+    known = [volume(name) for name in ("db-disk", "db-data", "db-more", "db-link")]
+    devices = {"/dev/disk/by-label/db": "/dev/dm-3", "/dev/vg0/db-link": "/dev/dm-3",
+               "/dev/disk/by-id/more": "/dev/dm-4", "/dev/vg0/db-more": "/dev/dm-4"}
+    plan = removal(mine, others, known, [], devices=devices)
+    assert [one.name for one in plan.volumes] == ["db-disk", "db-link"]
+    assert dict(plan.kept) == {
+        "/dev/vg0/db-data": "it is in use by domU x",
+        "vg0/db-more": "it is in use by /etc/xen/part.cfg",
+    }
+
+
+def test_a_disk_that_leads_nowhere_is_no_volume() -> None:
+    one = config.parse("name='x'\nmemory=1\ndisk=['phy:/dev/vg0/db-gone,xvda,w',',raw,xvdb,r']\n", Path("/etc/xen/x.cfg"))
+    known = [volume("db-disk")]
+    devices = disks.devices([one], known)
+    assert [disks.locate(disk.path, known, devices) for disk in one.disks] == [None, None]
+
+
+def test_links_to_a_device_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "dm-7").touch()
+    (tmp_path / "link").symlink_to("dm-7")
+    one = config.parse(f"name='x'\nmemory=1\ndisk=['phy:{tmp_path}/link,xvda,w','phy:/a\\x00b,xvdb,w']\n", Path("x.cfg"))
+    assert disks.devices([one], [])[f"{tmp_path}/link"] == f"{tmp_path}/dm-7"
 
 
 def test_a_deletion_is_refused_while_a_volume_has_a_snapshot_or_is_open() -> None:

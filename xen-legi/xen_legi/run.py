@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from xen_legi.errors import CommandFailed, die
+from xen_legi.steps import warn
 
 Argument = str | Path
+_PATIENCE = 5  # seconds for a child to end when it is told to
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -110,7 +112,6 @@ def run(
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
-            _end(process)
             raise CommandFailed(_words(argv), -signal.SIGTERM, f"no answer within {timeout:g} seconds") from None
     result = Result(_words(argv), process.returncode, stdout or "", stderr or "")
     if result.status not in ok:
@@ -160,11 +161,13 @@ def _die_with_parent() -> None:
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
-    """Ask a child to end, give it five seconds, then make it."""
-    if process.poll() is None:
-        process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """Ask a child to end, give it some seconds, then make it. One that waits for a dead disk in the kernel cannot be killed
+    at all: it is left behind, because whoever waited for it would hang as well."""
+    if process.poll() is not None:
+        return
+    for end in (process.terminate, process.kill):
+        end()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE)
+            return
+    warn(f"process {process.pid} cannot be ended and is left behind; ps shows what it is")

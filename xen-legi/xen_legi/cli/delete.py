@@ -1,13 +1,14 @@
 """Remove a domU: its file, the link that starts it, and those volumes of its file that bear its name.
 
-What goes is named before, and asked for. Volumes that another domU uses too, or that are called otherwise, stay.
+What goes is named before, and asked for. Volumes that another domU uses too, or that are called otherwise, stay. While
+a file *.cfg in /etc/xen cannot be read nothing is removed: it may use the same volumes.
 """
 
 import argparse
 import sys
 import time
 
-from xen_legi.domu import config, xl
+from xen_legi.domu import config, disks, xl
 from xen_legi.domu.removal import Removal, removal
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, fail, need_root
 from xen_legi.install import leftovers
@@ -45,16 +46,23 @@ def main(options: argparse.Namespace) -> int:
             return EXIT_USAGE
         if _runs(options.name, options):
             _stop(options, plan)
-            plan = _plan(options.name, stopped=True)
-        delete(plan)
+        now = _plan(options.name, stopped=True)
+        if now.described() != plan.described():  # a person may have thought for an hour
+            fail(f"what goes with domU {options.name} has changed meanwhile", hint="nothing was removed; look at it again")
+        delete(now)
     print(f"domU {options.name} removed:\n{plan.described()}")
     return EXIT_OK
 
 
 def _plan(name: str, *, stopped: bool) -> Removal:
+    """Return what goes. Die while there are files of which nobody knows what they use."""
+    files, broken = config.all_files()
+    for one in broken:
+        hint = "it may use the same volumes: mend it, or move it out of /etc/xen"
+        die(f"{one.file} cannot be read: {one.reason}", hint=hint)
     domu = config.by_name(name)
-    volumes = lvm.volumes()
-    return removal(domu, config.all_domus(), volumes, config.auto_links(domu.file), idle=stopped)
+    volumes, links = lvm.volumes(), config.auto_links(domu.file)
+    return removal(domu, files, volumes, links, devices=disks.devices(files, volumes), idle=stopped)
 
 
 def _runs(name: str, options: argparse.Namespace) -> bool:
@@ -87,3 +95,4 @@ def _stop(options: argparse.Namespace, plan: Removal) -> None:
             if not any(one.open for one in lvm.volumes() if one.full_name in names):
                 return
             time.sleep(1)
+        fail(f"domU {name} is off, but its volumes are still in use", hint="nothing was removed; try again in a minute")

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from xen_legi import config
 from xen_legi.domu import config as domu_config
-from xen_legi.domu import xl
+from xen_legi.domu import disks, xl
 from xen_legi.domu.inventory import inventory, table
 from xen_legi.errors import EXIT_OK, need_root
 from xen_legi.install import leftovers
@@ -32,7 +32,8 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi list")
     leftovers.clean()
     domains = xl.domains() if xl.answers() else []
-    links = [link.resolve() for link in domu_config.AUTOSTART.iterdir()] if domu_config.AUTOSTART.is_dir() else []
-    entries = inventory(domu_config.all_domus(), domains, lvm.volumes(), links, config.load().bridge)
+    domus, volumes = domu_config.all_domus(), lvm.volumes()
+    starting = [one.file for one in domus if one.autostart]
+    entries = inventory(domus, domains, volumes, starting, config.load().bridge, disks.devices(domus, volumes))
     print(json.dumps([asdict(one) for one in entries], indent=2) if options.json else table(entries))
     return EXIT_OK

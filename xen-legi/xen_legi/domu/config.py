@@ -3,6 +3,7 @@
 See xl.cfg(5), xl-disk-configuration(5) and xl-network-configuration(5). A change keeps every byte that it does not mean.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,6 +62,14 @@ class DomuConfig:
         return any(True for _ in auto_links(self.file))
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A file *.cfg that cannot be read. What it names is not known, so it may be any volume."""
+
+    file: Path
+    reason: str
+
+
 def parse(text: str, file: Path) -> DomuConfig:
     """Given the text of a domU's file, return what it says. Raise ValueError naming the line if it is no xl.cfg text."""
     values = xlcfg.values(text)
@@ -84,7 +93,7 @@ def read(file: Path) -> DomuConfig:
     """Read a domU's file. Die if it cannot be read or is no domU's."""
     try:
         config = parse(file.read_text(encoding="utf-8", errors="surrogateescape"), file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         die(f"{file}: {_reason(error)}", hint="xl create --dryrun FILE shows what xl thinks of it")
     if not config.name:
         die(f"{file} names no domU", hint="a domU's file has a line: name = 'NAME'")
@@ -108,16 +117,28 @@ def find(name: str, directory: Path = DIRECTORY) -> DomuConfig | None:
 
 def all_domus(directory: Path = DIRECTORY) -> list[DomuConfig]:
     """Return the domUs that have a file *.cfg in `directory`, by name. Warn of files that cannot be read."""
-    found = []
+    found, broken = all_files(directory)
+    for one in broken:
+        warn(f"{one.file}: {one.reason}; this file is left out")
+    return sorted((one for one in found if is_domu(one)), key=lambda one: one.name)
+
+
+def all_files(directory: Path = DIRECTORY) -> tuple[list[DomuConfig], list[Unreadable]]:
+    """Return what each file *.cfg in `directory` says, also one that lacks what makes a domU, and those that cannot be read.
+
+    Who removes something must know both: a file without a name may still name a volume.
+    """
+    found: list[DomuConfig] = []
+    broken: list[Unreadable] = []
     for file in sorted(directory.glob("*.cfg")):
-        try:
-            config = parse(file.read_text(encoding="utf-8", errors="surrogateescape"), file)
-        except (OSError, ValueError) as error:
-            warn(f"{file}: {_reason(error)}; this file is left out")
+        if os.path.isdir(file) or file.name.startswith(".#"):  # no files: the latter is a lock of Emacs, a link to nothing
             continue
-        if is_domu(config):
-            found.append(config)
-    return sorted(found, key=lambda one: one.name)
+        try:
+            found.append(parse(file.read_text(encoding="utf-8", errors="surrogateescape"), file))
+        except (OSError, ValueError, RecursionError) as error:
+            if os.path.lexists(file):  # else it has just been removed
+                broken.append(Unreadable(file, _reason(error)))
+    return found, broken
 
 
 def is_domu(config: DomuConfig) -> bool:
@@ -129,7 +150,8 @@ def auto_links(file: Path, directory: Path = AUTOSTART) -> list[Path]:
     """Return the entries of /etc/xen/auto that are this file or lead to it."""
     if not directory.is_dir():
         return []
-    return sorted(one for one in directory.iterdir() if one.resolve() == file.resolve())
+    target = os.path.realpath(file)  # unlike Path.resolve() it does not raise where links go round in circles
+    return sorted(one for one in directory.iterdir() if os.path.realpath(one) == target)
 
 
 def replace_disks(text: str, paths: Mapping[str, str]) -> str:

@@ -1,11 +1,12 @@
 """What there is: every domU that has a file or that runs, with its place in the network and its volumes."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi.domu.config import Disk, DomuConfig, Vif
+from xen_legi.domu.disks import NO_DEVICES, Devices, locate
 from xen_legi.domu.xl import Domain
 from xen_legi.storage.lvm import Volume
 from xen_legi.units import format_size
@@ -50,13 +51,20 @@ class Entry:
 
 
 def inventory(
-    domus: Iterable[DomuConfig], domains: Iterable[Domain], volumes: Iterable[Volume], links: Iterable[Path], bridge: str
+    domus: Iterable[DomuConfig],
+    domains: Iterable[Domain],
+    volumes: Iterable[Volume],
+    autostart: Iterable[Path],
+    bridge: str,
+    devices: Devices = NO_DEVICES,
 ) -> list[Entry]:
-    """Return the domUs by name. `links` are the files that start with dom0, `bridge` the setting of that name."""
+    """Return the domUs by name. `autostart` are the files that start with dom0, `bridge` the setting of that name."""
     running = {one.name: one for one in domains if one.id != 0}
-    sizes = {str(one.path): one.size for one in volumes}
-    starting = set(links)
-    entries = [_entry(one, running.pop(one.name, None), sizes, one.file in starting, bridge) for one in domus]
+    starting, known = set(autostart), tuple(volumes)
+    entries = []
+    for one in domus:
+        spaces = tuple(_space(disk, locate(disk.path, known, devices)) for disk in one.disks)
+        entries.append(_entry(one, running.pop(one.name, None), spaces, one.file in starting, bridge))
     entries += [_bare(one) for one in running.values()]
     return sorted(entries, key=lambda one: one.name)
 
@@ -76,7 +84,7 @@ def vlan_of(bridge: str, setting: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _entry(one: DomuConfig, domain: Domain | None, sizes: Mapping[str, int], autostart: bool, bridge: str) -> Entry:
+def _entry(one: DomuConfig, domain: Domain | None, spaces: tuple[Space, ...], autostart: bool, bridge: str) -> Entry:
     return Entry(
         name=one.name,
         state=domain.state if domain else STOPPED,
@@ -85,7 +93,7 @@ def _entry(one: DomuConfig, domain: Domain | None, sizes: Mapping[str, int], aut
         memory=domain.memory if domain else one.memory,
         vcpus=domain.vcpus if domain else one.vcpus,
         network=tuple(_place(vif, bridge) for vif in one.vifs),
-        volumes=tuple(_space(disk, sizes) for disk in one.disks),
+        volumes=spaces,
         autostart=autostart,
         file=str(one.file),
         kernel=one.kernel,
@@ -100,8 +108,8 @@ def _place(vif: Vif, bridge: str) -> Place:
     return Place(vif.bridge, vif.mac, vlan_of(vif.bridge, bridge), tuple(vif.options.get("ip", "").split()))
 
 
-def _space(disk: Disk, sizes: Mapping[str, int]) -> Space:
-    return Space(disk.path, disk.device, sizes.get(disk.path))
+def _space(disk: Disk, volume: Volume | None) -> Space:
+    return Space(disk.path, disk.device, volume.size if volume else None)
 
 
 def _row(one: Entry) -> tuple[str, str, str, str, str, str, str]:

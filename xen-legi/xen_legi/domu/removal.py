@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi.domu.config import DomuConfig
+from xen_legi.domu.disks import NO_DEVICES, Devices, locate
 from xen_legi.errors import die
 from xen_legi.storage.lvm import Volume
 
@@ -28,19 +29,29 @@ class Removal:
 
 
 def removal(
-    domu: DomuConfig, others: Iterable[DomuConfig], volumes: Iterable[Volume], links: Iterable[Path], *, idle: bool = True
+    domu: DomuConfig,
+    others: Iterable[DomuConfig],
+    volumes: Iterable[Volume],
+    links: Iterable[Path],
+    *,
+    devices: Devices = NO_DEVICES,
+    idle: bool = True,
 ) -> Removal:
-    """Return what goes with a domU. Die if one of its volumes cannot be removed: it has snapshots, or `idle` and is open."""
+    """Return what goes with a domU. Die if one of its volumes cannot be removed: it has snapshots, or `idle` and is open.
+
+    `others` are all files that name disks, `devices` tells where the disks' paths lead.
+    """
     everything = tuple(volumes)
-    known = {str(one.path): one for one in everything}
-    users = {disk.path: other.name for other in others if other.file != domu.file for disk in other.disks}
-    going, kept = [], []
+    users = _users(domu, others, everything, devices)
+    going: list[Volume] = []
+    kept: list[tuple[str, str]] = []
     for disk in domu.disks:
-        why = _why_not(disk.path, domu.name, known, users)
-        if why:
+        volume = locate(disk.path, everything, devices)
+        why = _why_not(volume, domu.name, users)
+        if why or volume is None:
             kept.append((disk.path, why))
-        elif known[disk.path] not in going:
-            going.append(known[disk.path])
+        elif volume not in going:
+            going.append(volume)
     for one in going:
         _check_free(one, everything)
         if idle and one.open:
@@ -48,13 +59,26 @@ def removal(
     return Removal(domu, tuple(going), tuple(links), tuple(kept))
 
 
-def _why_not(path: str, name: str, known: dict[str, Volume], users: dict[str, str]) -> str:
+def _users(
+    domu: DomuConfig, others: Iterable[DomuConfig], volumes: tuple[Volume, ...], devices: Devices
+) -> dict[str, str]:
+    """Return who else names a volume: {GROUP/NAME: the domU, or its file where the name does not tell it}."""
+    found = {}
+    for other in others:
+        who = str(other.file) if other.name in ("", domu.name) else f"domU {other.name}"
+        for disk in other.disks if other.file != domu.file else ():
+            if volume := locate(disk.path, volumes, devices):
+                found[volume.full_name] = who
+    return found
+
+
+def _why_not(volume: Volume | None, name: str, users: dict[str, str]) -> str:
     """Return why a disk stays, nothing if it goes."""
-    if path in users:
-        return f"it is in use by domU {users[path]}"
-    if path not in known:
+    if volume is None:
         return "it is no logical volume of this host"
-    return "" if known[path].name.startswith(f"{name}-") else f"its name does not begin with {name}-"
+    if volume.full_name in users:
+        return f"it is in use by {users[volume.full_name]}"
+    return "" if volume.name.startswith(f"{name}-") else f"its name does not begin with {name}-"
 
 
 def _check_free(one: Volume, volumes: tuple[Volume, ...]) -> None:

@@ -1,8 +1,9 @@
 """What a killed `create` or `delete` left, found by its tags and put right by whatever verb comes next.
 
 A volume carries `xen-legi.creating=NAME` until the domU's file is there, and `xen-legi.deleting=NAME` from before the
-file goes. So, with nobody at work on NAME: a volume that a domU's file names stays and loses its tags, one that no file
-names is removed. A volume without the tags is never touched.
+file goes. So, with nobody at work on NAME: a volume that a file names stays and loses its tags, one that no file names is
+removed. A volume without the tags is never touched, and none is removed while a file that cannot be read, or that was
+set aside (NAME.cfg.off, NAME.cfg~), may name it.
 """
 
 import os
@@ -10,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi.domu import config
-from xen_legi.domu.config import DomuConfig
+from xen_legi.domu import config, disks
+from xen_legi.domu.config import DomuConfig, Unreadable
+from xen_legi.domu.disks import NO_DEVICES, Devices
 from xen_legi.errors import Problem
 from xen_legi.steps import is_locked, lock, say, warn
 from xen_legi.storage import lvm
@@ -40,16 +42,28 @@ def new_file(name: str) -> Path:
     return config.DIRECTORY / f".{name}.cfg.making"
 
 
-def repairs(volumes: Iterable[Volume], domus: Iterable[DomuConfig]) -> list[Repair]:
-    """Return what to do with volumes that carry our tags."""
-    named = {Path(disk.path) for domu in domus for disk in domu.disks}
+def repairs(volumes: Iterable[Volume], configs: Iterable[DomuConfig], devices: Devices = NO_DEVICES) -> list[Repair]:
+    """Return what to do with volumes that carry our tags; `devices` tells where the paths of the files' disks lead."""
+    everything = tuple(volumes)
+    named = [disks.locate(disk.path, everything, devices) for one in configs for disk in one.disks]
     found = []
-    for one in volumes:
+    for one in everything:
         name = one.tagged(CREATING) or one.tagged(DELETING)
         if one.ours and name:
             tags = tuple(tag for tag in sorted(one.tags) if tag == TAG or tag.startswith((f"{CREATING}=", f"{DELETING}=")))
-            found.append(Repair(name, one, one.path not in named, tags))
+            found.append(Repair(name, one, one not in named, tags))
     return found
+
+
+def doubt(name: str, broken: Iterable[Unreadable], files: Iterable[str]) -> str:
+    """Return why a volume of NAME that no file names may be somebody's after all, or nothing.
+
+    `broken` are the files that cannot be read, `files` the names in /etc/xen.
+    """
+    for one in broken:
+        return f"{one.file} may name it, but cannot be read: {one.reason}"
+    aside = sorted(one for one in files if one.startswith(f"{name}.cfg"))
+    return f"{config.DIRECTORY / aside[0]} may name it" if aside else ""
 
 
 def clean() -> None:
@@ -57,9 +71,9 @@ def clean() -> None:
     names = {one.name for one in repairs(lvm.volumes(), ())}
     names |= {path.name[1:].removesuffix(".cfg.making") for path in config.DIRECTORY.glob(".*.cfg.making")}
     for name in sorted(names):
-        if is_locked(lock_name(name)):
-            continue
         try:
+            if is_locked(lock_name(name)):
+                continue
             with lock(lock_name(name), what=f"domU {name}"):
                 _put_right(name)
         except Problem as problem:
@@ -69,15 +83,19 @@ def clean() -> None:
 def _put_right(name: str) -> None:
     """With the lock held, do it: the facts are read again, since another run may have come first."""
     new_file(name).unlink(missing_ok=True)
-    todo = [one for one in repairs(lvm.volumes(), config.all_domus()) if one.name == name]
+    volumes, (configs, broken) = lvm.volumes(), config.all_files(config.DIRECTORY)
+    todo = [one for one in repairs(volumes, configs, disks.devices(configs, volumes)) if one.name == name]
+    why = doubt(name, broken, (path.name for path in config.DIRECTORY.glob("*")))
     for one in todo:
-        if one.remove:
+        if one.remove and why:
+            warn(f"an earlier run was killed and left {one.volume.full_name}, which stays: {why}; lvremove(8) removes it")
+        elif one.remove:
             say(f"an earlier run was killed: removing its volume {one.volume.full_name}")
             lvm.remove(one.volume.group, one.volume.name)
         else:
             say(f"an earlier run was killed: volume {one.volume.full_name} belongs to {name} and stays")
             lvm.change_tags(one.volume.full_name, remove=one.tags)
-    if any(one.remove for one in todo):
+    if any(one.remove for one in todo) and not why:
         remove_dead_link(name)
 
 
