@@ -89,7 +89,7 @@ def volumes(host: Host) -> dict[str, set[str]]:
 def leftovers(host: Host) -> list[str]:
     """Return what a run must not leave behind: ghosts, kept generations, mounts that anybody sees."""
     found = [name for name in volumes(host) if ".ghost-" in name or name.endswith(".good")]
-    mounts = host.run("grep -h -e ghost -e copy -e xen-legi/mnt/ /proc/mounts").stdout
+    mounts = host.run("cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -e ghost -e [.]copy -e xen-legi/mnt/").stdout
     return found + str(mounts).splitlines()
 
 

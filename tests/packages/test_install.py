@@ -76,9 +76,20 @@ def test_a_second_configuration_changes_nothing(plain_tree: Tree) -> None:
     assert plain_tree.run(state) == before
 
 
-def test_a_new_kernel_is_offered_to_domus_and_a_failure_there_does_not_stop_it(plain_tree: Tree) -> None:
-    plain_tree.run("DEB_MAINT_PARAMS=configure run-parts --exit-on-error --arg=9.9.9-none /etc/kernel/postinst.d "
-                   "--regex '^zz-xen-legi$'")
+HOOK = "DEB_MAINT_PARAMS=configure run-parts --exit-on-error --arg=%s --regex '^zz-xen-legi$' /etc/kernel/postinst.d"
+
+
+def test_a_new_kernel_is_offered_to_domus(plain_tree: Tree) -> None:
+    kernel = plain_tree.run("linux-version list").strip()
+    plain_tree.run("rm -r /srv/xen/boot/* /srv/xen/lib/modules/*")
+    plain_tree.run(HOOK % kernel)
+    assert {f"vmlinuz-{kernel}", f"initrd.img-{kernel}"} <= set(plain_tree.run("ls /srv/xen/boot").split())
+    assert plain_tree.run("ls /srv/xen/lib/modules").split() == [kernel]
+
+
+def test_a_kernel_that_cannot_be_offered_does_not_stop_its_own_installation(plain_tree: Tree) -> None:
+    said = plain_tree.run(HOOK % "9.9.9-none")
+    assert "domUs do not have kernel 9.9.9-none" in said
     assert "9.9.9-none" not in plain_tree.run("ls /srv/xen/boot")
 
 
