@@ -62,3 +62,14 @@ def test_a_second_configuration_of_the_packages_changes_nothing(dom0b: Host) -> 
     before = dom0b.check_output(state)
     dom0b.check_output("DEBIAN_FRONTEND=noninteractive dpkg-reconfigure xen-legi-dom0")
     assert dom0b.check_output(state) == before
+
+
+def test_dom0s_memory_follows_the_settings_of_the_host(dom0b: Host) -> None:
+    settings, menu = "/etc/xen-legi/xen-legi.toml", "/boot/grub/grub.cfg"
+    dom0b.check_output(f"cp -a {settings} {settings}.saved; cp -a {menu} {menu}.saved")
+    try:
+        dom0b.check_output(f"printf '\n[dom0]\ndom0_memory = \"1300M\"\n' >> {settings}; update-grub")
+        lines = [line for line in dom0b.check_output(f"grep 'multiboot2.*xen' {menu}").splitlines() if "dom0_mem=" in line]
+        assert lines and all(" dom0_mem=1300M,max:1300M" in line for line in lines)
+    finally:
+        dom0b.check_output(f"mv {settings}.saved {settings}; mv {menu}.saved {menu}")
