@@ -1,5 +1,6 @@
 """Copies of domUs on real LVM and over real ssh: equal to their ghost, safe when killed, started when they are needed."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -136,13 +137,34 @@ def test_a_run_killed_at_any_moment_leaves_nothing_after_the_next(tiny: Host, po
     assert manifest(tiny, "/dev/vg1/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
 
 
-def test_a_peer_that_cannot_be_reached_is_one_line_and_the_other_copy_is_made(tiny: Host) -> None:
-    tiny.check_output("sed -i.saved 's/HostName .*/HostName 192.0.2.1/; s/ConnectTimeout .*/ConnectTimeout 2/' "
+@contextlib.contextmanager
+def unreachable(host: Host) -> Iterator[None]:
+    """Have a host look for dom0b where nobody is."""
+    host.check_output("sed -i.saved 's/HostName .*/HostName 192.0.2.1/; s/ConnectTimeout .*/ConnectTimeout 2/' "
                       "/etc/xen-legi/peers/dom0b.conf")
     try:
-        result = backup(tiny, "--to dom0b --to vg1")
+        yield
     finally:
-        tiny.check_output("mv /etc/xen-legi/peers/dom0b.conf.saved /etc/xen-legi/peers/dom0b.conf")
+        host.check_output("mv /etc/xen-legi/peers/dom0b.conf.saved /etc/xen-legi/peers/dom0b.conf")
+
+
+@pytest.mark.parametrize("words", ["", "--cron"])
+def test_where_nothing_can_be_reached_nothing_is_begun_and_one_line_says_so(tiny: Host, words: str) -> None:
+    before = volumes(tiny)
+    with unreachable(tiny):
+        result = backup(tiny, f"--to dom0b {words}")
+        checked = tiny.run("xen-legi peer check dom0b")
+    assert result.rc == 2 and volumes(tiny) == before
+    line, hint = problem(result)
+    assert line.startswith("backup-domu: dom0b cannot be reached: ") and "xen-legi peer check dom0b" in hint
+    (row,) = report(tiny)
+    assert (row["domu"], row["destination"], row["state"]) == ("tiny1", "dom0b", "failed")
+    assert checked.rc == 2 and "dom0b cannot be reached" in checked.stderr
+
+
+def test_a_peer_that_cannot_be_reached_is_one_line_and_the_other_copy_is_made(tiny: Host) -> None:
+    with unreachable(tiny):
+        result = backup(tiny, "--to dom0b --to vg1")
     assert result.rc == 3
     rows = {row["destination"]: row for row in report(tiny)}
     assert rows["vg1"]["state"] == "good"
@@ -150,10 +172,22 @@ def test_a_peer_that_cannot_be_reached_is_one_line_and_the_other_copy_is_made(ti
     assert "xen-legi peer check dom0b" in rows["dom0b"]["hint"]
 
 
+def test_a_domu_whose_file_cannot_be_read_is_a_failure_and_never_left_out(tiny: Host) -> None:
+    tiny.check_output("echo 'disk = [' > /etc/xen/tiny1-broken.cfg")
+    try:
+        result = tiny.run("backup-domu tiny1-broken --to vg1")
+        (row,) = report(tiny)
+    finally:
+        tiny.check_output("rm /etc/xen/tiny1-broken.cfg")
+    assert result.rc == 3 and (row["domu"], row["state"]) == ("tiny1-broken", "failed")
+    assert "tiny1-broken.cfg cannot be read: line" in row["message"]
+
+
 @pytest.mark.parametrize("words, said", [
     ("run nobody --to vg1", "there is no domU 'nobody'"),
     ("run tiny1 --to vg9", "neither a volume group of this host nor a peer"),
     ("run tiny1 --to vg1 --to vg1", "is named twice"),
+    ("--quiet run nobody --to vg1", "there is no domU 'nobody'"),
 ])
 def test_wrong_use_is_one_line_and_changes_nothing(tiny: Host, words: str, said: str) -> None:
     before = volumes(tiny)

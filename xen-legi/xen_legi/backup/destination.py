@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xen_legi.errors import Problem, fail
+from xen_legi.errors import CommandFailed, Problem, fail
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
 from xen_legi.run import run, spawn
@@ -33,7 +33,12 @@ class Destination:
     def call(self, verb: str, *words: str, payload: str = "", timeout: float = 1800) -> dict[str, Any]:
         """Give one order and return the answer. Raise Problem, with the receiver's words, if it is refused."""
         argv = [*self.command, self.name, verb, *words]
-        return self.answer(run(argv, stdin=payload, ok=range(-64, 256), timeout=timeout, env=passed_on()))
+        try:
+            return self.answer(run(argv, stdin=payload, ok=range(-64, 256), timeout=timeout, env=passed_on()))
+        except CommandFailed:  # whatever its status, a command that ends is understood: this one did not
+            if self.local:
+                raise
+            raise unreachable(self.name, f"no answer within {timeout:g} seconds") from None
 
     def push(self, verb: str, *words: str, file: Path) -> dict[str, Any]:
         """Give an order that takes the content of a file."""

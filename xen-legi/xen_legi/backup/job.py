@@ -47,7 +47,7 @@ class Options:
 
 def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> list[Row]:
     """Copy one domU to every receiver that answered and return a row for each. Raise Problem if none could be begun."""
-    rows = [row for one in receivers if (row := unreached(domu, one))]
+    rows = [row for one in receivers if (row := unreached(domu.name, one))]
     there = [one for one in receivers if not one.problem]
     if not there:
         return rows
@@ -178,8 +178,8 @@ def _generation(domu: str, receivers: Sequence[Receiver]) -> int:
     return max(known) + 1
 
 
-def unreached(domu: Domu, receiver: Receiver) -> Row | None:
+def unreached(domu: str, receiver: Receiver) -> Row | None:
     """Return the row of a receiver that had a problem from the start, or None."""
     if receiver.problem is None:
         return None
-    return report.failed(domu.name, receiver.where.name, receiver.problem.message, receiver.problem.hint)
+    return report.failed(domu, receiver.where.name, receiver.problem.message, receiver.problem.hint)

@@ -3,17 +3,17 @@
 import secrets
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from xen_legi.backup import ghost, job, namespace, plan, report, state
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options, Receiver
-from xen_legi.backup.plan import Domu
 from xen_legi.backup.report import Row
+from xen_legi.backup.unreadable import Unreadable
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import Problem
-from xen_legi.steps import named_point, say, step
+from xen_legi.errors import Problem, die
+from xen_legi.steps import named_point, say, step, warn
 from xen_legi.storage import lvm
 
 
@@ -22,23 +22,50 @@ def run_name() -> str:
     return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def run(configs: Sequence[DomuConfig], destinations: Sequence[Destination], options: Options) -> list[Row]:
-    """Copy these domUs to these destinations and return the rows of the report. One failure never stops the others."""
+def receivers(destinations: Iterable[Destination]) -> list[Receiver]:
+    """Remove what killed runs have left on this host, and ask every destination what it has."""
     reap()
-    receivers = [ask(one) for one in destinations]
+    asked = [ask(one) for one in destinations]
     named_point("backup:receivers-asked")
+    return asked
+
+
+def run(
+    configs: Iterable[DomuConfig], unreadable: Iterable[Unreadable], asked: Sequence[Receiver], options: Options
+) -> list[Row]:
+    """Copy these domUs to these receivers and return the rows of the report. One failure never stops the others."""
+    rows = [report.failed(one.name, to.where.name, one.message, one.hint) for one in unreadable for to in asked]
+    if not any_answered(asked):
+        return rows + [row for one in configs for to in asked if (row := job.unreached(one.name, to))]
+    for to in asked:
+        if to.problem:
+            say(f"• {to.problem.message}")
     namespace.enter()
-    rows = []
     for config in configs:
-        domu = plan.examine(config, lvm.volumes(), plan.method_of)
-        rows += _one(domu, receivers, options)
+        rows += _one(config, asked, options)
     return rows
 
 
+def any_answered(asked: Iterable[Receiver]) -> bool:
+    """Tell whether a copy can be made to any receiver at all."""
+    return any(one.problem is None for one in asked)
+
+
+def need_one(asked: Sequence[Receiver]) -> None:
+    """Die with what kept us from every receiver, if it was every one: then nothing was begun."""
+    problems = [one.problem for one in asked if one.problem]
+    if not any_answered(asked):
+        hints = dict.fromkeys(one.hint for one in problems if one.hint)
+        die("; ".join(one.message for one in problems), hint="; ".join(hints))
+
+
 def reap() -> None:
-    """Remove what killed runs have left on this host."""
-    for name in ghost.reap():
-        say(f"• removed the ghost {name} that a killed run has left")
+    """Remove what killed runs have left on this host. What cannot be looked for now is left to the next run."""
+    try:
+        for name in ghost.reap():
+            say(f"• removed the ghost {name} that a killed run has left")
+    except Problem as problem:
+        warn(f"the ghosts of killed runs could not be looked for: {problem.message}")
     named_point("backup:reaped")
 
 
@@ -48,22 +75,26 @@ def ask(where: Destination) -> Receiver:
         answer = where.call("status", timeout=60)
         return Receiver(where, {str(one["domu"]): one for one in answer["copies"]}, _old_rsync(where, str(answer["rsync"])))
     except Problem as problem:
-        say(f"• {problem.message}")
         return Receiver(where, {}, problem)
+    except (KeyError, TypeError) as error:
+        hint = "have both hosts the same version of xen-legi?"
+        return Receiver(where, {}, Problem(f"{where.name} answered what is not known here: {error!r}", hint=hint))
 
 
-def _one(domu: Domu, receivers: Sequence[Receiver], options: Options) -> list[Row]:
+def _one(config: DomuConfig, asked: Sequence[Receiver], options: Options) -> list[Row]:
     began = time.monotonic()
     try:
-        with step(f"domU {domu.name}"):
-            return job.back_up(domu, receivers, options)
+        with step(f"domU {config.name}"):
+            domu = plan.examine(config, lvm.volumes(), plan.method_of)  # a disk that hangs costs this domU its rows only
+            return job.back_up(domu, asked, options)
     except Problem as problem:
         reason, hint = problem.message, problem.hint
     except Exception as error:  # a bug in one domU's copy must not cost the others theirs
         traceback.print_exc()
         reason, hint = f"a bug in backup-domu: {error!r}", "please report the lines above"
     took = time.monotonic() - began
-    return [job.unreached(domu, one) or report.failed(domu.name, one.where.name, reason, hint, took) for one in receivers]
+    name = config.name
+    return [job.unreached(name, one) or report.failed(name, one.where.name, reason, hint, took) for one in asked]
 
 
 def _old_rsync(where: Destination, version: str) -> Problem | None:

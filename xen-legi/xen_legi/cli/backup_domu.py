@@ -1,15 +1,17 @@
 """Copy running domUs to other volume groups and other dom0s, so that each copy can be started as it is."""
 
 import argparse
+import io
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from xen_legi import VERSION, config, run, steps
-from xen_legi.backup import destination, nightly, overview, plan, report, state
+from xen_legi.backup import destination, nightly, overview, plan, report, state, unreadable
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options
+from xen_legi.backup.unreadable import Unreadable
 from xen_legi.cli import common, guarded
 from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
@@ -20,6 +22,8 @@ from xen_legi.storage import lvm
 from xen_legi.units import format_size
 
 VERBS = ("run", "plan", "status")
+_WITH_VALUE = ("--to",)
+_NO_VERB = ("-h", "--help", "--version")
 EXAMPLES = """\
 examples:
   backup-domu                          copy all domUs to all destinations of /etc/xen-legi/xen-legi.toml
@@ -31,10 +35,22 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; without one, `run`. Return the exit status."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] not in (*VERBS, "-h", "--help", "--version"):
-        words.insert(0, "run")
+    words = verb_first(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a domU's file may hold any byte, and a message may quote it
     return guarded("backup-domu", lambda: _dispatch(words))
+
+
+def verb_first(words: Sequence[str]) -> list[str]:
+    """Return the words with the verb in front of all options; `run` is meant where none is named."""
+    place = next((at for at, word in enumerate(words) if not word.startswith("-")
+                  and (at == 0 or words[at - 1] not in _WITH_VALUE)), len(words))
+    before = list(words[:place])
+    if "--version" in before:
+        return ["--version"]
+    if place < len(words) and words[place] in VERBS and "--" not in before:
+        return [words[place], *before, *words[place + 1:]]
+    return [word for word in before if word in _NO_VERB][:1] or ["run", *words]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,7 +60,9 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         epilog=f"{EXAMPLES}\n{EXIT_STATUS_HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # an option that comes later must not change what a word in somebody's script means
     )
+    common(top)
     top.add_argument("--version", action="version", version=f"backup-domu {VERSION}")
     below = top.add_subparsers(metavar="VERB", required=True, title="verbs (run is meant where none is named)")
     one = _verb(below, "run", _run, "copy domUs now")
@@ -65,7 +83,7 @@ def _verb(
     below: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, job: object, text: str
 ) -> argparse.ArgumentParser:
     one = below.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=EXIT_STATUS_HELP,
-                           formatter_class=argparse.RawDescriptionHelpFormatter)
+                           formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     common(one)
     one.set_defaults(main=job)
     return one
@@ -91,40 +109,50 @@ def _run(options: argparse.Namespace) -> int:
         return _plan(options)
     began = time.time()
     settings = config.load()
-    configs = _domus(options, settings)
-    if options.cron and not configs:
+    configs, unread = _domus(options, settings)
+    if options.cron and not configs and not unread:
         return EXIT_OK
-    where = _destinations(options.to or settings.destinations)
+    asked = nightly.receivers(_destinations(options.to or settings.destinations))
     what = Options(nightly.run_name(), settings.ghost_size, options.checksum, options.allow_deletes)
-    rows = nightly.run(configs, where, what)
+    rows = nightly.run(configs, unread, asked, what)
     seconds = time.time() - began
     report.save(rows, state.host(), began, seconds)
     steps.named_point("backup:report-written")
-    text = report.text(rows, state.host(), seconds)
-    print(report.as_json([asdict(row) for row in rows]) if options.json else text, end="")
+    if options.json:
+        print(report.as_json([asdict(row) for row in rows]), end="")
+    nightly.need_one(asked)
+    if not options.json:
+        print(report.text(rows, state.host(), seconds), end="")
     return EXIT_OK if all(row.state == report.GOOD for row in rows) else EXIT_PARTLY
 
 
 def _plan(options: argparse.Namespace) -> int:
     settings = config.load()
     volumes = lvm.volumes()
-    domus = [plan.examine(one, volumes, plan.method_of) for one in _domus(options, settings)]
+    configs, unread = _domus(options, settings)
+    domus = [plan.examine(one, volumes, plan.method_of) for one in configs]
     where = [one.name for one in _destinations(options.to or settings.destinations)]
     if options.json:
-        print(report.as_json([_planned(one, where) for one in domus]), end="")
+        print(report.as_json([*(_planned(one, where) for one in domus), *(_unread(one, where) for one in unread)]), end="")
         return EXIT_OK
     rows = [("domU", "volume", "size", "method", "to")]
     for one in domus:
         rows += [(one.name, part.volume.full_name, format_size(part.volume.size), part.method, ", ".join(where))
                  for part in one.parts]
     print(*report.table(rows), sep="\n")
-    print(*(f"{one.name} cannot be copied: {one.problem}" for one in domus if one.problem), sep="\n", end="")
+    problems = [(one.name, one.problem) for one in domus if one.problem] + [(one.name, one.message) for one in unread]
+    for name, problem in problems:
+        print(f"{name} cannot be copied: {problem}")
     return EXIT_OK
 
 
 def _planned(one: plan.Domu, where: list[str]) -> dict[str, object]:
     parts = [{"volume": part.volume.full_name, "size": part.volume.size, "method": part.method} for part in one.parts]
     return {"domu": one.name, "volumes": parts, "destinations": where, "problem": one.problem}
+
+
+def _unread(one: Unreadable, where: list[str]) -> dict[str, object]:
+    return {"domu": one.name, "volumes": [], "destinations": where, "problem": one.message}
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -135,13 +163,19 @@ def _status(options: argparse.Namespace) -> int:
         facts = {"format": report.FORMAT, "host": state.host(), "copies": [asdict(one) for one in places]}
         print(report.as_json(facts), end="")
     else:
-        names = [one.name for one in domu_config.all_domus() if one.name not in settings.exclude]
-        print(overview.text(places, names), end="")
+        names = [one.name for one in domu_config.all_domus()] + [one.name for one in unreadable.all_unreadable()]
+        print(overview.text(places, [name for name in names if name not in settings.exclude]), end="")
     return EXIT_PARTLY if any(one.problem for one in places) else EXIT_OK
 
 
-def _domus(options: argparse.Namespace, settings: Config) -> list[DomuConfig]:
-    return plan.choose(domu_config.all_domus(), options.names, settings.exclude)
+def _domus(options: argparse.Namespace, settings: Config) -> tuple[list[DomuConfig], list[Unreadable]]:
+    """Return the domUs that are meant, and of those that are meant the files that cannot be read."""
+    known = domu_config.all_domus()
+    unread = unreadable.choose(unreadable.all_unreadable(), [one.name for one in known], options.names, settings.exclude)
+    names = [name for name in options.names if name not in {one.name for one in unread}]
+    if options.names and not names:
+        return [], unread
+    return plan.choose(known, names, settings.exclude), unread
 
 
 def _destinations(names: Sequence[str]) -> list[Destination]:

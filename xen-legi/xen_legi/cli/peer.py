@@ -9,10 +9,11 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 
 from xen_legi import files
 from xen_legi.backup import destination
-from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, die, need_root
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, Problem, die, need_root
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
 from xen_legi.run import run
@@ -44,7 +45,7 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi peer")
     if options.what != "list":
         book.check_name(options.name)
-    return int(_DOINGS[options.what](options))
+    return _DOINGS[options.what](options)
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -61,7 +62,7 @@ def _add(options: argparse.Namespace) -> int:
     accept = f"xen-legi peer accept {here} '{trust.public_key(key)}'"
     if options.root_ssh:
         _root_ssh(peer.address, accept)
-        return _check(options)
+        return _check(options, status=EXIT_FAILED)
     print(f"now run on {peer.name}:\n{accept}")
     return EXIT_OK
 
@@ -96,12 +97,13 @@ def _list(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace, *, status: int = EXIT_USAGE) -> int:
+    """Ask a peer for its status; with `status` if it has none to tell: by itself, a question begins nothing."""
     peer = book.by_name(options.name)
     try:
         facts = destination.remote(peer).call("status", timeout=60)
     except Problem as problem:
-        raise Problem(problem.message, hint=problem.hint, status=EXIT_FAILED) from None
+        raise Problem(problem.message, hint=problem.hint, status=status) from None
     if options.json:
         print(json.dumps(facts, indent=2))
         return EXIT_OK
@@ -130,4 +132,6 @@ def _root_ssh(address: str, command: str) -> str:
     return run(["ssh", f"root@{address}", command], env=agent, timeout=120).stdout
 
 
-_DOINGS = {"add": _add, "accept": _accept, "list": _list, "check": _check, "remove": _remove}
+_DOINGS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "add": _add, "accept": _accept, "list": _list, "check": _check, "remove": _remove,
+}

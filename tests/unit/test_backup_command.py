@@ -1,0 +1,236 @@
+"""The programs backup-domu and xen-legi peer: the order of their words, their exit statuses, and what they say when."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xen_legi import cli, config
+from xen_legi.backup import destination, ghost, job, namespace, nightly, plan, report, unreadable
+from xen_legi.backup.destination import Destination
+from xen_legi.cli import backup_domu
+from xen_legi.domu import config as domu_config
+from xen_legi.errors import Problem
+from xen_legi.peers import book
+from xen_legi.peers.book import Peer
+from xen_legi.storage import lvm
+from xen_legi.storage.lvm import Group
+
+NO_ROUTE = "ssh: connect to host 10.0.0.2 port 22: No route to host\n"
+ANSWER = {"copies": [], "rsync": "3.5.0", "group": "vg0"}
+WEB1 = "name = 'web1'\nmemory = 512\ndisk = ['phy:/dev/vg0/web1-disk,xvda2,w']\n"
+
+
+class World:
+    """A host with a directory of domUs and two peers, of which some answer."""
+
+    def __init__(self, directory: Path) -> None:
+        self.domus, self.last = directory / "xen", directory / "last.json"
+        self.domus.mkdir()
+        self.silent = {"dom0b", "dom0c"}
+        self.exclude: tuple[str, ...] = ()
+
+    def call(self, where: Destination, verb: str, *words: str, **more: Any) -> dict[str, Any]:
+        """What a peer answers."""
+        if where.name in self.silent:
+            raise destination.unreachable(where.name, NO_ROUTE)
+        return ANSWER
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the report that was kept."""
+        rows: list[dict[str, Any]] = json.loads(self.last.read_text())["rows"]
+        return rows
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A host, as far as these programs look at it; the copies themselves are made by nobody."""
+    one = World(tmp_path)
+    (one.domus / "web1.cfg").write_text(WEB1)
+    all_domus, all_unreadable, save = domu_config.all_domus, unreadable.all_unreadable, report.save
+    peers = [Peer(name, "10.0.0.2") for name in ("dom0b", "dom0c")]
+    for module, name, instead in (
+        (domu_config, "all_domus", lambda: all_domus(one.domus)),
+        (unreadable, "all_unreadable", lambda: all_unreadable(one.domus)),
+        (report, "save", lambda *facts: save(*facts, path=one.last)),
+        (config, "load", lambda: config.Config(destinations=("dom0b",), exclude=one.exclude)),
+        (book, "all_peers", lambda *directory: peers),
+        (lvm, "groups", lambda: {"vg0": Group("vg0", 1, 1, 1)}),
+        (lvm, "volumes", list),
+        (ghost, "reap", list),
+        (namespace, "enter", lambda: None),
+        (plan, "examine", lambda domu, volumes, method: plan.Domu(domu)),
+        (job, "back_up", lambda domu, asked, options: [report.failed(domu.name, to.where.name, "tried") for to in asked]),
+        (nightly, "_old_rsync", lambda where, version: None),
+    ):
+        monkeypatch.setattr(module, name, instead)
+    monkeypatch.setattr(Destination, "call", lambda where, *words, **more: one.call(where, *words, **more))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    return one
+
+
+@pytest.mark.parametrize("words, meant", [
+    ("", "run"), ("web1", "run web1"), ("status", "status"), ("--debug status", "status --debug"),
+    ("--debug --quiet plan web1", "plan --debug --quiet web1"), ("--json status", "status --json"),
+    ("--debug web1 --to dom0b", "run --debug web1 --to dom0b"), ("--to dom0b plan", "plan --to dom0b"),
+    ("--to plan", "run --to plan"), ("--to=dom0b status", "status --to=dom0b"), ("run status", "run status"),
+    ("web1 status", "run web1 status"), ("-- status", "run -- status"), ("--cron", "run --cron"),
+    ("--help", "--help"), ("--debug -h", "-h"), ("--version", "--version"), ("--debug --version", "--version"),
+    ("--version status", "--version"), ("--help status", "status --help"), ("web1 --help", "run web1 --help"),
+])
+def test_the_verb_may_stand_after_options_and_may_be_left_out(words: str, meant: str) -> None:
+    assert backup_domu.verb_first(words.split()) == meant.split()
+
+
+@pytest.mark.parametrize("words", ["--bogus", "--to", "status --bogus", "--dry web1", "--check", "plan --js", "--deb status",
+                                   "status web1"])
+def test_words_that_are_not_known_or_are_missing_are_wrong_use(words: str, world: World) -> None:
+    with pytest.raises(SystemExit) as ended:
+        backup_domu.main(words.split())
+    assert ended.value.code == 2 and not world.last.exists()
+
+
+@pytest.mark.parametrize("words", ["", "status", "plan nobody", "--to nowhere", "run --cron"])
+def test_backup_domu_is_for_root_before_anything_else(
+    words: str, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(config, "load", lambda: pytest.fail("the settings are read"))
+    assert backup_domu.main(words.split()) == 2
+    assert capsys.readouterr() == ("", "backup-domu: backup-domu must be run as root\n  hint: use sudo\n")
+
+
+@pytest.mark.parametrize("words", ["list", "check", "check dom0b", "add /", "accept dom0b", "remove dom0b"])
+def test_peer_is_for_root_before_anything_else(
+    words: str, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert cli.main(["peer", *words.split()]) == 2
+    assert capsys.readouterr() == ("", "xen-legi: xen-legi peer must be run as root\n  hint: use sudo\n")
+
+
+@pytest.mark.parametrize("words", ["web1 --to dom0b", "", "run --cron", "--quiet"])
+def test_where_nothing_can_be_reached_there_is_one_line_and_a_report_for_programs(
+    words: str, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backup_domu.main(words.split()) == 2
+    out, said = capsys.readouterr()
+    line, hint = said.splitlines()
+    assert out == "" and line == "backup-domu: dom0b cannot be reached: connect to host 10.0.0.2 port 22: No route to host"
+    assert "hint:" in hint and "xen-legi peer check dom0b" in hint
+    (row,) = world.rows
+    assert (row["domu"], row["destination"], row["state"]) == ("web1", "dom0b", "failed")
+    assert "cannot be reached" in row["message"]
+
+
+def test_where_none_of_two_can_be_reached_the_line_names_both(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert backup_domu.main(["web1", "--to", "dom0b", "--to", "dom0c", "--json"]) == 2
+    out, said = capsys.readouterr()
+    assert [row["destination"] for row in json.loads(out)] == ["dom0b", "dom0c"]
+    assert json.loads(out) == world.rows
+    assert len(said.splitlines()) == 2 and "dom0b cannot" in said and "dom0c cannot" in said
+
+
+def test_where_one_of_two_can_be_reached_the_report_tells_of_both(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.silent = {"dom0b"}
+    assert backup_domu.main(["web1", "--to", "dom0b", "--to", "dom0c"]) == 3
+    out, said = capsys.readouterr()
+    assert "FAILED: 2 of 2 copies" in out and said.count("dom0b cannot be reached") == 1
+    assert [row["message"] for row in world.rows] == ["tried", "tried"]
+
+
+def test_a_night_without_domus_says_nothing_even_if_nothing_can_be_reached(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (world.domus / "web1.cfg").unlink()
+    assert backup_domu.main(["run", "--cron"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_peer_that_cannot_be_reached_is_no_failure_of_anything_begun(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["peer", "check", "dom0b"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and said[0].startswith("xen-legi: dom0b cannot be reached: ")
+    world.silent = set()
+    monkeypatch.setattr(world, "call", lambda *words, **more: {**ANSWER, "version": "1", "free": 1, "size": 1})
+    assert cli.main(["peer", "check", "dom0b"]) == 0
+
+
+BROKEN = "name = 'web2'\nmemory = 512\ndisk = [ 'phy:/dev/vg0/web2-disk,xvda2,w\n"
+
+
+@pytest.mark.parametrize("text, said", [
+    (BROKEN, "line 3"), (WEB1.replace("name", "title"), "it names no domU"), (WEB1.replace("512", "much"), "'much'"),
+    (WEB1.replace("memory = 512\n", ""), "nothing that one could boot"),
+])
+def test_a_domu_whose_file_cannot_be_read_is_a_failed_row(
+    text: str, said: str, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.silent = set()
+    (world.domus / "web2.cfg").write_text(text)
+    assert backup_domu.main([]) == 3
+    assert {row["domu"]: row["state"] for row in world.rows} == {"web1": "failed", "web2": "failed"}
+    row = world.rows[0]
+    assert (row["domu"], row["destination"]) == ("web2", "dom0b") and "web2.cfg" in row["message"] and said in row["message"]
+    assert backup_domu.main(["web2"]) == 3
+    assert [row["domu"] for row in world.rows] == ["web2"]
+    capsys.readouterr()
+    assert backup_domu.main(["plan", "web2"]) == 0
+    assert "web2 cannot be copied: " in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_read_is_left_out_by_name_only(world: World) -> None:
+    world.silent = set()
+    (world.domus / "web2.cfg").write_text(BROKEN)
+    assert backup_domu.main(["web1"]) == 3
+    assert [row["domu"] for row in world.rows] == ["web1"]
+    world.exclude = ("web2",)
+    assert backup_domu.main([]) == 3
+    assert [row["domu"] for row in world.rows] == ["web1"]
+
+
+def test_a_night_in_which_the_only_file_cannot_be_read_is_no_night_without_domus(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.silent = set()
+    (world.domus / "web1.cfg").write_text(BROKEN)
+    assert backup_domu.main(["run", "--cron"]) == 3
+    assert "web1.cfg cannot be read" in capsys.readouterr().out
+
+
+def test_files_that_are_no_domus_are_no_failures(tmp_path: Path) -> None:
+    (tmp_path / "pool.cfg").write_text("name = 'pool'\ncpus = ['1', '2']\n")
+    (tmp_path / "xl.conf").write_text("[")
+    (tmp_path / "web1.cfg").write_text(WEB1)
+    assert unreadable.all_unreadable(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_opened_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "web1.cfg").symlink_to("nowhere")
+    (one,) = unreadable.all_unreadable(tmp_path)
+    assert (one.name, one.problem) == ("web1", "No such file or directory")
+
+
+def test_a_name_that_is_neither_a_domu_nor_a_file_is_wrong_use(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    (world.domus / "web2.cfg").write_text(BROKEN)
+    assert backup_domu.main(["web2", "web3"]) == 2
+    assert "there is no domU 'web3'" in capsys.readouterr().err and not world.last.exists()
+
+
+def test_a_report_that_quotes_bytes_that_are_no_text_can_be_printed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.silent = set()
+    failing = [report.failed("web1", "dom0b", "its disk /srv/caf\udce9.img is no logical volume")]
+    monkeypatch.setattr(job, "back_up", lambda domu, asked, options: failing)
+    assert backup_domu.main([]) == 3
+
+
+def test_an_answer_that_is_not_understood_is_that_receivers_problem(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "call", lambda *words, **more: {"copies": 3})
+    asked = nightly.ask(destination.remote(Peer("dom0b", "10.0.0.2")))
+    assert asked.problem and "dom0b answered" in asked.problem.message
+    with pytest.raises(Problem, match="dom0b answered") as caught:
+        nightly.need_one([asked])
+    assert caught.value.status == 2

@@ -1,0 +1,97 @@
+"""What hangs (a disk that does not answer, a child that cannot be killed) costs its own domU's copy and nothing more."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from xen_legi import run
+from xen_legi.backup import destination, ghost, job, namespace, nightly, plan, report
+from xen_legi.backup.job import Options, Receiver
+from xen_legi.domu import config
+from xen_legi.errors import CommandFailed, Problem
+from xen_legi.peers.book import Peer
+from xen_legi.storage import lvm
+
+DOM0B = destination.remote(Peer("dom0b", "10.0.0.2"))
+HANGS = CommandFailed(("blkid", "-p", "/dev/vg0/web1-disk"), -15, "no answer within 60 seconds")
+
+
+class Undying:
+    """A child that waits for a dead disk inside the kernel."""
+
+    pid, args = 4711, ["blkid"]
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def poll(self) -> None:
+        """It never ends."""
+
+    def terminate(self) -> None:
+        """In vain."""
+        self.told.append("terminate")
+
+    def kill(self) -> None:
+        """In vain, too."""
+        self.told.append("kill")
+
+    def wait(self, timeout: float) -> int:
+        """Nobody may wait without a limit."""
+        raise subprocess.TimeoutExpired("blkid", timeout)
+
+
+def domu(name: str) -> config.DomuConfig:
+    """A domU."""
+    return config.parse(f"name = '{name}'\nmemory = 1\n", Path(f"{name}.cfg"))
+
+
+def test_a_child_that_cannot_be_killed_is_left_behind_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    child = Undying()
+    run._end(child)  # type: ignore[arg-type]
+    assert child.told == ["terminate", "kill"]
+    assert "process 4711" in capsys.readouterr().err
+
+
+def test_a_child_that_is_deaf_to_the_first_word_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_PATIENCE", 0.5)
+    with pytest.raises(CommandFailed, match="no answer within 0.5 seconds"):
+        run.run(["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], timeout=0.5)
+
+
+def test_a_disk_that_hangs_costs_only_its_own_domu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def examine(one: config.DomuConfig, *how: object) -> plan.Domu:
+        if one.name == "web1":
+            raise HANGS
+        return plan.Domu(one)
+
+    monkeypatch.setattr(namespace, "enter", lambda: None)
+    monkeypatch.setattr(lvm, "volumes", list)
+    monkeypatch.setattr(plan, "examine", examine)
+    monkeypatch.setattr(job, "back_up", lambda one, asked, options: [report.Row(one.name, "dom0b", report.GOOD)])
+    rows = nightly.run([domu("web1"), domu("web2")], [], [Receiver(DOM0B, {})], Options("r1", "20%"))
+    assert [(row.domu, row.state) for row in rows] == [("web1", "failed"), ("web2", "good")]
+    assert "no answer within 60 seconds" in rows[0].message
+
+
+def test_ghosts_that_cannot_be_looked_for_do_not_stop_the_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def reap() -> list[str]:
+        raise HANGS
+
+    monkeypatch.setattr(ghost, "reap", reap)
+    nightly.reap()
+    assert "no answer within 60 seconds" in capsys.readouterr().err
+
+
+def test_a_peer_that_accepts_a_connection_and_says_nothing_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(argv: object, **more: object) -> run.Result:
+        raise HANGS
+
+    monkeypatch.setattr(destination, "run", hang)
+    with pytest.raises(Problem) as caught:
+        DOM0B.call("status", timeout=60)
+    assert caught.value.message == "dom0b cannot be reached: no answer within 60 seconds"
+    assert "xen-legi peer check dom0b" in caught.value.hint
+    with pytest.raises(CommandFailed):
+        destination.local("vg1").call("status", timeout=60)
