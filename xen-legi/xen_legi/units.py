@@ -1,6 +1,8 @@
 """Sizes as people write them: 512M, 2G, 1.5T; always powers of 1024, as lvm2 and xl read them."""
 
+import math
 import re
+from fractions import Fraction
 
 from xen_legi.errors import die
 
@@ -9,11 +11,14 @@ _FACTORS = {"K": KIB, "M": MIB, "G": GIB, "T": TIB}
 
 
 def parse_size(text: str, *, what: str = "size") -> int:
-    """Given 512M, 2G, 2GB, 2GiB or 1.5T, return bytes. A bare number has no meaning that people agree on: die."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", text.strip(), re.IGNORECASE)
+    """Given 512M, 2G, 2GB, 2GiB or 1.5T, return whole bytes, a part of one counted as one.
+
+    A bare number has no meaning that people agree on: die.
+    """
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([KMGT])(?:i?B)?", text.strip(), re.IGNORECASE)
     if not match:
         die(f"{what} {text!r} is not a size", hint="write a number and a unit: 512M, 2G, 1.5T")
-    size = int(float(match[1]) * _FACTORS[match[2].upper()])
+    size = math.ceil(Fraction(match[1]) * _FACTORS[match[2].upper()])
     if size <= 0:
         die(f"{what} {text!r} is zero", hint="write a number and a unit: 512M, 2G, 1.5T")
     return size
@@ -24,6 +29,14 @@ def format_size(size: int) -> str:
     for unit, factor in (("T", TIB), ("G", GIB), ("M", MIB), ("K", KIB)):
         if size >= factor:
             return f"{size // factor}{unit}" if size % factor == 0 else f"{size / factor:.1f}{unit}"
+    return f"{size}B"
+
+
+def exact_size(size: int) -> str:
+    """Given bytes, return them in the largest unit of which they are a whole number: 2G, 1128M."""
+    for unit, factor in (("T", TIB), ("G", GIB), ("M", MIB), ("K", KIB)):
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
     return f"{size}B"
 
 

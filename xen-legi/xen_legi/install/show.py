@@ -1,7 +1,7 @@
 """A plan, as a person reads it: for --dry-run before, and the summary after."""
 
 from xen_legi.install.model import SWAP, Nic, Part, Plan
-from xen_legi.units import format_size
+from xen_legi.units import exact_size
 
 
 def described(plan: Plan) -> str:
@@ -23,7 +23,7 @@ def summary(plan: Plan, took: str) -> str:
     state = "started" if plan.start else f"not started: xen-legi start {plan.name}"
     lines = [f"domU {plan.name} made in {took}, {state}"]
     lines += [f"  file      /etc/xen/{plan.name}.cfg ({plan.type}, {plan.memory} MiB, {_vcpus(plan)})"]
-    lines += [f"  volume    {one.path} ({format_size(one.size)}, {one.mount or one.filesystem})" for one in plan.parts]
+    lines += [f"  volume    {one.path} ({exact_size(one.size)}, {one.mount or one.filesystem})" for one in plan.parts]
     lines += [f"  network   {_nic(one)}" for one in plan.nics]
     address = next((str(one.address.ip) for one in plan.nics if one.address), "")
     if address and plan.ssh_keys:
@@ -41,7 +41,7 @@ def _vcpus(plan: Plan) -> str:
 
 def _part(one: Part) -> str:
     kind = SWAP if one.filesystem == SWAP else f"{one.filesystem} on {one.mount}"
-    return f"{one.path}, {format_size(one.size)}, {one.device} in the guest: {kind}"
+    return f"{one.path}, {exact_size(one.size)}, {one.device} in the guest: {kind}"
 
 
 def _nic(one: Nic) -> str:

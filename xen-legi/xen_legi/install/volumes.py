@@ -10,7 +10,7 @@ from xen_legi.install.model import SWAP, Part
 from xen_legi.run import run
 from xen_legi.steps import named_point, step, warn
 from xen_legi.storage import lvm
-from xen_legi.units import format_size
+from xen_legi.units import exact_size
 
 # Not metadata_csum_seed and orphan_file: the grub that starts a guest's own kernel cannot read filesystems with them.
 _MAKE = {
@@ -32,7 +32,7 @@ def volumes(name: str, parts: tuple[Part, ...]) -> Iterator[None]:
     tags = (lvm.TAG, f"{CREATING}={name}")
     made: list[Part] = []
     try:
-        with step("volumes: " + ", ".join(f"{one.group}/{one.name} {format_size(one.size)}" for one in parts)):
+        with step("volumes: " + ", ".join(f"{one.group}/{one.name} {exact_size(one.size)}" for one in parts)):
             for part in parts:
                 lvm.create(part.group, part.name, part.size, tags=tags)
                 made.append(part)
