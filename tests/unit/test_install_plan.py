@@ -7,13 +7,13 @@ import pytest
 
 from xen_legi.domu import config, mac
 from xen_legi.errors import EXIT_USAGE, Problem
-from xen_legi.install import show
+from xen_legi.install import show, wish
 from xen_legi.install.model import Facts, Wish
-from xen_legi.install.plan import Source, plan
+from xen_legi.install.plan import Source, check_domu_name, plan
 from xen_legi.install.render import rendered
 from xen_legi.kernels.store import Store
 from xen_legi.storage.lvm import Group, Volume
-from xen_legi.units import GIB, MIB
+from xen_legi.units import GIB, MIB, parse_size
 
 SOURCE = Source("template", "template trixie", "trixie", 300 * MIB)
 OTHER = """\
@@ -84,6 +84,12 @@ def test_the_summary_says_how_to_log_in() -> None:
         ({"name": "../web"}, "cannot be the name of a domU"),
         ({"name": "a" * 64}, "cannot be the name of a domU"),
         ({"name": "localhost"}, "taken on every host"),
+        ({"name": "72"}, "cannot be the name of a domU"),
+        ({"name": "web1.cfg"}, "is the path of a file"),
+        ({"name": "snapshot"}, "cannot be the name of a domU"),
+        ({"name": "snapshots-of-x"}, "cannot be the name of a domU"),
+        ({"name": "pvmove0"}, "cannot be the name of a domU"),
+        ({"name": "a" + 60 * "-" + "a"}, "is too long for a volume"),
         ({"name": "db"}, "there is a domU 'db' already: /etc/xen/db.cfg"),
         ({"name": "broken"}, "/etc/xen/broken.cfg exists already"),
         ({"name": "stray"}, "a domain 'stray' is running"),
@@ -103,6 +109,15 @@ def test_the_summary_says_how_to_log_in() -> None:
         ({"ips": ("192.168.72.11",)}, "has no network"),
         ({"ips": ("192.168.72.300/24",)}, "is not an address"),
         ({"ips": ("192.168.72.11/33",)}, "is not an address"),
+        ({"ips": ("junk/24",)}, "is not an address"),
+        ({"ips": ("",)}, "has no network"),
+        ({"ips": ("192.168.72.11",), "netmask": "junk"}, "is not an address"),
+        ({"ips": ("fe80::1%eth0/64",)}, "is not an address"),
+        ({"gateway": "2001:db8::1"}, "gateway 2001:db8::1 is outside of the domU's network"),
+        ({"gateway": "fe80::1%eth72"}, "is not an address"),
+        ({"nameservers": ("",)}, "name server '' is not an address"),
+        ({"mac": "junk"}, "is not a MAC address"),
+        ({"group": ""}, "there is no volume group ''"),
         ({"ips": ("192.168.72.0/24",)}, "is the network 192.168.72.0/24 itself"),
         ({"ips": ("192.168.72.255/24",)}, "is the broadcast address"),
         ({"ips": ("127.0.0.1/8",)}, "cannot be a machine's address"),
@@ -122,6 +137,31 @@ def test_what_cannot_work_is_refused_before_anything_is_done(change: dict[str, o
     with pytest.raises(Problem, match=message) as raised:
         plan(replace(WISH, **change), FACTS, SOURCE)
     assert raised.value.status == EXIT_USAGE
+
+
+def test_the_plan_shows_and_counts_volumes_as_lvm2_makes_them_of_whole_extents() -> None:
+    wished = replace(WISH, size=parse_size("1.1G"), swap=parse_size("1K"))
+    made = plan(wished, FACTS, SOURCE)
+    assert [one.size for one in made.parts] == [4 * MIB, 1128 * MIB]
+    text = show.described(made)
+    assert "web1-disk, 1128M" in text and "web1-swap, 4M" in text
+    assert "/dev/vg0/web1-disk (1128M, /)" in show.summary(made, "1 s")
+    tight = replace(FACTS, groups={"vg0": Group("vg0", GIB, 1131 * MIB, 4 * MIB)})
+    with pytest.raises(Problem, match="are needed"):
+        plan(wished, tight, SOURCE)
+
+
+def test_a_reserved_name_is_told_with_the_reason() -> None:
+    with pytest.raises(Problem) as raised:
+        check_domu_name("snapshot1")
+    assert "lvm2 keeps names that begin with snapshot" in raised.value.hint
+
+
+@pytest.mark.parametrize("text", ["²", "٣x", "", "-1", "72.0", "9" * 5000])
+def test_what_is_no_number_for_int_is_none_for_us(text: str) -> None:
+    for check in (wish._vlan, wish._vcpus):
+        with pytest.raises(Problem, match="is not a number"):
+            check(text)
 
 
 def test_a_volume_of_the_name_that_is_there_already_is_not_touched() -> None:

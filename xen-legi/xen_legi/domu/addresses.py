@@ -17,7 +17,7 @@ def interface(text: str, netmask: str = "") -> Interface | None:
         die(f"address {text!r} has no network", hint="write 192.168.72.11/24, or add --netmask")
     written = text if "/" in text else f"{text}/{netmask}"
     try:
-        one = ipaddress.ip_interface(written)
+        one = ipaddress.ip_interface(_without_zone(written))
     except ValueError:
         die(f"{written!r} is not an address", hint="write 192.168.72.11/24 or 2001:db8::11/64")
     _check_host(one)
@@ -27,7 +27,7 @@ def interface(text: str, netmask: str = "") -> Interface | None:
 def address(text: str, *, what: str) -> Address:
     """Return an address without a network; die naming `what` it was to be."""
     try:
-        return ipaddress.ip_address(text)
+        return ipaddress.ip_address(_without_zone(text))
     except ValueError:
         die(f"{what} {text!r} is not an address", hint="write 192.168.72.254 or 2001:db8::1")
 
@@ -43,6 +43,13 @@ def gateway(text: str, nics: list[Interface]) -> Address | None:
         networks = ", ".join(str(nic.network) for nic in nics) or "none, it uses DHCP"
         die(f"gateway {one} is outside of the domU's network", hint=f"networks of this domU: {networks}")
     return one
+
+
+def _without_zone(text: str) -> str:
+    """Raise ValueError for fe80::1%eth0: dom0's interfaces are not the guest's."""
+    if "%" in text:
+        raise ValueError("no address of a guest")
+    return text
 
 
 def _check_host(one: Interface) -> None:

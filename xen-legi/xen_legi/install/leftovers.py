@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi.domu import config, disks
+from xen_legi.domu import config, disks, names
 from xen_legi.domu.config import DomuConfig, Unreadable
 from xen_legi.domu.disks import NO_DEVICES, Devices
 from xen_legi.errors import Problem
@@ -33,7 +33,8 @@ class Repair:
 
 
 def lock_name(name: str) -> str:
-    """Return the name of the lock under which a domU is made, changed or removed."""
+    """Return the name of the lock under which a domU is made, changed or removed. Die if that cannot be its name."""
+    names.check(name)
     return f"domu-{name}"
 
 
@@ -68,9 +69,9 @@ def doubt(name: str, broken: Iterable[Unreadable], files: Iterable[str]) -> str:
 
 def clean() -> None:
     """Put right what killed runs left. Whoever is at work is left alone; what cannot be removed now is warned of."""
-    names = {one.name for one in repairs(lvm.volumes(), ())}
-    names |= {path.name[1:].removesuffix(".cfg.making") for path in config.DIRECTORY.glob(".*.cfg.making")}
-    for name in sorted(names):
+    found = {one.name for one in repairs(lvm.volumes(), ())}
+    found |= {path.name[1:].removesuffix(".cfg.making") for path in config.DIRECTORY.glob(".*.cfg.making")}
+    for name in sorted(found):
         try:
             if is_locked(lock_name(name)):
                 continue

@@ -5,13 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi.domu import addresses, mac
+from xen_legi.domu import addresses, mac, names
 from xen_legi.errors import die
 from xen_legi.install.model import SWAP, Facts, Nic, Part, Plan, Wish
-from xen_legi.storage.lvm import Group, check_name
+from xen_legi.storage.lvm import Group, check_name, device_mapper_name
 from xen_legi.units import GIB, MIB, format_size
 
 _ROOT_OPTIONS = {"ext4": "noatime,errors=remount-ro", "xfs": "noatime"}
+# lvm(8), VALID NAMES; the other words that lvm2 keeps for itself have a low dash, which no name of ours has
+_RESERVED = ("snapshot", "pvmove")
+_LONGEST_DEVICE = 110  # characters that device-mapper's 127 leave when a snapshot and its layers have added theirs
 _LEAST = {"ext4": 64 * MIB, "xfs": 300 * MIB}
 
 
@@ -31,8 +34,9 @@ def plan(
     """Return the plan of a domU; die with one line for whatever could not work."""
     check_domu_name(wish.name)
     _check_free(wish, facts)
-    parts = _parts(wish)
-    _check_storage(parts, wish, facts, source)
+    group = _group(wish.group, facts)
+    parts = _parts(wish, group)
+    _check_storage(parts, group, wish, facts, source)
     _check_memory(wish, facts)
     return Plan(
         name=wish.name,
@@ -62,6 +66,11 @@ def check_domu_name(name: str) -> None:
         die(f"{name!r} cannot be the name of a domU", hint="letters, digits and dashes, as in a host name: web1")
     if name.lower() in ("localhost", "domain-0"):
         die(f"{name!r} is a name that is taken on every host", hint="choose another one")
+    if name.isdecimal():
+        die(f"{name!r} cannot be the name of a domU", hint="xl takes a number for that of any domain; add a letter: web1")
+    if reserved := next((word for word in _RESERVED if name.startswith(word)), ""):
+        die(f"{name!r} cannot be the name of a domU", hint=f"lvm2 keeps names that begin with {reserved} for itself")
+    names.check(name)
     check_name(f"{name}-disk", what="name")
 
 
@@ -76,22 +85,24 @@ def _check_free(wish: Wish, facts: Facts) -> None:
         die(f"a domain {wish.name!r} is running", hint="xl list shows it; choose another name")
 
 
-def _parts(wish: Wish) -> tuple[Part, ...]:
-    """Return the volumes: swap is xvda1 and root xvda2, as xen-tools has it."""
-    root = Part(wish.group, f"{wish.name}-disk", wish.size, "xvda2", wish.filesystem, "/", _ROOT_OPTIONS[wish.filesystem])
+def _parts(wish: Wish, group: Group) -> tuple[Part, ...]:
+    """Return the volumes, of whole extents: swap is xvda1 and root xvda2, as xen-tools has it."""
+    size, options = group.rounded(wish.size), _ROOT_OPTIONS[wish.filesystem]
+    root = Part(group.name, f"{wish.name}-disk", size, "xvda2", wish.filesystem, "/", options)
     if not wish.swap:
         return (root,)
-    return (Part(wish.group, f"{wish.name}-swap", wish.swap, "xvda1", SWAP, options="sw"), root)
+    return (Part(group.name, f"{wish.name}-swap", group.rounded(wish.swap), "xvda1", SWAP, options="sw"), root)
 
 
-def _check_storage(parts: tuple[Part, ...], wish: Wish, facts: Facts, source: Source) -> None:
-    group = _group(wish.group, facts)
+def _check_storage(parts: tuple[Part, ...], group: Group, wish: Wish, facts: Facts, source: Source) -> None:
     there = {(one.group, one.name) for one in facts.volumes}
     for part in parts:
         if (part.group, part.name) in there:
             die(f"there is a volume {part.group}/{part.name} already", hint="choose another name; lvs(8) lists volumes")
+        if len(device_mapper_name(part.group, part.name)) > _LONGEST_DEVICE:
+            die(f"the name {wish.name} is too long for a volume", hint="choose a shorter one; each dash in it counts twice")
     _check_sizes(wish, source, source.size + facts.modules_size)
-    wanted = sum(group.rounded(part.size) for part in parts)
+    wanted = sum(part.size for part in parts)
     if wanted > group.free:
         die(
             f"volume group {group.name} has {format_size(group.free)} free, {format_size(wanted)} are needed",

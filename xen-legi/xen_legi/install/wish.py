@@ -2,6 +2,8 @@
 
 import argparse
 import getpass
+import re
+import warnings
 from pathlib import Path
 
 from xen_legi.config import Config
@@ -56,14 +58,28 @@ def ssh_keys(path: str) -> str:
 
 def password(options: argparse.Namespace) -> str:
     """Return root's password hashed for /etc/shadow, asked for if so wished; nothing if none is wished."""
-    clear = options.password
-    if options.passwd:
-        clear = getpass.getpass("password of root in the domU: ")
-        if clear != getpass.getpass("once more: "):
-            die("the two passwords differ")
+    clear = _asked_password() if options.passwd else str(options.password)
     if not clear:
         return ""
+    if not clear.isprintable():
+        die("the password holds what cannot be typed at a login", hint="no line ends, no control characters")
     return run(["openssl", "passwd", "-6", "-stdin"], stdin=f"{clear}\n").stdout.strip()
+
+
+def _asked_password() -> str:
+    """Ask twice at the terminal. Die if there is none: what comes from elsewhere would be read without anybody knowing."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            clear = getpass.getpass("password of root in the domU: ")
+            again = getpass.getpass("once more: ")
+    except (EOFError, getpass.GetPassWarning):
+        die("nobody is there to be asked for root's password", hint="give it with --password, or leave --passwd out")
+    if clear != again:
+        die("the two passwords differ")
+    if not clear:
+        die("no password was given", hint="leave --passwd out, and root has none")
+    return clear
 
 
 def _name(options: argparse.Namespace) -> str:
@@ -76,9 +92,14 @@ def _name(options: argparse.Namespace) -> str:
 
 
 def _vlan(text: str) -> int:
-    if not text.isdigit():
+    if not _is_number(text):
         die(f"VLAN {text!r} is not a number", hint="VLANs are numbered 1 to 4094")
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether int() takes it for what a person sees: str.isdigit() is true of a small raised 2."""
+    return bool(re.fullmatch("[0-9]{1,9}", text))
 
 
 def _bridge(options: argparse.Namespace, vlans: tuple[int, ...]) -> str:
@@ -103,6 +124,6 @@ def _mebibytes(text: str, what: str) -> int:
 
 
 def _vcpus(number: str | int) -> int:
-    if not str(number).isdigit() or not 1 <= int(number) <= 512:
+    if not _is_number(str(number)) or not 1 <= int(number) <= 512:
         die(f"vcpus {number!r} is not a number of processors", hint="1 to 512")
     return int(number)
