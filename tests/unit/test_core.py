@@ -20,7 +20,16 @@ def test_a_size_is_read_as_people_write_it(text: str, size: int) -> None:
     assert units.parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "5", "G", "-1G", "1X", "0G", "1G2", "1,5G", "NaN"])
+@pytest.mark.parametrize("text, size", [("1.1G", 1181116007), ("0.1K", 103), ("1.5K", 1536), ("0.000000000001T", 2)])
+def test_a_size_is_whole_bytes_and_never_less_than_was_said(text: str, size: int) -> None:
+    assert units.parse_size(text) == size
+
+
+def test_a_size_is_shown_exactly_where_that_matters() -> None:
+    assert [units.exact_size(size) for size in (2 << 30, 282 << 22, 3 << 9, 0)] == ["2G", "1128M", "1536B", "0B"]
+
+
+@pytest.mark.parametrize("text", ["", "5", "G", "-1G", "1X", "0G", "1G2", "1,5G", "NaN", "²G", 400 * "9" + "T"])
 def test_what_is_no_size_is_refused_with_a_hint(text: str) -> None:
     with pytest.raises(Problem) as caught:
         units.parse_size(text)
@@ -65,6 +74,15 @@ def test_every_line_of_the_sample_can_be_uncommented() -> None:
         ("[backup]\ndestinations = 'vg1'", "must be a list of texts"),
         ("[domu]\ntype = 'hvm'", "is not one of pvh, pv"),
         ("[domu]\nsize = 'big'", "is not a size"),
+        ("[domu]\nmemory = 'lots'", "settings: [domu] memory: size 'lots' is not a size"),
+        ("[domu]\nbridge = 'br{id}'", "settings: [domu] bridge: 'br{id}' is no name with {vlan}"),
+        ("[domu]\nbridge = 'br{vlan}{vlan}'", "[domu] bridge"),
+        ("[domu]\nbridge = 'br{vlan'", "[domu] bridge"),
+        ("[domu]\nbridge = 'br{vlan!z}'", "[domu] bridge"),
+        ("[domu]\nbridge = 'xenbr0'", "[domu] bridge"),
+        ("[domu]\nbridge = 'a-long-name-{vlan}'", "[domu] bridge"),
+        ("[domu]\nsrv = ''", "is not the path of a directory"),
+        ("[domu]\nsrv = '/a\\u0000'".replace("'", '"'), "is not the path of a directory"),
         ("memory = '1G'", "outside of a section"),
         ("[domu\n", "settings: "),
     ],
@@ -73,6 +91,20 @@ def test_a_wrong_setting_is_named_with_its_place(text: str, part: str) -> None:
     with pytest.raises(Problem) as caught:
         config.parse(text)
     assert part in caught.value.message
+
+
+def test_settings_that_cannot_be_read_are_wrong_use(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b"# settings\n# caf\xe9\n")
+    with pytest.raises(Problem, match="latin.toml: line 2 holds a byte that is no UTF-8"):
+        config.load(tmp_path / "latin.toml")
+    with pytest.raises(Problem, match="cannot be read: Is a directory"):
+        config.load(tmp_path)
+    assert config.load(tmp_path / "nothing.toml") == config.Config()
+
+
+def test_a_bridge_may_have_any_name_with_the_vlan_in_it() -> None:
+    for name in ("br{vlan}", "v{vlan}.x"):
+        assert config.parse(f"[domu]\nbridge = '{name}'").bridge == name
 
 
 def test_a_command_that_fails_explains_itself() -> None:

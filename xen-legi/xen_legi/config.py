@@ -11,7 +11,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from xen_legi.errors import die
+from xen_legi.errors import Problem, die
 from xen_legi.units import parse_size
 
 FILE = Path("/etc/xen-legi/xen-legi.toml")
@@ -28,6 +28,17 @@ def _one_of(*choices: str) -> Callable[[Any], object]:
             raise ValueError(f"is not one of {', '.join(choices)}")
 
     return check
+
+
+def _bridge(value: str) -> None:
+    """Raise ValueError unless this names one bridge for each VLAN, short enough for Linux."""
+    if value.count("{vlan}") != 1 or not re.fullmatch(r"[A-Za-z0-9._+-]{1,11}", value.replace("{vlan}", "")):
+        raise ValueError("is no name with {vlan} in it for the number, and nothing else in braces: xenbr{vlan}")
+
+
+def _directory(value: str) -> None:
+    if not value.startswith("/") or not value.isprintable():
+        raise ValueError("is not the path of a directory; it begins with a slash")
 
 
 def _dom0_memory(value: str) -> None:
@@ -53,10 +64,10 @@ class Config:
     swap: str = setting("domu", "512M", "size of a new domU's swap volume", parse_size)
     filesystem: str = setting("domu", "ext4", "filesystem of a new domU: ext4 or xfs", _one_of("ext4", "xfs"))
     type: str = setting("domu", "pvh", "kind of a new domU: pvh or pv", _one_of("pvh", "pv"))
-    bridge: str = setting("domu", "xenbr{vlan}", "name of the bridge of a VLAN")
+    bridge: str = setting("domu", "xenbr{vlan}", "name of the bridge of a VLAN", _bridge)
     template: str = setting("domu", "trixie", "template from which domUs are made")
     nameserver: tuple[str, ...] = setting("domu", (), "name servers of a new domU (default: those of this host)")
-    srv: str = setting("domu", "/srv/xen", "directory of domU kernels, their modules, and templates")
+    srv: str = setting("domu", "/srv/xen", "directory of domU kernels, their modules, and templates", _directory)
     destinations: tuple[str, ...] = setting(
         "backup", (), 'where copies of the domUs go: a local volume group ("vg1") or another dom0 ("dom0b")'
     )
@@ -76,6 +87,11 @@ def load(path: Path = FILE) -> Config:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Config()
+    except OSError as error:
+        die(f"{path} cannot be read: {error.strerror}", hint="is it a file, and may you read it?")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        die(f"{path}: line {line} holds a byte that is no UTF-8", hint="iconv(1) changes the character set of a file")
     return parse(text, where=str(path))
 
 
@@ -109,6 +125,8 @@ def _value(one: "Field[Any]", value: Any, where: str) -> Any:
             check(value)
         except ValueError as error:
             die(f"{where}: {value!r} {error}")
+        except Problem as problem:
+            die(f"{where}: {problem.message}", hint=problem.hint)
     return value
 
 
