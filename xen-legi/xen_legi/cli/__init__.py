@@ -2,13 +2,14 @@
 
 import argparse
 import importlib
+import io
 import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from xen_legi import VERSION, run, steps
-from xen_legi.errors import EXIT_INTERRUPTED, EXIT_STATUS_HELP, Problem
+from xen_legi.errors import EXIT_INTERRUPTED, EXIT_STATUS_HELP, Problem, die
 
 # A verb is a module of this package. It has a docstring (its help: the first line is the summary), EXAMPLES (text),
 # arguments(parser) and main(options) -> exit status. The modules' names are the verbs' names, but for these:
@@ -31,7 +32,10 @@ def guarded(program: str, job: Callable[[], int]) -> int:
     """Run `job` and turn problems and interruptions into a line on standard error and an exit status."""
     try:
         with steps.signals_unwind():
-            return job()
+            _let_any_name_be_printed()
+            status = job()
+            print(end="", flush=True)  # here, where a reader that has gone is no traceback
+            return status
     except Problem as problem:
         print(f"{program}: {problem.message}", file=sys.stderr)
         if problem.hint:
@@ -43,6 +47,20 @@ def guarded(program: str, job: Callable[[], int]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_INTERRUPTED
+
+
+def _let_any_name_be_printed() -> None:
+    """A file's bytes need not be text in the terminal's character set: show those that are not as escapes, do not fail."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def agreed(question: str, what: str) -> bool:
+    """Ask a person at the terminal and tell whether the answer is yes. Die if nobody is there; `what` is what is asked."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        die(f"nobody is there to be asked {what}", hint="add --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _dispatch(words: list[str]) -> int:
@@ -59,6 +77,7 @@ def parser(verbs: Sequence[str] = tuple(VERBS)) -> argparse.ArgumentParser:
         description="Turn plain Debian hosts into Xen dom0s and look after their domUs.",
         epilog=EXIT_STATUS_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # --force must not be taken for --force-dead
     )
     top.add_argument("--version", action="version", version=f"xen-legi {VERSION}")
     common(top)
@@ -69,10 +88,11 @@ def parser(verbs: Sequence[str] = tuple(VERBS)) -> argparse.ArgumentParser:
     return top
 
 
-def common(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every program and verb understands."""
-    parser.add_argument("--debug", action="store_true", default=False, help="show every command that is run")
-    parser.add_argument("--quiet", action="store_true", default=False, help="say nothing but problems and results")
+def common(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
+    """Add the options that every program and verb understands. `again`: below a parser that has them, and their defaults."""
+    default = argparse.SUPPRESS if again else False
+    parser.add_argument("--debug", action="store_true", default=default, help="show every command that is run")
+    parser.add_argument("--quiet", action="store_true", default=default, help="say nothing but problems and results")
 
 
 def add_verb(below: "argparse._SubParsersAction[argparse.ArgumentParser]", verb: str, module: ModuleType) -> None:
@@ -84,6 +104,8 @@ def add_verb(below: "argparse._SubParsersAction[argparse.ArgumentParser]", verb:
         description=text,
         epilog=f"examples:\n{module.EXAMPLES.rstrip()}\n\n{EXIT_STATUS_HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     module.arguments(one)
+    common(one, again=True)
     one.set_defaults(main=module.main)

@@ -2,9 +2,12 @@
 
 import argparse
 import os
+import signal
+import sys
 
-from xen_legi.domu import xl
+from xen_legi.domu import names, xl
 from xen_legi.errors import die, need_root
+from xen_legi.run import environment
 
 EXAMPLES = """\
   xen-legi console web1
@@ -19,6 +22,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Become xl console."""
     need_root("xen-legi console")
-    if not xl.is_running(options.name):
+    names.check(options.name)
+    domain = xl.domain(options.name)
+    if not domain:
         die(f"domU {options.name} is not running", hint=f"xen-legi start {options.name}")
-    os.execvp("xl", ["xl", "console", options.name])
+    sys.stdout.flush()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and xl would inherit that
+    os.execvpe("xl", ["xl", "console", str(domain.id)], environment())

@@ -5,10 +5,10 @@ a file *.cfg in /etc/xen cannot be read nothing is removed: it may use the same 
 """
 
 import argparse
-import sys
 import time
 
-from xen_legi.domu import config, disks, xl
+from xen_legi.cli import agreed
+from xen_legi.domu import config, disks, names, xl
 from xen_legi.domu.removal import Removal, removal
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, fail, need_root
 from xen_legi.install import leftovers
@@ -35,13 +35,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Plan it, ask, and do it."""
     need_root("xen-legi delete")
+    names.check(options.name)
     if options.dry_run:
         print(f"domU {options.name}:\n{_plan(options.name, stopped=False).described()}")
         return EXIT_OK
     leftovers.clean()
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}"):
         plan = _plan(options.name, stopped=not _runs(options.name, options))
-        if not options.yes and not _agreed(plan):
+        question = f"This removes domU {options.name} for good:\n{plan.described()}\nRemove it?"
+        if not options.yes and not agreed(question, f"whether domU {options.name} may go"):
             say("nothing was removed")
             return EXIT_USAGE
         if _runs(options.name, options):
@@ -72,14 +74,6 @@ def _runs(name: str, options: argparse.Namespace) -> bool:
     if not options.stop and not options.force:
         die(f"domU {name} is running", hint="--stop shuts it down first, --force destroys it")
     return True
-
-
-def _agreed(plan: Removal) -> bool:
-    if not sys.stdin.isatty():
-        die(f"nobody is there to be asked whether domU {plan.domu.name} may go", hint="add --yes")
-    print(f"This removes domU {plan.domu.name} for good:\n{plan.described()}", file=sys.stderr)
-    print("Remove it? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _stop(options: argparse.Namespace, plan: Removal) -> None:

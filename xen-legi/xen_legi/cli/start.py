@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from xen_legi.domu import config, xl
+from xen_legi.domu import config, names, xl
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, die, need_root
 from xen_legi.install import leftovers
@@ -22,6 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Start it."""
     need_root("xen-legi start")
+    names.check(options.name)
     xl.need_xen()
     leftovers.clean()
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}"):

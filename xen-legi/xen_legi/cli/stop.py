@@ -1,8 +1,9 @@
 """Shut a domU down, or pull its plug."""
 
 import argparse
+import re
 
-from xen_legi.domu import xl
+from xen_legi.domu import names, xl
 from xen_legi.errors import EXIT_OK, die, fail, need_root
 from xen_legi.install import leftovers
 from xen_legi.steps import lock, step
@@ -17,13 +18,21 @@ EXAMPLES = """\
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
     parser.add_argument("name", metavar="NAME", help="the domU")
-    parser.add_argument("--wait", type=float, default=120, metavar="SECONDS", help="how long it may take (default 120)")
+    parser.add_argument("--wait", type=_seconds, default=120, metavar="SECONDS", help="how long it may take (default 120)")
     parser.add_argument("--force", action="store_true", help="destroy it: what it has not written is lost")
+
+
+def _seconds(text: str) -> int:
+    """Return whole seconds. What is said here stands in the parser's own message."""
+    if not re.fullmatch("[0-9]{1,6}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return int(text)
 
 
 def main(options: argparse.Namespace) -> int:
     """Stop it."""
     need_root("xen-legi stop")
+    names.check(options.name)
     xl.need_xen()
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}"):
         if not xl.is_running(options.name):

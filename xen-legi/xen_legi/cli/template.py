@@ -10,6 +10,7 @@ import os
 from dataclasses import asdict
 
 from xen_legi import config
+from xen_legi.cli import agreed
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import template_make
 from xen_legi.install.templates import Template, all_templates, check_template_name
@@ -73,17 +74,14 @@ def _list(templates: list[Template], *, as_json: bool) -> int:
 
 
 def _delete(options: argparse.Namespace, settings: config.Config) -> int:
-    path = settings.templates / options.name
-    one = next((one for one in all_templates(settings.templates) if one.name == options.name), None)
-    if not one:
-        die(f"there is no template {options.name!r} in {settings.templates}", hint="xen-legi template list")
-    with lock(template_make.lock_name(one.name), what=f"template {one.name}"):
-        if not options.yes and input(f"Remove template {one.name}, {path}? [y/N] ").strip().lower() not in ("y", "yes"):
+    with lock(template_make.lock_name(options.name), what=f"template {options.name}"):
+        one = next((one for one in all_templates(settings.templates) if one.name == options.name), None)
+        if not one:
+            die(f"there is no template {options.name!r} in {settings.templates}", hint="xen-legi template list")
+        question = f"Remove template {one.name}, {one.path}?"
+        if not options.yes and not agreed(question, f"whether template {one.name} may go"):
             say("nothing was removed")
             return EXIT_USAGE
-        aside = path.with_name(f".old-{one.name}")
-        path.rename(aside)
-        one.facts.unlink(missing_ok=True)
-        template_make.remove_tree(aside)
+        template_make.delete(one)
     print(f"template {one.name} removed")
     return EXIT_OK

@@ -76,7 +76,7 @@ def start(file: Path) -> None:
 
 def shutdown(name: str, wait: float = 120) -> bool:
     """Ask a domU to shut down; tell whether it was gone within `wait` seconds."""
-    run(["xl", "shutdown", name], timeout=_TIMEOUT, outlives_us=True)
+    _end("shutdown", name)
     return gone(name, wait)
 
 
@@ -92,7 +92,7 @@ def gone(name: str, wait: float) -> bool:
 
 def destroy(name: str) -> None:
     """End a domU at once, as by pulling its plug."""
-    run(["xl", "destroy", name], timeout=_TIMEOUT, outlives_us=True)
+    _end("destroy", name)
 
 
 def pause(name: str) -> None:
@@ -103,6 +103,17 @@ def pause(name: str) -> None:
 def unpause(name: str) -> None:
     """Let a paused domU go on."""
     run(["xl", "unpause", name], timeout=_TIMEOUT, outlives_us=True)
+
+
+def _end(verb: str, name: str) -> None:
+    """Tell xl to end a domU, by its number: a name of digits is a number for xl. One that has just ended is as good."""
+    one = domain(name)
+    try:
+        if one:
+            run(["xl", verb, str(one.id)], timeout=_TIMEOUT, outlives_us=True)
+    except CommandFailed:
+        if is_running(name):
+            raise
 
 
 def _domain(match: re.Match[str]) -> Domain:

@@ -22,9 +22,9 @@ def gather(settings: Config, kernel: str = "") -> Facts:
         domus=tuple(config.all_domus()),
         files=frozenset(path.name for path in config.DIRECTORY.glob("*")),
         domains=frozenset(one.name for one in xl.domains()) if xl.answers() else frozenset(),
-        bridges=frozenset(one["ifname"] for one in run_json(["ip", "-j", "link", "show", "type", "bridge"]) if one),
+        bridges=frozenset(one["ifname"] for one in run_json(["ip", "-j", "link", "show", "type", "bridge"]) or () if one),
         addresses=_own_addresses(),
-        nameservers=nameservers(Path("/etc/resolv.conf").read_text() if Path("/etc/resolv.conf").exists() else ""),
+        nameservers=nameservers(_text(Path("/etc/resolv.conf"))),
         kernel=chosen,
         modules_size=measured(chosen.modules),
         free_memory=free_memory(run(["xl", "info"]).stdout) if xl.answers() else None,
@@ -45,6 +45,11 @@ def free_memory(text: str) -> int | None:
     return int(facts["free_memory"])
 
 
+def _text(path: Path) -> str:
+    """Return a file's text as far as it is one; nothing if there is none."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
 def _own_addresses() -> frozenset[str]:
-    rows = run_json(["ip", "-j", "address"])
+    rows = run_json(["ip", "-j", "address"]) or ()
     return frozenset(address["local"] for row in rows for address in row.get("addr_info", []) if "local" in address)

@@ -3,6 +3,7 @@
 A directory without such a file, made by hand, is a template too. Names that begin with a dot are being made.
 """
 
+import os
 import re
 import tomllib
 from dataclasses import dataclass
@@ -30,10 +31,14 @@ class Template:
 
 
 def all_templates(directory: Path) -> list[Template]:
-    """Return the templates by name."""
-    if not directory.is_dir():
+    """Return the templates by name. Die if we may not look."""
+    try:
+        names = sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return [read(path) for path in sorted(directory.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    except PermissionError:
+        die(f"{directory} is for root alone", hint="use sudo")
+    return [read(directory / name) for name in names if os.path.isdir(directory / name) and not name.startswith(".")]
 
 
 def read(path: Path) -> Template:
@@ -74,5 +79,5 @@ def measured(tree: Path) -> int:
 
 def check_template_name(name: str) -> None:
     """Die if `name` cannot be a directory of its own."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,60}", name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,60}", name) or name.endswith(".toml"):  # as the files beside them do
         die(f"{name!r} cannot be the name of a template", hint="letters, digits and . _ + - are allowed: trixie")

@@ -1,0 +1,214 @@
+"""The command line of xen-legi: names, abbreviations, common options, and what nobody is there to answer."""
+
+import argparse
+import getpass
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from xen_legi import cli, config, run, steps
+from xen_legi.domu import names, xl
+from xen_legi.errors import CommandFailed, Problem
+from xen_legi.install import facts, templates, wish
+
+
+@pytest.fixture
+def as_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Let a verb believe that root called it, with nobody at the terminal."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    before = run.debug, steps.quiet
+    yield
+    run.debug, steps.quiet = before
+
+
+def all_parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    top = cli.parser()
+    yield "xen-legi", top
+    for action in top._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.items()
+
+
+# options
+
+
+def test_no_option_may_be_abbreviated() -> None:
+    assert [name for name, one in all_parsers() if one.allow_abbrev] == []
+    with pytest.raises(SystemExit) as raised:
+        cli.parser(["promote"]).parse_args(["promote", "web1", "--force"])
+    assert raised.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "debug", "quiet"),
+    [(["list"], False, False), (["--debug", "list"], True, False), (["list", "--debug"], True, False),
+     (["--quiet", "list", "--debug"], True, True), (["--debug", "--quiet", "list", "--json"], True, True)],
+)
+def test_common_options_stand_before_or_after_the_verb(words: list[str], debug: bool, quiet: bool) -> None:
+    options = cli.parser(["list"]).parse_args(words)
+    assert (options.debug, options.quiet) == (debug, quiet)
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_knows_the_common_options(verb: str) -> None:
+    one = dict(all_parsers())[verb]
+    assert {"--debug", "--quiet"} <= {option for action in one._actions for option in action.option_strings}
+
+
+@pytest.mark.parametrize("words", [
+    "create web1 --fs btrfs", "create web1 --siz 2G", "create a b", "create web1 --size -1G", "stop web1 --wait nan",
+    "stop web1 --wait=-1", "stop web1 --wait inf", "nonsense", "", "list --nonsense",
+])
+def test_wrong_options_are_wrong_use(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        cli.main(words.split())
+    assert raised.value.code == 2 and "usage: xen-legi" in capsys.readouterr().err
+
+
+# names
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "delete", "console"])
+@pytest.mark.parametrize("name", ["/etc/xen/web1.cfg", "./web1.cfg", "web1.cfg"])
+def test_a_path_is_no_name_and_the_hint_tells_the_name(
+    as_root: None, verb: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([verb, name]) == 2
+    said = capsys.readouterr().err
+    assert f"xen-legi: {name!r} is the path of a file" in said and "hint: use the name: web1\n" in said
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "web\udcff", "x" * 300, "/", "/etc/xen/", "../.cfg", "Domain-0", "domain-0"])
+def test_what_can_be_no_domus_name_is_refused(name: str) -> None:
+    with pytest.raises(Problem) as raised:
+        names.check(name)
+    assert raised.value.hint and raised.value.status == 2
+
+
+@pytest.mark.parametrize("name", ["web1", "web_1", "two words", "Fenster-XP", "größe", "5", "a.example.org"])
+def test_what_others_made_may_have_any_name_that_can_be_used(name: str) -> None:
+    names.check(name)
+
+
+def test_xl_is_told_the_number_because_a_name_of_digits_is_one_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[list[str]] = []
+    known = [xl.Domain(3, "5", "running", 1, 1, 1.0), xl.Domain(5, "web1", "running", 1, 1, 1.0)]
+    monkeypatch.setattr(xl, "domains", lambda: known)
+    monkeypatch.setattr(xl, "run", lambda argv, **more: told.append(argv))
+    xl.destroy("5")
+    assert told == [["xl", "destroy", "3"]]
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_domu_that_ended_by_itself_is_as_good_as_stopped(monkeypatch: pytest.MonkeyPatch, stays: bool) -> None:
+    web1 = xl.Domain(3, "web1", "running", 1, 1, 1.0)
+    answers = iter([[web1], [web1] if stays else []])
+
+    def failing(argv: list[str], **more: object) -> None:
+        raise CommandFailed(tuple(argv), 1, "3 is an invalid domain identifier")
+
+    monkeypatch.setattr(xl, "domains", lambda: next(answers))
+    monkeypatch.setattr(xl, "run", failing)
+    if stays:
+        with pytest.raises(CommandFailed):
+            xl.destroy("web1")
+    else:
+        xl.destroy("web1")
+
+
+# nobody at the terminal
+
+
+def test_a_question_without_a_terminal_is_wrong_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream in (io.StringIO("y\n"), None):
+        monkeypatch.setattr(sys, "stdin", stream)
+        with pytest.raises(Problem, match="nobody is there to be asked whether x may go") as raised:
+            cli.agreed("Remove x?", "whether x may go")
+        assert (raised.value.hint, raised.value.status) == ("add --yes", 2)
+
+
+def test_a_template_is_not_removed_when_nobody_can_be_asked(
+    as_root: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "templates/web").mkdir(parents=True)
+    monkeypatch.setattr(config, "load", lambda: config.Config(srv=str(tmp_path)))
+    assert cli.main(["template", "delete", "web"]) == 2
+    assert "hint: add --yes" in capsys.readouterr().err and (tmp_path / "templates/web").is_dir()
+    assert cli.main(["template", "delete", "web", "--yes"]) == 0
+    assert not (tmp_path / "templates/web").exists()
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, *answers: str) -> argparse.Namespace:
+    """Return the options of --passwd, with these answers from the terminal (none: there is none)."""
+    left = iter(answers)
+
+    def answer(prompt: str) -> str:
+        try:
+            return next(left)
+        except StopIteration:
+            raise EOFError from None
+
+    monkeypatch.setattr(getpass, "getpass", answer)
+    return argparse.Namespace(passwd=True, password="")
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [((), "nobody is there"), (("a",), "nobody is there"), (("a", "b"), "differ"), (("", ""), "no password")],
+)
+def test_a_password_that_cannot_be_asked_for_is_wrong_use(
+    monkeypatch: pytest.MonkeyPatch, answers: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(Problem, match=message) as raised:
+        wish.password(asked(monkeypatch, *answers))
+    assert raised.value.status == 2
+
+
+def test_a_password_is_not_read_from_where_no_person_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: getpass.fallback_getpass(prompt, io.StringIO()))
+    with pytest.raises(Problem, match="nobody is there"):
+        wish.password(argparse.Namespace(passwd=True, password=""))
+
+
+@pytest.mark.parametrize("password", ["a\nb", "a\0", "\udcff"])
+def test_a_password_that_would_break_the_shadow_file_is_refused(password: str) -> None:
+    with pytest.raises(Problem, match="cannot be typed"):
+        wish.password(argparse.Namespace(passwd=False, password=password))
+
+
+# what is wrong on the host
+
+
+def test_a_directory_of_templates_that_we_may_not_read_is_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(templates.os, "listdir", refuse)
+    with pytest.raises(Problem, match="is for root alone"):
+        templates.all_templates(tmp_path)
+
+
+def test_templates_are_none_where_there_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert templates.all_templates(tmp_path / "nothing") == templates.all_templates(tmp_path / "file") == []
+
+
+def test_a_resolver_file_that_is_no_text_is_read_as_far_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "resolv.conf").write_bytes(b"# caf\xe9\nnameserver 10.0.0.1\n")
+    assert facts.nameservers(facts._text(tmp_path / "resolv.conf")) == ("10.0.0.1",)
+    assert facts._text(tmp_path) == facts._text(tmp_path / "nothing") == ""
+
+
+def test_bytes_that_are_no_text_can_be_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert cli.guarded("xen-legi", lambda: print("web\udcff") or 0) == 0
+    assert stream.buffer.getvalue() == b"web\\udcff\n"  # type: ignore[attr-defined]
