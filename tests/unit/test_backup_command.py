@@ -202,6 +202,7 @@ def test_a_night_in_which_the_only_file_cannot_be_read_is_no_night_without_domus
 
 
 def test_files_that_are_no_domus_are_no_failures(tmp_path: Path) -> None:
+    (tmp_path / ".#web1.cfg").symlink_to("root@dom0a.1")
     (tmp_path / "pool.cfg").write_text("name = 'pool'\ncpus = ['1', '2']\n")
     (tmp_path / "xl.conf").write_text("[")
     (tmp_path / "web1.cfg").write_text(WEB1)

@@ -7,6 +7,8 @@ from pathlib import Path
 from xen_legi.domu import config as domu_config
 from xen_legi.domu.config import DIRECTORY
 
+_NO_DOMU = "it has disks, but it names no domU or nothing that one could boot"
+
 
 @dataclass(frozen=True)
 class Unreadable:
@@ -32,22 +34,11 @@ class Unreadable:
 
 
 def all_unreadable(directory: Path = DIRECTORY) -> list[Unreadable]:
-    """Return the unreadable files of a directory, by name."""
-    examined = ((file, problem_of(file)) for file in sorted(directory.glob("*.cfg")))
-    return [Unreadable(file, problem) for file, problem in examined if problem]
-
-
-def problem_of(file: Path) -> str:
-    """Return why a file is no domU's although it should be; nothing if it is one, or does not look like one at all."""
-    try:
-        config = domu_config.parse(file.read_text(encoding="utf-8", errors="surrogateescape"), file)
-    except OSError as error:
-        return error.strerror or str(error)
-    except ValueError as error:
-        return str(error)
-    if config.disks and not domu_config.is_domu(config):
-        return "it has disks, but it names no domU or nothing that one could boot"
-    return ""
+    """Return the files of a directory that cannot be read, or that have disks but lack what makes a domU; by name."""
+    files, broken = domu_config.all_files(directory)
+    found = [Unreadable(one.file, one.reason) for one in broken]
+    found += [Unreadable(one.file, _NO_DOMU) for one in files if one.disks and not domu_config.is_domu(one)]
+    return sorted(found, key=lambda one: one.name)
 
 
 def choose(
