@@ -53,7 +53,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     for module, name, instead in (
         (domu_config, "all_domus", lambda: all_domus(one.domus)),
         (unreadable, "all_unreadable", lambda: all_unreadable(one.domus)),
-        (report, "save", lambda *facts: save(*facts, path=one.last)),
+        (report, "save", lambda rows, host, began, took: save(rows, host, began, took, one.last)),
         (config, "load", lambda: config.Config(destinations=("dom0b",), exclude=one.exclude)),
         (book, "all_peers", lambda *directory: peers),
         (lvm, "groups", lambda: {"vg0": Group("vg0", 1, 1, 1)}),

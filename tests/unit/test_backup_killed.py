@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from xen_legi.backup import copies, generations
+from xen_legi.backup import copies, generations, identity
 from xen_legi.backup.copies import Work
 from xen_legi.backup.generations import Copy, Generation
 from xen_legi.backup.identity import Identity
@@ -141,9 +141,9 @@ def use(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
     for name in ("volumes", "create", "snapshot", "rename", "change_tags", "merge", "remove"):
         monkeypatch.setattr(lvm, name, getattr(store, name))
     monkeypatch.setattr(lvm, "group", lambda name: PLENTY)
-    monkeypatch.setattr(copies.time, "time", lambda: 1700000000)
-    monkeypatch.setattr(copies.identity, "make", lambda identity, device: None)
-    monkeypatch.setattr(copies.identity, "probe", lambda device: Identity("swap" if "swap" in device.name else "ext4", ""))
+    monkeypatch.setattr("xen_legi.backup.copies.time.time", lambda: 1700000000)
+    monkeypatch.setattr(identity, "make", lambda wanted, device: None)
+    monkeypatch.setattr(identity, "probe", lambda device: Identity("swap" if "swap" in device.name else "ext4", ""))
 
 
 def night(store: Store, sizes: dict[str, int]) -> Generation:

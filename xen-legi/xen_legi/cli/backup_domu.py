@@ -1,7 +1,6 @@
 """Copy running domUs to other volume groups and other dom0s, so that each copy can be started as it is."""
 
 import argparse
-import io
 import sys
 import time
 from collections.abc import Sequence
@@ -36,8 +35,6 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; without one, `run`. Return the exit status."""
     words = verb_first(sys.argv[1:] if arguments is None else arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a domU's file may hold any byte, and a message may quote it
     return guarded("backup-domu", lambda: _dispatch(words))
 
 
@@ -84,7 +81,7 @@ def _verb(
 ) -> argparse.ArgumentParser:
     one = below.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=EXIT_STATUS_HELP,
                            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    common(one)
+    common(one, again=True)
     one.set_defaults(main=job)
     return one
 
