@@ -3,12 +3,12 @@
 Everything here can be killed and run again: what is left to do is read from the volumes' tags and names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.backup import commit, copies, destination, generations, state
+from xen_legi.backup import commit, copies, destination, former, generations, state
 from xen_legi.backup.copies import Work
 from xen_legi.backup.generations import COPY, COPY_TAG, PROMOTED_TAG, Copy, Do
 from xen_legi.backup.report import age
@@ -20,8 +20,6 @@ from xen_legi.steps import named_point, say, step
 from xen_legi.storage import lvm
 from xen_legi.storage.lvm import TAG
 
-_BEFORE = ".before-promote"
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -31,6 +29,11 @@ class Plan:
     names: dict[str, str]  # slot -> the volume's final name
     text: str
     file: Path
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """The paths of the copy's volumes, and those that they get."""
+        return _renamed(self.copy, self.names)
 
     @property
     def lines(self) -> list[str]:
@@ -68,13 +71,15 @@ def plan(copy: Copy) -> Plan:
     taken = {one.name for one in lvm.volumes(copy.group)} - {one.name for one in copy.volumes}
     busy = {one.slot for one in generations.restore(copy) if one.do is Do.MERGE}  # no new name while it is set back
     names = {slot: f"{slot}{COPY}" if slot in taken | busy else slot for slot in _slots(copy)}
-    paths = {f"/dev/{copy.group}/{slot}{COPY}": f"/dev/{copy.group}/{name}" for slot, name in names.items()}
-    text = domu_config.replace_disks(text, paths)
-    config = domu_config.parse(text, source)
+    try:
+        text = domu_config.replace_disks(text, _renamed(copy, names))
+        config = domu_config.parse(text, source)
+    except ValueError as error:
+        die(f"{source}: {error}", hint=f"xl create --dryrun {source} shows what xl thinks of it")
     for path in (Path(one) for one in (config.kernel, config.ramdisk) if one):
         if not path.exists():
             die(f"{path} does not exist on this host", hint=f"put another kernel into {source}; xen-legi kernel list")
-    return Plan(copy, names, text, domu_config.DIRECTORY / f"{copy.domu}.cfg")
+    return Plan(copy, names, text, former.place(copy.domu, domu_config.find(copy.domu)))
 
 
 def check(copy: Copy, *, force_dead: bool) -> None:
@@ -126,6 +131,7 @@ def promoted(domu: str, group: str = "") -> Copy:
 def undo(copy: Copy) -> None:
     """Make a promoted copy a copy again. What the domU changed since is lost with the next run."""
     _restore_config(copy)
+    named_point("promote:config-restored")
     for slot in copy.slots.values():
         if slot.copy:
             volume = slot.copy.volume
@@ -188,33 +194,40 @@ def _take_over(work: Work, slot_name: str, name: str) -> None:
 
 def _write_config(one: Plan) -> None:
     """Write the domU's file. One that is there (a copy on the domU's own host) is kept beside it."""
-    own = domu_config.find(one.copy.domu)
-    if own and own.text != one.text:
-        kept = own.file.with_name(f"{own.file.name}{_BEFORE}")
-        if not kept.exists():
-            files.replace(kept, own.text)
-        if own.file != one.file:
-            own.file.unlink()
+    former.make_room(one.file, one.text, one.copy, one.renamed)
+    named_point("promote:room-made")
     files.replace(one.file, one.text)
     named_point("promote:config-written")
 
 
-def _restore_config(copy: Copy) -> None:
-    own = domu_config.find(copy.domu)
-    if own is None:
-        return
-    kept = own.file.with_name(f"{own.file.name}{_BEFORE}")
-    if kept.exists():
-        kept.replace(own.file)
-    else:
-        own.file.unlink()
+def _restore_config(copy: Copy, directory: Path = domu_config.DIRECTORY) -> None:
+    """Put back what a promotion has displaced. If it was killed before it wrote its own file, there is nothing to do."""
+    own = [one for one in domu_config.all_domus(directory) if one.name == copy.domu]
+    kept, local = former.all_kept(copy.domu, directory), copy.source == state.host()
+    former.go_back(former.way_back(own, former.disk_paths(copy), kept, local=local), _written(copy))
+    former.forget_twins(own, kept)
+
+
+def _written(copy: Copy) -> str:
+    """Return the file that the promotion of this copy has written."""
+    names = {slot.name: slot.copy.volume.name for slot in copy.slots.values() if slot.copy}
+    try:
+        return domu_config.replace_disks(files.read(commit.config_file(copy.domu, copy.group)), _renamed(copy, names))
+    except ValueError:
+        return ""  # somebody has changed it since: then nothing can be told to be what the promotion wrote
+
+
+def _renamed(copy: Copy, names: Mapping[str, str]) -> dict[str, str]:
+    return {f"/dev/{copy.group}/{slot}{COPY}": f"/dev/{copy.group}/{name}" for slot, name in names.items()}
 
 
 def way_back(one: Plan) -> Sequence[str]:
     """Return what a person does when the lost host is there again."""
     domu, source, here = one.copy.domu, one.copy.source, state.host()
     if source == here:
-        return [f"the former configuration is {one.file}{_BEFORE}; xen-legi promote {domu} --undo returns to it"]
+        kept = former.all_kept(domu)
+        was = f"the former configuration is {kept[-1].file}; " if kept else ""
+        return [f"{was}xen-legi promote {domu} --undo makes this a copy again"]
     return [
         f"when {source} is back, its own {domu} is old: there, do not start it, and mv /etc/xen/{domu}.cfg out of the way;",
         f"then on {here}: backup-domu {domu} --to {source}, xl shutdown -w {domu}, backup-domu {domu} --to {source},",

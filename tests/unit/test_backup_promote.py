@@ -1,0 +1,222 @@
+"""The files in /etc/xen when a copy is promoted and taken back: whatever is killed, none is lost, the right one returns."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from xen_legi.backup import commit, former, generations, promote, state
+from xen_legi.backup.former import Kept
+from xen_legi.backup.generations import Copy
+from xen_legi.backup.promote import Plan
+from xen_legi.domu import config
+from xen_legi.errors import Problem
+from xen_legi.storage.lvm import Volume
+
+OWN = "name = 'web1'\nmemory = 512\ndisk = ['phy:/dev/vg0/web1-disk,xvda2,w', 'phy:/dev/vg0/web1-swap,xvda1,w']\n"
+COPIED = "# xen-legi: a copy of web1\n" + OWN.replace("vg0", "vg1").replace("-disk,", "-disk.copy,").replace("p,", "p.copy,")
+PROMOTED = COPIED.replace(".copy", "")
+OTHER = OWN.replace("web1", "db1")
+
+
+class Host:
+    """A host with its files in /etc/xen, and a copy of web1 in vg1."""
+
+    def __init__(self, directory: Path) -> None:
+        self.xen = directory
+        self.renamed = False
+        self.source = state.host()
+
+    @property
+    def copy(self) -> Copy:
+        """The copy, promoted as far as its volumes go, or not yet."""
+        suffix, tag = ("", "xen-legi.promoted") if self.renamed else (".copy", "xen-legi.copy")
+        names = ("web1-disk", "web1-swap")
+        found = [Volume("vg1", f"{name}{suffix}", 1, "-wi-a-----", frozenset({
+            tag, "xen-legi.domu=web1", f"xen-legi.volume={name}", f"xen-legi.from={self.source}", "xen-legi.generation=3/2",
+        }), "", "", name, True, False, False, None) for name in names]
+        return generations.copies(found)["vg1", "web1"]
+
+    def write(self, **texts: str) -> None:
+        """Put files NAME.cfg there."""
+        for name, text in texts.items():
+            (self.xen / f"{name}.cfg").write_text(text)
+
+    def promote(self, text: str = PROMOTED) -> Path:
+        """Promote the copy: the plan is made before the volumes are renamed, the file comes after."""
+        own = config.find("web1", self.xen)
+        file = former.place("web1", own, self.xen)
+        plan = Plan(self.copy, {"web1-disk": "web1-disk", "web1-swap": "web1-swap"}, text, file)
+        self.renamed = True
+        promote._write_config(plan)
+        return file
+
+    def undo(self) -> None:
+        """Take the promotion back, files first."""
+        promote._restore_config(self.copy, self.xen)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """All files with their text."""
+        return {path.name: path.read_text() for path in sorted(self.xen.iterdir())}
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """A host."""
+    monkeypatch.setattr(commit, "CONFIGS", tmp_path / "copies")
+    (tmp_path / "copies" / "vg1").mkdir(parents=True)
+    (tmp_path / "copies" / "vg1" / "web1.cfg").write_text(COPIED)
+    (tmp_path / "xen").mkdir()
+    return Host(tmp_path / "xen")
+
+
+def killed_at(monkeypatch: pytest.MonkeyPatch, point: str, what: Callable[[], object]) -> None:
+    """Do something that is killed at a point."""
+    class Killed(BaseException):
+        pass
+
+    def kill(name: str) -> None:
+        if name == point:
+            raise Killed
+
+    monkeypatch.setattr(promote, "named_point", kill)
+    with pytest.raises(Killed):
+        what()
+    monkeypatch.setattr(promote, "named_point", lambda name: None)
+
+
+def test_a_promotion_keeps_the_domus_own_file_and_its_undo_puts_it_back(host: Host) -> None:
+    host.write(web1=OWN, db1=OTHER)
+    host.promote()
+    assert host.files == {"web1.cfg": PROMOTED, "web1.cfg.before-promote": OWN, "db1.cfg": OTHER}
+    host.undo()
+    assert host.files == {"web1.cfg": OWN, "db1.cfg": OTHER}
+
+
+def test_the_undo_of_a_promotion_that_wrote_no_file_yet_leaves_the_domus_own(host: Host) -> None:
+    host.write(web1=OWN)
+    host.renamed = True
+    host.undo()
+    assert host.files == {"web1.cfg": OWN}
+
+
+def test_the_undo_of_a_promotion_killed_before_it_wrote_its_file_leaves_the_domus_own(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.write(web1=OWN)
+    killed_at(monkeypatch, "promote:room-made", host.promote)
+    assert host.files == {"web1.cfg": OWN, "web1.cfg.before-promote": OWN}
+    host.undo()
+    assert host.files == {"web1.cfg": OWN}
+
+
+def test_a_promotion_that_was_killed_can_be_ended_and_keeps_a_file_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.write(web1=OWN)
+    killed_at(monkeypatch, "promote:room-made", host.promote)
+    host.promote()
+    host.promote()
+    assert host.files == {"web1.cfg": PROMOTED, "web1.cfg.before-promote": OWN}
+
+
+def test_an_undo_that_is_done_again_changes_nothing(host: Host) -> None:
+    host.write(web1=OWN)
+    host.promote()
+    for renamed in (True, False):  # killed before the volumes had their names back, and after
+        host.undo()
+        host.renamed = renamed
+        assert host.files == {"web1.cfg": OWN}
+
+
+def test_a_domu_that_lives_in_a_file_of_another_name_returns_to_it(host: Host) -> None:
+    host.write(www=OWN)
+    assert host.promote().name == "www.cfg"
+    assert host.files == {"www.cfg": PROMOTED, "www.cfg.before-promote": OWN}
+    host.undo()
+    assert host.files == {"www.cfg": OWN}
+
+
+def test_a_file_that_was_kept_under_another_name_than_the_promoted_one_is_found(host: Host) -> None:
+    host.write(web1=PROMOTED)
+    host.renamed = True
+    (host.xen / "www.cfg.before-promote").write_text(OWN)
+    (host.xen / "db1.cfg.before-promote").write_text(OTHER)
+    host.undo()
+    assert host.files == {"www.cfg": OWN, "db1.cfg.before-promote": OTHER}
+
+
+def test_a_file_that_was_kept_long_ago_is_neither_lost_nor_taken_for_the_former_one(host: Host) -> None:
+    old = OWN.replace("512", "256")
+    host.write(web1=OWN)
+    (host.xen / "web1.cfg.before-promote").write_text(old)
+    host.promote()
+    kept = {"web1.cfg.before-promote": old, "web1.cfg.before-promote.2": OWN}
+    assert host.files == {"web1.cfg": PROMOTED, **kept}
+    host.undo()
+    assert host.files == {"web1.cfg": OWN, "web1.cfg.before-promote": old}
+
+
+def test_the_copy_of_a_lost_host_leaves_no_file_and_brings_no_old_one_back(host: Host) -> None:
+    host.source = "dom0z"
+    (host.xen / "web1.cfg.before-promote").write_text(OWN)
+    assert host.promote() == host.xen / "web1.cfg"
+    host.undo()
+    assert host.files == {"web1.cfg.before-promote": OWN}
+
+
+def test_a_promoted_file_that_somebody_changed_is_kept_apart(host: Host) -> None:
+    host.write(web1=OWN)
+    host.promote()
+    changed = PROMOTED.replace("512", "1024")
+    host.write(web1=changed)
+    host.undo()
+    assert host.files == {"web1.cfg": OWN, "web1.cfg.promoted": changed}
+    host.promote()
+    host.write(web1=changed.replace("1024", "2048"))
+    host.promote()
+    assert host.files["web1.cfg"] == PROMOTED and host.files["web1.cfg.promoted.2"] == changed.replace("1024", "2048")
+    host.undo()
+    assert host.files["web1.cfg"] == OWN
+
+
+def test_a_domu_that_bears_our_header_from_an_earlier_promotion_is_its_own_all_the_same(host: Host) -> None:
+    host.write(web1=f"# xen-legi: a copy of web1, generation 7\n{OWN}")
+    host.renamed = True
+    before = host.files
+    host.undo()
+    assert host.files == before
+
+
+def test_a_file_that_is_none_of_a_domu_makes_room_and_is_kept(host: Host) -> None:
+    host.write(web1="disk = [")
+    host.promote()
+    assert host.files == {"web1.cfg": PROMOTED, "web1.cfg.before-promote": "disk = ["}
+
+
+def test_another_domu_in_the_place_of_the_file_stops_the_promotion(host: Host) -> None:
+    host.write(web1=OTHER)
+    with pytest.raises(Problem, match="web1.cfg is the file of 'db1'"):
+        host.promote()
+    assert host.files == {"web1.cfg": OTHER}
+
+
+def test_a_file_that_has_come_to_the_former_place_since_is_not_overwritten(host: Host) -> None:
+    host.write(web1=PROMOTED, www=OTHER)
+    host.renamed = True
+    (host.xen / "www.cfg.before-promote").write_text(OWN)
+    host.undo()
+    assert host.files == {"www.cfg": OTHER, "www.cfg.before-promote": OWN}
+
+
+def test_a_kept_file_has_the_rights_and_the_bytes_of_the_original(host: Host) -> None:
+    latin = OWN.encode() + b"# caf\xe9\n"
+    (host.xen / "web1.cfg").write_bytes(latin)
+    (host.xen / "web1.cfg").chmod(0o600)
+    host.promote()
+    kept = host.xen / "web1.cfg.before-promote"
+    assert kept.read_bytes() == latin and kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_names_of_kept_files_tell_where_they_stood_and_which_is_the_latest() -> None:
+    first, tenth = (Kept(Path(f"/etc/xen/www.cfg.before-promote{end}"), "web1") for end in ("", ".10"))
+    assert (first.place, first.number) == (tenth.place, 1) == (Path("/etc/xen/www.cfg"), 1) and tenth.number == 10
+    assert Kept(Path("/etc/xen/www.cfg.before-promote~"), "web1").number == 0
