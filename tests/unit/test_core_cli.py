@@ -185,15 +185,19 @@ def test_a_password_that_would_break_the_shadow_file_is_refused(password: str) -
 # what is wrong on the host
 
 
-def test_a_directory_of_templates_that_we_may_not_read_is_no_traceback(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_only_root_may_read_is_no_traceback_for_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(path: object) -> list[str]:
-        raise PermissionError(13, "Permission denied")
+    def refuse(*words: object) -> list[str]:
+        raise PermissionError(13, "Permission denied", "/srv/xen/templates")
 
-    monkeypatch.setattr(templates.os, "listdir", refuse)
-    with pytest.raises(Problem, match="is for root alone"):
-        templates.all_templates(tmp_path)
+    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert cli.main(["template", "list"]) == 2
+    assert capsys.readouterr().err == "xen-legi: /srv/xen/templates: Permission denied\n  hint: use sudo\n"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(PermissionError):
+        cli.guarded("xen-legi", lambda: len(refuse()))
 
 
 def test_templates_are_none_where_there_is_no_directory(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ def test_the_summary_says_how_to_log_in() -> None:
         ({"ips": ("junk/24",)}, "is not an address"),
         ({"ips": ("",)}, "has no network"),
         ({"ips": ("192.168.72.11",), "netmask": "junk"}, "is not an address"),
+        ({"netmask": "255.255.255.0"}, "no address needs it"),
         ({"ips": ("fe80::1%eth0/64",)}, "is not an address"),
         ({"gateway": "2001:db8::1"}, "gateway 2001:db8::1 is outside of the domU's network"),
         ({"gateway": "fe80::1%eth72"}, "is not an address"),

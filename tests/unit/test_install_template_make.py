@@ -135,6 +135,12 @@ def test_what_cannot_be_removed_is_warned_of_and_stops_nothing(
         make(here)
 
 
+@pytest.mark.parametrize("dist", ["", "a b", "-o", 'a"b'])
+def test_a_suite_that_mmdebstrap_would_take_for_something_else_is_refused(here: Path, dist: str) -> None:
+    with pytest.raises(Problem, match="cannot be the name of a Debian suite"):
+        template_make.make(here, "web", dist, uri="", include=(), replace=False)
+
+
 @pytest.mark.parametrize("name", ["", ".web", "../web", "web.toml", "a b"])
 def test_a_name_that_would_be_anothers_file_is_refused(name: str) -> None:
     with pytest.raises(Problem, match="cannot be the name of a template"):

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import io
+import os
 import pkgutil
 import sys
 from collections.abc import Callable, Sequence
@@ -37,16 +38,25 @@ def guarded(program: str, job: Callable[[], int]) -> int:
             print(end="", flush=True)  # here, where a reader that has gone is no traceback
             return status
     except Problem as problem:
-        print(f"{program}: {problem.message}", file=sys.stderr)
-        if problem.hint:
-            print(f"  hint: {problem.hint}", file=sys.stderr)
-        return problem.status
+        return _told(program, problem)
+    except PermissionError as error:
+        if os.geteuid() == 0:
+            raise
+        return _told(program, Problem(f"{error.filename}: {error.strerror}", hint="use sudo"))
     except KeyboardInterrupt:
         print(f"{program}: interrupted; what was begun has been undone", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_INTERRUPTED
+
+
+def _told(program: str, problem: Problem) -> int:
+    """Tell a person of a problem and return its exit status."""
+    print(f"{program}: {problem.message}", file=sys.stderr)
+    if problem.hint:
+        print(f"  hint: {problem.hint}", file=sys.stderr)
+    return problem.status
 
 
 def _let_any_name_be_printed() -> None:

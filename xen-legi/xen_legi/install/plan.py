@@ -169,6 +169,8 @@ def _check_places(places: list[tuple[str, str, int | None]], wish: Wish, facts: 
             f"{len(places)} network interfaces and {len(wish.ips)} addresses",
             hint="give one --ip for each --vlan, in the same order: --ip 192.168.72.11/24, or --ip dhcp",
         )
+    if wish.netmask and all("/" in one or one == addresses.DHCP for one in wish.ips):
+        die("--netmask was given and no address needs it", hint="leave it out, or leave out the network of --ip")
     if wish.ips and not places:
         die("an address needs a place", hint="add --vlan ID (or --bridge NAME)")
 

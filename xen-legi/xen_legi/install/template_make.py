@@ -5,6 +5,7 @@ whole; .old-NAME, the former tree from just before the new one gets its name. A 
 .gone-NAME at first. What a killed run left of these is put right by the next.
 """
 
+import re
 import shutil
 import time
 from datetime import date
@@ -32,6 +33,8 @@ def lock_name(name: str) -> str:
 def make(directory: Path, name: str, dist: str, *, uri: str, include: tuple[str, ...], replace: bool) -> Template:
     """Make the template `name` of a Debian suite and return it. Die if there is one already, unless it is to be replaced."""
     check_template_name(name)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+/-]*", dist):
+        die(f"{dist!r} cannot be the name of a Debian suite", hint="trixie, bookworm, sid, …")
     with lock(lock_name(name), what=f"template {name}"):
         _put_right(directory, name)
         target = directory / name
