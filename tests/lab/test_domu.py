@@ -149,6 +149,21 @@ WRONG = {
     "no such template": ("template delete plan9 --yes", "there is no template 'plan9'"),
     "dom0 has no such kernel": ("kernel add 1.2.3", "dom0 has no whole kernel 1.2.3"),
     "no such default": ("kernel default 1.2.3", "there is no kernel '1.2.3'"),
+    "start a path": ("start /etc/xen/small.cfg", "hint: use the name: small"),
+    "stop a path": ("stop /etc/xen/small.cfg", "hint: use the name: small"),
+    "delete a path": ("delete /etc/xen/small.cfg --yes", "hint: use the name: small"),
+    "console of a path": ("console /etc/xen/small.cfg", "hint: use the name: small"),
+    "stop this host": ("stop Domain-0 --force", "Domain-0 is this host itself"),
+    "nobody to ask for a template": ("template delete tiny", "nobody is there to be asked"),
+    "nobody to ask for a password": ("create x --passwd --dist tiny --kernel 0-tiny --no-start", "nobody is there"),
+    "reserved name": ("create snapshot1", "lvm2 keeps names that begin with snapshot"),
+    "name of digits": ("create 72", "'72' cannot be the name of a domU"),
+    "raised number": ("create x --vlan ² --dhcp", "is not a number"),
+    "negative size": ("create x --size -1", "is not a size"),
+    "gateway of another family": ("create x --gateway 2001:db8::1", "outside of the domU's network"),
+    "bad name server": ("create x --nameserver dns", "name server 'dns' is not an address"),
+    "netmask for nothing": ("create x --netmask 255.255.255.0", "no address needs it"),
+    "bad suite": ("template make x --dist 'a b'", "cannot be the name of a Debian suite"),
 }
 
 
@@ -171,6 +186,40 @@ def test_wrong_use_gets_one_line_and_changes_nothing(crowded: Host, case: str) -
     refused(result)
     assert message in result.stderr
     assert state(crowded) == before
+
+
+@pytest.mark.parametrize("words", ["promote small --force", "create x --siz 1G", "stop small --wait nan"])
+def test_an_option_that_is_none_is_wrong_use(crowded: Host, words: str) -> None:
+    before = state(crowded)
+    result = crowded.run(f"xen-legi {words} </dev/null")
+    assert result.rc == 2 and "Traceback" not in result.stderr
+    assert state(crowded) == before
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("[domu]\\nbridge = \"br{id}\"\\n", "[domu] bridge: 'br{id}'"),
+    ("# caf\\351\\n", "line 1 holds a byte that is no UTF-8"),
+])
+def test_settings_that_are_wrong_are_told_with_their_place(crowded: Host, text: str, message: str) -> None:
+    file = "/etc/xen-legi/xen-legi.toml"
+    crowded.check_output(f"cp -a {file} /root/kept.toml && printf '{text}' > {file}")
+    try:
+        result = crowded.run(f"xen-legi create x {SMALL} --dry-run")
+        refused(result)
+        assert f"{file}: {message}" in result.stderr
+    finally:
+        crowded.check_output(f"mv /root/kept.toml {file}")
+
+
+def test_nothing_is_deleted_while_a_file_cannot_be_read(crowded: Host) -> None:
+    crowded.check_output("echo 'disk = [' > /etc/xen/broken.cfg")
+    try:
+        before = state(crowded)
+        result = crowded.run("xen-legi delete small --yes")
+        refused(result)
+        assert "/etc/xen/broken.cfg cannot be read" in result.stderr and state(crowded) == before
+    finally:
+        crowded.check_output("rm /etc/xen/broken.cfg")
 
 
 def test_nobody_but_root_makes_domus(crowded: Host) -> None:
@@ -227,6 +276,24 @@ def test_a_killed_deletion_is_undone_or_ended(tiny: Host, point: str, stays: boo
     assert state(tiny) == before
 
 
+def test_what_a_kill_left_stays_while_a_file_that_was_set_aside_may_name_it(tiny: Host) -> None:
+    before = state(tiny)
+    assert tiny.run(f"XEN_LEGI_KILL_AT=create:after-mkfs xen-legi create doubt {SMALL}").rc == 137
+    tiny.check_output("touch /etc/xen/doubt.cfg.off")
+    said = tiny.run("xen-legi list").stderr
+    assert "vg0/doubt-disk, which stays: /etc/xen/doubt.cfg.off may name it" in said
+    assert volumes(tiny, "doubt") == {"doubt-disk", "doubt-swap"}
+    tiny.check_output("rm /etc/xen/doubt.cfg.off && xen-legi list")
+    assert state(tiny) == before
+
+
+def test_a_template_whose_making_anew_was_killed_between_its_renames_is_put_back(tiny: Host) -> None:
+    before = state(tiny)
+    tiny.check_output("cd /srv/xen/templates && mv tiny .old-tiny && mkdir .making-tiny && touch .making-tiny.toml")
+    assert "tiny" in tiny.check_output("xen-legi template list").split()
+    assert state(tiny) == before
+
+
 def test_a_killed_making_of_a_template_leaves_nothing_after_the_next_run(tiny: Host) -> None:
     before = state(tiny)
     assert tiny.run("XEN_LEGI_KILL_AT=template:begun xen-legi template make other --dist trixie").rc == 137
@@ -276,6 +343,20 @@ def test_a_domu_made_by_hand_is_listed_and_deleted_like_any(tiny: Host) -> None:
     entry: dict[str, Any] = known(tiny, "hand") or {}
     assert (entry["state"], entry["network"][0]["vlan"]) == ("stopped", 73)
     tiny.check_output("xen-legi delete hand --yes")
+    assert state(tiny) == before
+
+
+def test_a_volume_that_another_domu_uses_by_another_path_stays(tiny: Host) -> None:
+    before = state(tiny)
+    mine = "name='mine'; memory=64; disk=['phy:/dev/mapper/vg0-mine--root,xvda,w','phy:/dev/vg0/mine-data,xvdb,w']"
+    hers = "name='hers'; memory=64; disk=['phy:/dev/mapper/vg0-mine--data,xvda,w']"
+    tiny.check_output(
+        "lvcreate -qq -y -L 8M -n mine-data vg0 && lvcreate -qq -y -L 8M -n mine-root vg0 && "
+        f'echo "{mine}" > /etc/xen/mine.cfg && echo "{hers}" > /etc/xen/hers.cfg'
+    )
+    tiny.check_output("xen-legi delete mine --yes")
+    assert volumes(tiny, "mine") == {"mine-data"}
+    tiny.check_output("rm /etc/xen/hers.cfg && lvremove -qq -y vg0/mine-data")
     assert state(tiny) == before
 
 
