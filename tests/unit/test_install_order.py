@@ -10,7 +10,7 @@ from xen_legi import files, steps
 from xen_legi.domu import config
 from xen_legi.domu.removal import Removal
 from xen_legi.errors import Problem
-from xen_legi.install import create, volumes
+from xen_legi.install import create, leftovers, volumes
 from xen_legi.install.delete import delete
 from xen_legi.install.plan import plan
 from xen_legi.install.render import rendered
@@ -57,6 +57,18 @@ def test_a_file_that_cannot_be_removed_keeps_the_volumes(said: list[str], tmp_pa
     with pytest.raises(Problem, match="web1.cfg cannot be removed") as raised:
         delete(Removal(one, (replace(VOLUME, name="web1-disk"),), (), ()))
     assert raised.value.status == 1 and said == ["tag vg0/web1-disk"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_kill_left_is_put_right_after_the_file_is_on_disk(
+    said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    if there:
+        (tmp_path / "web1.cfg").write_text(rendered(PLAN))
+    left = replace(VOLUME, name="web1-disk", tags=frozenset({"xen-legi", "xen-legi.creating=web1"}))
+    monkeypatch.setattr(lvm, "volumes", lambda: [left])
+    leftovers.clean()
+    assert said == (["sync web1.cfg", "tag vg0/web1-disk"] if there else ["sync ", "remove web1-disk"])
 
 
 def test_a_signal_right_after_the_file_came_leaves_the_domu_whole(said: list[str], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from xen_legi import files
 from xen_legi.domu import config, disks, names
 from xen_legi.domu.config import DomuConfig, Unreadable
 from xen_legi.domu.disks import NO_DEVICES, Devices
@@ -86,6 +87,8 @@ def _put_right(name: str) -> None:
     new_file(name).unlink(missing_ok=True)
     volumes, (configs, broken) = lvm.volumes(), config.all_files(config.DIRECTORY)
     todo = [one for one in repairs(volumes, configs, disks.devices(configs, volumes)) if one.name == name]
+    if todo:
+        files.sync_directory(config.DIRECTORY)  # it was killed perhaps before that: lvm2's changes are on disk at once
     why = doubt(name, broken, (path.name for path in config.DIRECTORY.glob("*")))
     for one in todo:
         if one.remove and why:
