@@ -115,7 +115,8 @@ def need_space(group_name: str, sizes: Iterable[int]) -> None:
 
 def create(group: str, name: str, size: int, *, tags: Iterable[str] = ()) -> Path:
     """Make a volume of `size` bytes and return its device. Old signatures in its first blocks are wiped."""
-    _change(["lvcreate", "--yes", "--wipesignatures", "y", "--zero", "y", "-L", sectors(size), "-n", name, *_tags(tags), group])
+    wipe = ["--yes", "--wipesignatures", "y", "--zero", "y"]
+    _change(["lvcreate", *wipe, "-L", sectors(size), "-n", name, *_tags(tags), group])
     return Path("/dev") / group / name
 
 
