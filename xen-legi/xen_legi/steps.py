@@ -72,7 +72,7 @@ class Progress:
         text = f"{self.what}: {self.text(done)}"
         if self.total:
             text = f"{self.what}: {100 * done // self.total} % of {self.text(self.total)}"
-        if rate >= 1:
+        if rate >= 1 and self.text is format_size:  # bytes have a rate that tells something, packages have not
             text += f", {self.text(int(rate))}/s"
         if rate and self.total > done:
             text += f", {format_seconds((self.total - done) / rate)} left"
