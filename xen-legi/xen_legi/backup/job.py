@@ -77,10 +77,10 @@ def _to_one(
             _floor(receiver, wanted, trees)
             warnings = _begin(where, wanted)
             sent = _transfer(where, wanted, trees, made, options)
+            full = _prove(made)  # for the last time: what becomes of the ghosts from here on is nothing to this copy
             named_point("backup:verified")
             where.call("commit", wanted.domu, wanted.run)
             named_point("backup:committed")
-        full = max(one.percent() for one in made)
         took = time.monotonic() - began
         return report.good(
             wanted.domu, where.name, wanted.generation, sent, took, ghost=full, pause=pause, warnings=tuple(warnings)
@@ -120,13 +120,12 @@ def _transfer(
             lines = "".join(f"\n    {line}" for line in differ[:5])
             fail(f"{where.name}: the copy of {slot} differs from its ghost in {len(differ)} places:{lines}",
                  hint="the last good copy is kept; the next run tries again")
-    _prove(made)
     return total
 
 
-def _prove(made: Sequence[Ghost]) -> None:
-    for one in made:
-        one.percent()
+def _prove(made: Sequence[Ghost]) -> float:
+    """Return how full the fullest ghost is. Raise Problem if one does not show any more what was."""
+    return max(one.percent() for one in made)
 
 
 def _floor(receiver: Receiver, wanted: CopyRequest, trees: dict[str, Path]) -> None:

@@ -55,7 +55,7 @@ def send(source: Path, where: Destination, domu: str, slot: str, run: str) -> Se
     namespace.check(source)
     progress = Progress(f"{slot} to {where.name}")
     extra = ["--stats", "--no-human-readable", "--info=progress2", *(["--whole-file"] if where.local else [])]
-    said = []
+    said: list[str] = []
     try:
         for line in _rsync(source, where, ("sync", domu, slot, run), extra):
             if (done := transferred(line)) is None:
@@ -64,7 +64,7 @@ def send(source: Path, where: Destination, domu: str, slot: str, run: str) -> Se
                 progress.update(done)
             named_point("backup:sending")
     except CommandFailed as error:
-        raise _problem(error, where, slot) from None
+        raise _problem(error, where, slot, said) from None
     finally:
         progress.close()
     namespace.check(source)
@@ -75,12 +75,14 @@ def verify(source: Path, where: Destination, domu: str, slot: str, run: str, *, 
     """Return how the copy of one volume differs from its ghost: a line for each difference, none if all is well."""
     namespace.check(source)
     extra = ["--dry-run", "--itemize-changes", *(["--checksum"] if checksum else [])]
+    found: list[str] = []
     try:
-        found = [line for line in _rsync(source, where, ("verify", domu, slot, run), extra) if line.strip()]
+        for line in _rsync(source, where, ("verify", domu, slot, run), extra):
+            found.append(line)
     except CommandFailed as error:
-        raise _problem(error, where, slot) from None
+        raise _problem(error, where, slot, found) from None
     namespace.check(source)
-    return found
+    return [line for line in found if line.strip()]
 
 
 def transferred(line: str) -> int | None:
@@ -108,8 +110,8 @@ def _rsync(source: Path, where: Destination, order: tuple[str, ...], extra: list
     return lines(["rsync", *CLIENT_OPTIONS, *extra, *shell, f"{source}/", f"{where.name}:{PLACE}"], env=passed_on())
 
 
-def _problem(error: CommandFailed, where: Destination, slot: str) -> Problem:
-    """Return what a person needs to know of a transfer that failed."""
+def _problem(error: CommandFailed, where: Destination, slot: str, printed: Iterable[str]) -> Problem:
+    """Return what a person needs to know of a transfer that failed; `printed` are its lines, without its progress."""
     refused = [line.split(": ", 1)[1] for line in error.stderr.splitlines() if line.startswith("xen-legi receive: ")]
     hints = [line.split(": ", 1)[1] for line in error.stderr.splitlines() if line.startswith("  hint: ")]
     if refused:
@@ -118,6 +120,6 @@ def _problem(error: CommandFailed, where: Destination, slot: str) -> Problem:
         lost = [line for line in error.stderr.splitlines() if not line.startswith("rsync")]
         return unreachable(where.name, "\n".join(lost))
     reason = _REASONS.get(error.command_status, f"rsync ended with status {error.command_status}")
-    said = [line for line in error.stderr.splitlines() if line.startswith("rsync:") or "cannot" in line][:3]
+    said = [line for line in printed if line.startswith("rsync:") or "cannot" in line][:3]
     detail = "".join(f"\n    {line}" for line in said)
     return Problem(f"{slot} to {where.name}: {reason}{detail}", hint=_HINTS.get(error.command_status, ""), status=1)
