@@ -8,6 +8,8 @@ from typing import Any
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
+from domus import run_killed
+
 LAST = "/var/lib/xen-legi/backup/last.json"
 # Everything that a file can have, on little room; made in Python because a host has no setfattr.
 FILL = r"""
@@ -69,8 +71,8 @@ def manifest(host: Host, device: str) -> str:
 
 def backup(host: Host, words: str = "", *, kill: str = "") -> CommandResult:
     """Run backup-domu on a host; it may be told to kill itself at a point."""
-    before = f"XEN_LEGI_KILL_AT={kill} " if kill else ""
-    return host.run(f"{before}backup-domu run tiny1 {words}")
+    command = f"backup-domu run tiny1 {words}"
+    return run_killed(host, kill, command) if kill else host.run(command)
 
 
 def report(host: Host) -> list[dict[str, Any]]:

@@ -64,6 +64,14 @@ def guest(host: Host, command: str, address: str = WEB1) -> str:
     return str(host.check_output(f"{_SSH} root@{address} {shlex.quote(command)}"))
 
 
+def run_killed(host: Host, point: str, command: str) -> CommandResult:
+    """Run a command on a host that kills itself at a named point; its exit status is 137 then, as in a shell.
+
+    Without the shell that stays, sshd would tell of a signal, and ssh ends with 255 as if the connection had broken.
+    """
+    return host.run(f"XEN_LEGI_KILL_AT={point} {command}; exit $?")
+
+
 def state(host: Host) -> str:
     """Return what must be the same after a command that changed nothing: volumes, their tags, files, mounts, domains."""
     return str(host.check_output(

@@ -9,7 +9,7 @@ import pytest
 from testinfra.host import Host
 
 from backups import LAST, backup, in_disk, leftovers, make_tiny, manifest, problem, remove_tiny, report, volumes
-from domus import WEB1, guest, make_web1, wait_for_ssh
+from domus import WEB1, guest, make_web1, run_killed, wait_for_ssh
 
 COPIES = {"vg1": ("dom0a", "/dev/vg1/tiny1-disk.copy"), "dom0b": ("dom0b", "/dev/vg0/tiny1-disk.copy")}
 SSH = "ssh -F /etc/xen-legi/peers/dom0b.conf dom0b"
@@ -321,7 +321,7 @@ def test_a_running_domu_is_copied_without_a_break(dom0a: Host, web1: Host) -> No
 
 def test_the_copies_of_a_running_domu_equal_their_ghost(dom0a: Host, web1: Host) -> None:
     guest(web1, "date > /root/written; sync")
-    killed = dom0a.run("XEN_LEGI_KILL_AT=backup:committed backup-domu web1 --to dom0b")
+    killed = run_killed(dom0a, "backup:committed", "backup-domu web1 --to dom0b")
     assert killed.rc == 137, killed.stderr
     ghost = next(line for line in dom0a.check_output("lvs --noheadings -o lv_path").split() if "/web1-disk.ghost-" in line)
     assert manifest(dom0a, ghost) == manifest(web1, "/dev/vg0/web1-disk.copy")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from domus import WEB1, banner, guest, known, make_keys, make_web1, refused, state, wait_for_ssh
+from domus import WEB1, banner, guest, known, make_keys, make_web1, refused, run_killed, state, wait_for_ssh
 
 SMALL = "--vlan 72 --ip 192.168.72.99/24 --dist tiny --kernel 0-tiny --size 64M --swap 16M --memory 32M --no-start"
 
@@ -181,6 +181,8 @@ def test_wrong_use_gets_one_line_and_changes_nothing(crowded: Host, case: str) -
     words, message = WRONG[case]
     if words.startswith("create") and "--vlan" not in words and case != "no place":
         words = words.replace("create", "create --vlan 72 --ip 192.168.72.97/24", 1)
+    if words.startswith("create") and "--size" not in words:
+        words = words.replace("create", "create --size 1G", 1)  # web1 has taken room
     before = state(crowded)
     result = crowded.run(f"xen-legi {words} </dev/null")
     refused(result)
@@ -248,7 +250,7 @@ UNDONE = (
 def test_a_killed_creation_leaves_nothing_after_the_next_run(tiny: Host, point: str) -> None:
     before = state(tiny)
     role = "--role admin-ssh --role-args /root/lab.pub"
-    killed = tiny.run(f"XEN_LEGI_KILL_AT=create:{point} xen-legi create gone {SMALL} {role}")
+    killed = run_killed(tiny, f"create:{point}", f"xen-legi create gone {SMALL} {role}")
     assert killed.rc == 137, killed.stderr
     tiny.check_output("xen-legi list")
     assert state(tiny) == before
@@ -256,7 +258,7 @@ def test_a_killed_creation_leaves_nothing_after_the_next_run(tiny: Host, point: 
 
 
 def test_a_creation_killed_after_its_file_is_there_is_whole(tiny: Host) -> None:
-    killed = tiny.run(f"XEN_LEGI_KILL_AT=create:after-commit xen-legi create whole {SMALL}")
+    killed = run_killed(tiny, "create:after-commit", f"xen-legi create whole {SMALL}")
     assert killed.rc == 137, killed.stderr
     tiny.check_output("xen-legi list")
     assert "creating" not in tiny.check_output("lvs -o lv_tags vg0")
@@ -268,7 +270,7 @@ def test_a_creation_killed_after_its_file_is_there_is_whole(tiny: Host) -> None:
 def test_a_killed_deletion_is_undone_or_ended(tiny: Host, point: str, stays: bool) -> None:
     before = state(tiny)
     tiny.check_output(f"xen-legi create half {SMALL} && ln -s ../half.cfg /etc/xen/auto/half.cfg")
-    assert tiny.run(f"XEN_LEGI_KILL_AT=delete:{point} xen-legi delete half --yes").rc == 137
+    assert run_killed(tiny, f"delete:{point}", f"xen-legi delete half --yes").rc == 137
     entry = known(tiny, "half")
     if stays:
         assert entry and entry["autostart"] and "deleting" not in tiny.check_output("lvs -o lv_tags vg0")
@@ -278,7 +280,7 @@ def test_a_killed_deletion_is_undone_or_ended(tiny: Host, point: str, stays: boo
 
 def test_what_a_kill_left_stays_while_a_file_that_was_set_aside_may_name_it(tiny: Host) -> None:
     before = state(tiny)
-    assert tiny.run(f"XEN_LEGI_KILL_AT=create:after-mkfs xen-legi create doubt {SMALL}").rc == 137
+    assert run_killed(tiny, "create:after-mkfs", f"xen-legi create doubt {SMALL}").rc == 137
     tiny.check_output("touch /etc/xen/doubt.cfg.off")
     said = tiny.run("xen-legi list").stderr
     assert "vg0/doubt-disk, which stays: /etc/xen/doubt.cfg.off may name it" in said
@@ -296,7 +298,7 @@ def test_a_template_whose_making_anew_was_killed_between_its_renames_is_put_back
 
 def test_a_killed_making_of_a_template_leaves_nothing_after_the_next_run(tiny: Host) -> None:
     before = state(tiny)
-    assert tiny.run("XEN_LEGI_KILL_AT=template:begun xen-legi template make other --dist trixie").rc == 137
+    assert run_killed(tiny, "template:begun", "xen-legi template make other --dist trixie").rc == 137
     tiny.check_output("xen-legi template list")
     assert state(tiny) == before
 
