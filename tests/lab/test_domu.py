@@ -270,7 +270,7 @@ def test_a_creation_killed_after_its_file_is_there_is_whole(tiny: Host) -> None:
 def test_a_killed_deletion_is_undone_or_ended(tiny: Host, point: str, stays: bool) -> None:
     before = state(tiny)
     tiny.check_output(f"xen-legi create half {SMALL} && ln -s ../half.cfg /etc/xen/auto/half.cfg")
-    assert run_killed(tiny, f"delete:{point}", f"xen-legi delete half --yes").rc == 137
+    assert run_killed(tiny, f"delete:{point}", "xen-legi delete half --yes").rc == 137
     entry = known(tiny, "half")
     if stays:
         assert entry and entry["autostart"] and "deleting" not in tiny.check_output("lvs -o lv_tags vg0")
