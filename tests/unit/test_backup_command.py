@@ -60,7 +60,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         (lvm, "volumes", list),
         (ghost, "reap", list),
         (namespace, "enter", lambda: None),
-        (plan, "examine", lambda domu, volumes, method: plan.Domu(domu)),
+        (plan, "examine", lambda domu, *what: plan.Domu(domu)),
         (job, "back_up", lambda domu, asked, options: [report.failed(domu.name, to.where.name, "tried") for to in asked]),
         (nightly, "_old_rsync", lambda where, version: None),
     ):

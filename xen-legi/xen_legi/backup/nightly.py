@@ -11,6 +11,7 @@ from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options, Receiver
 from xen_legi.backup.report import Row
 from xen_legi.backup.unreadable import Unreadable
+from xen_legi.domu import disks
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import Problem, die
 from xen_legi.steps import named_point, say, step, warn
@@ -85,7 +86,8 @@ def _one(config: DomuConfig, asked: Sequence[Receiver], options: Options) -> lis
     began = time.monotonic()
     try:
         with step(f"domU {config.name}"):
-            domu = plan.examine(config, lvm.volumes(), plan.method_of)  # a disk that hangs costs this domU its rows only
+            volumes = lvm.volumes()  # here, like the next line: a disk that hangs costs this domU its rows only
+            domu = plan.examine(config, volumes, plan.method_of, disks.devices([config], volumes))
             return job.back_up(domu, asked, options)
     except Problem as problem:
         reason, hint = problem.message, problem.hint

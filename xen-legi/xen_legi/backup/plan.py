@@ -7,8 +7,8 @@ from pathlib import Path
 from xen_legi.backup import identity
 from xen_legi.backup.generations import COPY
 from xen_legi.domu.config import DomuConfig
+from xen_legi.domu.disks import NO_DEVICES, Devices, locate
 from xen_legi.errors import Problem
-from xen_legi.storage import lvm
 from xen_legi.storage.lvm import Volume
 
 CANNOT = "cannot be copied yet (method blocks)"
@@ -48,11 +48,14 @@ def choose(known: Sequence[DomuConfig], names: Sequence[str], exclude: Iterable[
     return [by_name[name] for name in dict.fromkeys(names)] or [one for one in known if one.name not in out]
 
 
-def examine(config: DomuConfig, volumes: Sequence[Volume], method_of: Callable[[Path], str]) -> Domu:
-    """Given a domU, the host's volumes, and what tells a device's method (or raises ValueError), return how it is copied."""
+def examine(
+    config: DomuConfig, volumes: Sequence[Volume], method_of: Callable[[Path], str], devices: Devices = NO_DEVICES
+) -> Domu:
+    """Given a domU, the host's volumes, what tells a device's method (or raises ValueError), and where paths lead, return
+    how it is copied."""
     parts = []
     for disk in config.disks:
-        volume = locate(disk.path, volumes)
+        volume = locate(disk.path, volumes, devices)
         if volume is None:
             return Domu(config, problem=f"its disk {disk.path} is no logical volume of this host and {CANNOT}")
         if not volume.active:
@@ -69,14 +72,6 @@ def examine(config: DomuConfig, volumes: Sequence[Volume], method_of: Callable[[
 def method_of(device: Path) -> str:
     """Return how the volume at a device is copied; raise ValueError if it cannot be."""
     return identity.method(identity.blkid(device))
-
-
-def locate(path: str, volumes: Iterable[Volume]) -> Volume | None:
-    """Return the volume that a disk's path names, as /dev/GROUP/NAME or as /dev/mapper/GROUP-NAME."""
-    for one in volumes:
-        if path in (str(one.path), f"/dev/mapper/{lvm.device_mapper_name(one.group, one.name)}"):
-            return one
-    return None
 
 
 def _named(parts: Sequence[Part]) -> tuple[Part, ...]:

@@ -14,6 +14,7 @@ from xen_legi.backup.unreadable import Unreadable
 from xen_legi.cli import common, guarded
 from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
+from xen_legi.domu import disks
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_PARTLY, EXIT_STATUS_HELP, Problem, die, need_root
 from xen_legi.peers import book
@@ -127,7 +128,8 @@ def _plan(options: argparse.Namespace) -> int:
     settings = config.load()
     volumes = lvm.volumes()
     configs, unread = _domus(options, settings)
-    domus = [plan.examine(one, volumes, plan.method_of) for one in configs]
+    devices = disks.devices(configs, volumes)
+    domus = [plan.examine(one, volumes, plan.method_of, devices) for one in configs]
     where = [one.name for one in _destinations(options.to or settings.destinations)]
     if options.json:
         print(report.as_json([*(_planned(one, where) for one in domus), *(_unread(one, where) for one in unread)]), end="")

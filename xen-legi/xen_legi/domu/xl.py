@@ -95,16 +95,6 @@ def destroy(name: str) -> None:
     _end("destroy", name)
 
 
-def pause(name: str) -> None:
-    """Stop a domU's processors; it keeps its memory."""
-    run(["xl", "pause", name], timeout=_TIMEOUT, outlives_us=True)
-
-
-def unpause(name: str) -> None:
-    """Let a paused domU go on."""
-    run(["xl", "unpause", name], timeout=_TIMEOUT, outlives_us=True)
-
-
 def _end(verb: str, name: str) -> None:
     """Tell xl to end a domU, by its number: a name of digits is a number for xl. One that has just ended is as good."""
     one = domain(name)
