@@ -24,7 +24,7 @@ on_hosts() {
 
 # The hash that names the state: what the conversion reads, but not the programs, which are reinstalled.
 stage_key() {
-    (cd "$TOP" && find debian/control debian/*.install debian/*.p* etc/default hooks lab/lib/stages.sh lab/files lab/box \
+    (cd "$TOP" && find debian/control debian/xen-legi-* etc/default hooks lab/lib/stages.sh lab/files lab/box \
         lab/hosts lab/Vagrantfile -type f ! -path 'hooks/ifupdown/*' ! -path 'hooks/libexec/*' -print0 |
         sort -z | xargs -0 sha256sum; echo "$LAB_SUITE") | sha256sum | cut -c1-12
 }

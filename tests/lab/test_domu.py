@@ -31,11 +31,11 @@ def tiny(dom0a: Host, dom0b: Host) -> Iterator[Host]:
         "cd /srv/xen && touch templates/tiny/usr/sbin/ifup templates/tiny/etc/ssh/sshd_config && "
         "echo 'root:!:1::::::' > templates/tiny/etc/shadow && touch lib/modules/0-tiny/modules.dep && "
         "echo x > boot/vmlinuz-0-tiny && echo x > boot/initrd.img-0-tiny && "
-        "lvcreate -qq -y -L 8M -n small-data vg0 && lvcreate -qq -y -L 8M --addtag xen-legi-other -n small-disk2 vg0"
+        "lvcreate -qq -y -L 8M -n big-data vg0 && lvcreate -qq -y -L 8M --addtag xen-legi-other -n big-disk2 vg0"
     )
     yield dom0a
     dom0a.check_output(
-        "lvremove -qq -y vg0/small-data vg0/small-disk2; "
+        "lvremove -qq -y vg0/big-data vg0/big-disk2; "
         "rm -rf /srv/xen/templates/tiny /srv/xen/lib/modules/0-tiny /srv/xen/boot/*-0-tiny"
     )
 
@@ -330,16 +330,16 @@ def test_a_role_that_fails_undoes_the_domu(tiny: Host) -> None:
 
 def test_deletion_takes_what_is_the_domus_and_nothing_else(tiny: Host) -> None:
     before = state(tiny)
-    tiny.check_output(f"xen-legi create small {SMALL} && ln -s ../small.cfg /etc/xen/auto/small.cfg")
-    said = tiny.check_output("xen-legi delete small --yes")
-    assert "/dev/vg0/small-disk" in said and "small-data" not in said
-    assert volumes(tiny, "small") == {"small-data", "small-disk2"}
+    tiny.check_output(f"xen-legi create big {SMALL} && ln -s ../big.cfg /etc/xen/auto/big.cfg")
+    said = tiny.check_output("xen-legi delete big --yes")
+    assert "/dev/vg0/big-disk" in said and "big-data" not in said
+    assert volumes(tiny, "big") == {"big-data", "big-disk2"}
     assert state(tiny) == before
 
 
 def test_a_domu_made_by_hand_is_listed_and_deleted_like_any(tiny: Host) -> None:
     before = state(tiny)
-    disks = "'phy:/dev/vg0/hand-root,xvda,w','phy:/dev/vg0/small-data,xvdb,r'"
+    disks = "'phy:/dev/vg0/hand-root,xvda,w','phy:/dev/vg0/big-data,xvdb,r'"
     text = f"name='hand'\\nmemory=64\\ndisk=[{disks}]\\nvif=['bridge=xenbr73']\\n"
     tiny.check_output(f"lvcreate -qq -y -L 8M -n hand-root vg0 && printf \"{text}\" > /etc/xen/hand.cfg")
     entry: dict[str, Any] = known(tiny, "hand") or {}
