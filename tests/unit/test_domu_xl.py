@@ -1,5 +1,7 @@
 """The table of `xl list`, as Xen 4.17 and 4.20 print it."""
 
+import pytest
+from xen_legi.domu import xl
 from xen_legi.domu.xl import Domain, parse_list
 
 TABLE = """\
@@ -20,3 +22,20 @@ def test_the_table_is_read_from_the_right() -> None:
         Domain(7, "(null)", "dying", 1, 1, 9.9),
         Domain(8, "two words", "running", 64, 4, 1.0),
     ]
+
+
+@pytest.mark.parametrize("states, answer", [
+    (["running"], True), ([None], False), (["dying", "dying", None], False), (["shutdown", None], False), (["paused"], True),
+])
+def test_a_domain_on_its_way_out_is_waited_for(
+    states: list[str | None], answer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter(states)
+
+    def seen(name: str) -> Domain | None:
+        state = next(left)
+        return Domain(3, name, state, 512, 1, 1.0) if state else None
+
+    monkeypatch.setattr(xl, "domain", seen)
+    monkeypatch.setattr(xl.time, "sleep", lambda seconds: None)
+    assert xl.stays("web1") is answer

@@ -84,7 +84,7 @@ def plan(copy: Copy) -> Plan:
 
 def check(copy: Copy, *, force_dead: bool) -> None:
     """Die if the domU may still be running somewhere: two of one domU is worse than none."""
-    if xl.is_running(copy.domu):
+    if xl.stays(copy.domu):
         die(f"{copy.domu} runs on this host already", hint="xl list; xen-legi list")
     for volume in copy.volumes:
         if volume.open:
@@ -123,7 +123,7 @@ def promoted(domu: str, group: str = "") -> Copy:
     known = [one for one in copies.all_copies().values() if one.domu == domu and one.promoted and group in ("", one.group)]
     if not known:
         die(f"no copy of {domu!r} was promoted on this host")
-    if xl.answers() and xl.is_running(domu):
+    if xl.answers() and xl.stays(domu):
         die(f"{domu} runs on this host", hint=f"xl shutdown -w {domu}")
     return known[0]
 

@@ -75,7 +75,7 @@ def status(source: str, group: str, local: bool) -> dict[str, Any]:
 def domu(name: str) -> dict[str, Any]:
     """Return whether a domU is known here, and whether it runs."""
     try:
-        running = xl.answers() and xl.is_running(name)
+        running = xl.answers() and xl.stays(name)
     except Problem:
         running = True  # xl does not answer: then nobody may take it for stopped
     return {"domu": name, "defined": domu_config.find(name) is not None, "running": running}

@@ -69,6 +69,14 @@ def is_running(name: str) -> bool:
     return domain(name) is not None
 
 
+def stays(name: str, wait: float = 30) -> bool:
+    """Tell the same, but wait for a domain that is on its way out: `xl shutdown -w` returns before it has gone."""
+    one = domain(name)
+    if one and one.state in ("shutdown", "dying"):
+        return not gone(name, wait)
+    return one is not None
+
+
 def start(file: Path) -> None:
     """Start the domU of this configuration file."""
     run(["xl", "create", "--quiet", file], timeout=300, outlives_us=True)
