@@ -307,7 +307,7 @@ def test_a_killed_making_of_a_template_leaves_nothing_after_the_next_run(tiny: H
 
 
 def test_a_role_settles_the_guest(tiny: Host) -> None:
-    tiny.check_output(f"xen-legi create role1 {SMALL} --role admin-ssh --role-args /root/lab.pub")
+    tiny.check_output(f"xen-legi create role1 {SMALL} --ssh-key /root/lab.pub --role admin-ssh --role-args /root/lab.pub")
     try:
         tiny.check_output("mkdir -p /run/look && mount -o ro /dev/vg0/role1-disk /run/look")
         try:

@@ -53,7 +53,8 @@ def ssh_keys(path: str) -> str:
         die(f"ssh key {file}: {getattr(error, 'strerror', '') or 'is no text'}", hint="give a public key: --ssh-key FILE")
     if "PRIVATE KEY" in text:
         die(f"{file} is a private key", hint=f"the guest gets the public one: {file}.pub")
-    return text if text.endswith("\n") or not text else f"{text}\n"
+    # what opens this host to its peers, and starts a program of this host, is nothing for a guest
+    return "".join(f"{line}\n" for line in text.splitlines() if "xen-legi-peer=" not in line)
 
 
 def password(options: argparse.Namespace) -> str:
