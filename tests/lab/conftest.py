@@ -5,13 +5,29 @@ has installed. Every test leaves the hosts as it found them, or says in its name
 """
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import testinfra
 from testinfra.host import Host
 
+from backups import backup, make_tiny, remove_tiny
+
 TOP = Path(__file__).resolve().parents[2]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make known the mark of the tests that `tests/run` leaves to the group `kills` in tests/long."""
+    config.addinivalue_line("markers", "long: runs in the long group `kills` (make test-long GROUP=kills)")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests into two lines of work that may go on at once: the light machine's, and those of the two dom0s."""
+    for item in items:
+        line = "store" if "store" in getattr(item, "fixturenames", ()) else "dom0s"
+        item.add_marker(pytest.mark.xdist_group(line))
 
 
 def lab(*words: str, check: bool = True, timeout: float = 600) -> "subprocess.CompletedProcess[str]":
@@ -51,3 +67,30 @@ def dom0(request: pytest.FixtureRequest) -> Host:
     """Each of the two dom0s in turn."""
     host: Host = request.getfixturevalue(request.param)
     return host
+
+
+def befriend(one: Host, other: Host, name: str, own_name: str) -> None:
+    """Make `other` a peer of `one`, unless it is already."""
+    if one.run(f"xen-legi peer check {name}").rc == 0:
+        return
+    one.check_output(f"xen-legi peer add {name} --yes")
+    key = one.check_output(f"cat /etc/xen-legi/peers/{name}.key.pub")
+    other.check_output(f"xen-legi peer accept {own_name} '{key}'")
+
+
+@pytest.fixture(scope="session")
+def peers(dom0a: Host, dom0b: Host) -> None:
+    """The two hosts may send each other copies."""
+    befriend(dom0a, dom0b, "dom0b", "dom0a")
+    befriend(dom0b, dom0a, "dom0a", "dom0b")
+
+
+@pytest.fixture(scope="module")
+def tiny1(dom0a: Host, dom0b: Host, peers: None) -> Iterator[Host]:
+    """dom0a with the domU tiny1, which has a good copy on vg1 and one on dom0b."""
+    remove_tiny(dom0a, dom0b)
+    make_tiny(dom0a)
+    result = backup(dom0a, "--to vg1 --to dom0b")
+    assert result.rc == 0, result.stdout + result.stderr
+    yield dom0a
+    remove_tiny(dom0a, dom0b)

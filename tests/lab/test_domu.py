@@ -1,6 +1,7 @@
 """domUs on real Xen: web1 made by one command and reached over the cables, lists, wrong use, kills, deletion."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -306,17 +307,32 @@ def test_a_killed_making_of_a_template_leaves_nothing_after_the_next_run(tiny: H
 # roles, deletion, what others made, kernels
 
 
+def read_disk(host: Host, volume: str, command: str) -> str:
+    """Run a command on a host with a volume mounted at /run/look, read-only and seen by nobody else."""
+    inside = f"mkdir -p /run/look && mount -o ro /dev/vg0/{volume} /run/look && {command}"
+    return str(host.check_output(f"unshare --mount sh -ec {shlex.quote(inside)}"))
+
+
 def test_a_role_settles_the_guest(tiny: Host) -> None:
     tiny.check_output(f"xen-legi create role1 {SMALL} --ssh-key /root/lab.pub --role admin-ssh --role-args /root/lab.pub")
     try:
-        tiny.check_output("mkdir -p /run/look && mount -o ro /dev/vg0/role1-disk /run/look")
-        try:
-            assert "PasswordAuthentication no" in tiny.check_output("cat /run/look/etc/ssh/sshd_config")
-            assert tiny.check_output("cat /run/look/root/.ssh/authorized_keys") == tiny.check_output("cat /root/lab.pub")
-        finally:
-            tiny.check_output("umount /run/look && rmdir /run/look")
+        assert "PasswordAuthentication no" in read_disk(tiny, "role1-disk", "cat /run/look/etc/ssh/sshd_config")
+        keys = read_disk(tiny, "role1-disk", "cat /run/look/root/.ssh/authorized_keys")
+        assert keys == tiny.check_output("cat /root/lab.pub")
     finally:
         tiny.check_output("xen-legi delete role1 --yes")
+
+
+def test_a_guest_gets_the_keys_of_the_administrators_and_not_those_of_peers(tiny: Host) -> None:
+    own = tiny.check_output("cat /root/.ssh/authorized_keys").splitlines()
+    peers = [line for line in own if "xen-legi-peer=" in line]
+    assert peers and len(peers) < len(own)
+    tiny.check_output(f"xen-legi create keys1 {SMALL}")
+    try:
+        keys = read_disk(tiny, "keys1-disk", "cat /run/look/root/.ssh/authorized_keys")
+        assert keys.splitlines() == [line for line in own if line not in peers]
+    finally:
+        tiny.check_output("xen-legi delete keys1 --yes")
 
 
 def test_a_role_that_fails_undoes_the_domu(tiny: Host) -> None:

@@ -1,0 +1,39 @@
+"""The demonstration as a person starts it: from plain Debian, and once more from the saved state. Its output is shown."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+SUMMARY = ("all together", "dom0b", "xenbr72", "web1", "web1-disk", "Log in:", "Stop it:")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lab() -> Iterator[None]:
+    """The lab is down before and after: the demonstration starts it, and leaves it running for the person."""
+    subprocess.run([TOP / "lab/lab", "down"], check=True)
+    yield
+    subprocess.run([TOP / "lab/lab", "down"], check=True)
+
+
+def demonstrate(*words: str) -> list[str]:
+    """Run the demonstration to its end, show what it says, and return its lines."""
+    said = []
+    argv = [str(TOP / "lab/demo"), *words]
+    with subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+        assert process.stdout
+        for line in process.stdout:
+            sys.stdout.write(line)
+            said.append(line.rstrip())
+    assert process.returncode == 0
+    return said
+
+
+@pytest.mark.parametrize("words", [["--fresh"], []], ids=["from-plain-debian", "from-the-saved-state"])
+def test_the_demonstration_ends_with_its_summary(words: list[str]) -> None:
+    said = demonstrate(*words)
+    summary = "\n".join(said[max(number for number, line in enumerate(said) if "== Summary" in line):])
+    assert [one for one in SUMMARY if one not in summary] == []
