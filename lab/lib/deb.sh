@@ -21,12 +21,21 @@ ours=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 'xen-legi*' 2>/dev/nu
 END
 }
 
+# What says on a machine which repository its packages were brought to; it goes away with that repository.
+INSTALLED=/srv/xen-legi-repo/.installed
+
+# has_these HOST: the machine has the packages of exactly this repository, as after a restored state it may.
+has_these() {
+    [[ -s $REPOSITORY/.sources && $(on "$1" "cat $INSTALLED 2>/dev/null" || true) == "$(cat "$REPOSITORY/.sources")" ]]
+}
+
 # deb_to HOST
 deb_to() {
     local log=$LAB_CACHE/$LAB_SUITE/$1.deb.log
+    ! has_these "$1" || return 0
     {
         tar -C "$REPOSITORY" -cf - . | inside ssh -F "$SSH_CONFIG" "$1" \
             'rm -rf /srv/xen-legi-repo && mkdir -p /srv/xen-legi-repo && tar -C /srv/xen-legi-repo --no-same-owner -xf -' 9>&- &&
-            on "$1" "$(install_script)"
+            on "$1" "$(install_script)" && on "$1" "cp /srv/xen-legi-repo/.sources $INSTALLED"
     } >"$log" 2>&1 || fail "installing on $1 failed: $(tail -n 1 "$log")" "all of it: $log"
 }
