@@ -83,6 +83,11 @@ def test_the_verb_may_stand_after_options_and_may_be_left_out(words: str, meant:
     assert backup_domu.verb_first(words.split()) == meant.split()
 
 
+def test_options_may_stand_between_the_names_of_domus() -> None:
+    options = backup_domu.parser().parse_args("run web1 --to vg1 web2 --checksum web3 --to=dom0b".split())
+    assert (options.names, options.to, options.checksum) == (["web1", "web2", "web3"], ["vg1", "dom0b"], True)
+
+
 @pytest.mark.parametrize("words", ["--bogus", "--to", "status --bogus", "--dry web1", "--check", "plan --js", "--deb status",
                                    "status web1"])
 def test_words_that_are_not_known_or_are_missing_are_wrong_use(words: str, world: World) -> None:
