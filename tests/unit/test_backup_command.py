@@ -164,6 +164,18 @@ def test_a_peer_that_cannot_be_reached_is_no_failure_of_anything_begun(
     assert cli.main(["peer", "check", "dom0b"]) == 0
 
 
+@pytest.mark.parametrize("words", ["check dom0b", "check dom0b --json"])
+@pytest.mark.parametrize(("host", "warnings"), [("dom0b", 0), ("rack7", 1)])
+def test_a_peer_that_has_another_name_than_its_host_is_told(
+    words: str, host: str, warnings: int, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = {**ANSWER, "version": "1", "free": 1, "size": 1, "host": host}
+    monkeypatch.setattr(world, "call", lambda *words, **more: answer)
+    assert cli.main(["peer", *words.split()]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == warnings and all("xen-legi peer add rack7" in line for line in said)
+
+
 BROKEN = "name = 'web2'\nmemory = 512\ndisk = [ 'phy:/dev/vg0/web2-disk,xvda2,w\n"
 
 
