@@ -76,6 +76,10 @@ def test_the_summary_says_how_to_log_in() -> None:
     assert "nobody can" in show.summary(plan(WISH, FACTS, SOURCE), "1 s")
 
 
+def test_the_summary_says_what_starts_the_domu_with_dom0() -> None:
+    assert "ln -s ../web1.cfg /etc/xen/auto/" in show.summary(plan(WISH, FACTS, SOURCE), "1 s")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
