@@ -67,6 +67,11 @@ def test_each_program_has_its_page_and_its_completion(
     assert {page, program.replace("/usr/sbin", "/usr/share/bash-completion/completions")} <= set(files)
 
 
+def test_the_recipe_by_hand_is_shipped_and_not_compressed(debs: dict[str, Path]) -> None:
+    shipped = contents(debs["xen-legi-backup"])
+    assert shipped["/usr/share/doc/xen-legi-backup/manual-recovery.md"] == "-rw-r--r--"
+
+
 def test_every_file_below_etc_is_a_conffile_and_comes_from_etc_or_hooks_of_the_tree(debs: dict[str, Path]) -> None:
     for deb in debs.values():
         shipped = {path for path in contents(deb) if path.startswith("/etc/")}
@@ -97,7 +102,7 @@ def test_the_other_suite_builds_the_same_packages_and_its_lintian_accepts_them(
 ) -> None:
     other = "bookworm" if "VERSION_CODENAME=trixie" in Path("/etc/os-release").read_text() else "trixie"
     tree = Tree("build", other, tmp_path)
-    sources = "LICENSE debian etc hooks tests/unit xen-legi"
+    sources = "LICENSE debian docs/manual-recovery.md etc hooks tests/unit xen-legi"
     said = tree.run(
         f"mkdir -p /build/xen-legi; cd /srv/xen-legi-repo; for one in {sources}; do [ ! -e $one ] || "
         "cp -a --parents $one /build/xen-legi; done\n"

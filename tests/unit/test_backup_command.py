@@ -83,6 +83,11 @@ def test_the_verb_may_stand_after_options_and_may_be_left_out(words: str, meant:
     assert backup_domu.verb_first(words.split()) == meant.split()
 
 
+def test_options_may_stand_between_the_names_of_domus() -> None:
+    options = backup_domu.parser().parse_args("run web1 --to vg1 web2 --checksum web3 --to=dom0b".split())
+    assert (options.names, options.to, options.checksum) == (["web1", "web2", "web3"], ["vg1", "dom0b"], True)
+
+
 @pytest.mark.parametrize("words", ["--bogus", "--to", "status --bogus", "--dry web1", "--check", "plan --js", "--deb status",
                                    "status web1"])
 def test_words_that_are_not_known_or_are_missing_are_wrong_use(words: str, world: World) -> None:
@@ -157,6 +162,18 @@ def test_a_peer_that_cannot_be_reached_is_no_failure_of_anything_begun(
     world.silent = set()
     monkeypatch.setattr(world, "call", lambda *words, **more: {**ANSWER, "version": "1", "free": 1, "size": 1})
     assert cli.main(["peer", "check", "dom0b"]) == 0
+
+
+@pytest.mark.parametrize("words", ["check dom0b", "check dom0b --json"])
+@pytest.mark.parametrize(("host", "warnings"), [("dom0b", 0), ("rack7", 1)])
+def test_a_peer_that_has_another_name_than_its_host_is_told(
+    words: str, host: str, warnings: int, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = {**ANSWER, "version": "1", "free": 1, "size": 1, "host": host}
+    monkeypatch.setattr(world, "call", lambda *words, **more: answer)
+    assert cli.main(["peer", *words.split()]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == warnings and all("xen-legi peer add rack7" in line for line in said)
 
 
 BROKEN = "name = 'web2'\nmemory = 512\ndisk = [ 'phy:/dev/vg0/web2-disk,xvda2,w\n"

@@ -8,6 +8,7 @@ from xen_legi.backup import commit, former, generations, promote, state
 from xen_legi.backup.former import Kept
 from xen_legi.backup.generations import Copy
 from xen_legi.backup.promote import Plan
+from xen_legi.cli import promote as cli
 from xen_legi.domu import config
 from xen_legi.errors import Problem
 from xen_legi.storage.lvm import Volume
@@ -108,6 +109,21 @@ def test_the_undo_of_a_promotion_killed_before_it_wrote_its_file_leaves_the_domu
     assert host.files == {"web1.cfg": OWN, "web1.cfg.before-promote": OWN}
     host.undo()
     assert host.files == {"web1.cfg": OWN}
+
+
+def test_a_promoted_domu_that_nothing_starts_with_dom0_is_told_with_the_remedy(host: Host) -> None:
+    file = host.promote()
+    assert "ln -s ../web1.cfg /etc/xen/auto/" in "".join(cli.at_boot(file, host.xen / "auto"))
+    (host.xen / "auto").mkdir()
+    (host.xen / "auto/web1.cfg").symlink_to("../web1.cfg")
+    assert cli.at_boot(file, host.xen / "auto") == []
+
+
+def test_the_way_back_keeps_the_lost_host_from_starting_its_old_domu(host: Host) -> None:
+    host.source = "dom0b"
+    said = "\n".join(promote.way_back(Plan(host.copy, {}, PROMOTED, host.xen / "web1.cfg")))
+    before, after = said.index("systemd.mask=xendomains.service"), said.index("backup-domu web1 --to dom0b")
+    assert "/etc/xen/auto" in said and before < said.index("mv /etc/xen/web1.cfg") < after
 
 
 def test_a_promotion_that_was_killed_can_be_ended_and_keeps_a_file_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,8 @@ def test_a_peer_that_cannot_be_reached_is_one_line_with_a_hint(said: str, words:
 
 def test_the_hint_knows_a_changed_host_key_and_a_refused_key() -> None:
     assert "host key" in destination.unreachable("dom0b", "x\nHost key verification failed.\n").hint
-    assert "peer accept" in destination.unreachable("dom0b", "root@10.0.0.2: Permission denied (publickey).\n").hint
+    refused = destination.unreachable("dom0b", "root@10.0.0.2: Permission denied (publickey).\n").hint
+    assert "peer accept" in refused and "PermitRootLogin prohibit-password" in refused and "\n" not in refused
 
 
 def test_an_answer_is_json_on_the_last_line_and_a_refusal_keeps_its_words() -> None:

@@ -61,9 +61,25 @@ def test_every_verb_knows_the_common_options(verb: str) -> None:
     assert {"--debug", "--quiet"} <= {option for action in one._actions for option in action.option_strings}
 
 
+@pytest.mark.parametrize(("words", "meant"), [
+    ("peer add dom0b --root-ssh", "add dom0b"), ("peer add --root-ssh dom0b", "add dom0b"),
+    ("peer --root-ssh add dom0b", "add dom0b"), ("peer add --address=10.0.0.2 dom0b", "add dom0b"),
+    ("peer --quiet add --address 10.0.0.2 dom0b", "add dom0b"), ("peer check --json dom0b", "check dom0b"),
+    ("peer accept dom0a --debug KEY", "accept dom0a KEY"), ("peer add -- dom0b", "add dom0b"),
+    ("template make --dist bookworm web", "make web"), ("template --dist bookworm make web", "make web"),
+    ("template delete --yes web", "delete web"), ("kernel add --debug 6.12.1", "add 6.12.1"), ("kernel --json", "list"),
+    ("config get --json srv", "get srv"), ("create --vlan 72 web1 --ip dhcp", "web1"),
+])
+def test_options_may_stand_between_the_words_of_a_verb(words: str, meant: str) -> None:
+    options = cli.parser([words.split()[0]]).parse_args(words.split())
+    said = (getattr(options, name, "") for name in ("what", "name", "key", "version"))
+    assert [word for word in said if word] == meant.split()
+
+
 @pytest.mark.parametrize("words", [
     "create web1 --fs btrfs", "create web1 --siz 2G", "create a b", "create web1 --size -1G", "stop web1 --wait nan",
     "stop web1 --wait=-1", "stop web1 --wait inf", "nonsense", "", "list --nonsense",
+    "template make web --dist", "template make --dist --yes web", "peer add dom0b key more",
 ])
 def test_wrong_options_are_wrong_use(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:

@@ -62,7 +62,7 @@ def test_the_file_says_what_was_planned_and_can_be_read_again() -> None:
     assert (one.kernel, one.ramdisk) == ("/srv/xen/boot/vmlinuz-6.12.1", "/srv/xen/boot/initrd.img-6.12.1")
     assert one.disks == (config.Disk("/dev/vg0/web1-swap", "xvda1", "w"), config.Disk("/dev/vg0/web1-disk", "xvda2", "w"))
     assert one.vifs == (config.Vif(made.nics[0].mac, "xenbr72", {"ip": "192.168.72.11"}),)
-    assert one.settings["cmdline"] == "root=/dev/xvda2 ro console=hvc0"
+    assert one.settings["cmdline"] == "root=/dev/xvda2 ro noresume console=hvc0"
 
 
 def test_the_dry_run_names_every_volume_interface_and_file() -> None:
@@ -74,6 +74,10 @@ def test_the_dry_run_names_every_volume_interface_and_file() -> None:
 def test_the_summary_says_how_to_log_in() -> None:
     assert "ssh root@192.168.72.11" in show.summary(plan(WISH, FACTS, SOURCE, ssh_keys="ssh-ed25519 AAAA x\n"), "1 s")
     assert "nobody can" in show.summary(plan(WISH, FACTS, SOURCE), "1 s")
+
+
+def test_the_summary_says_what_starts_the_domu_with_dom0() -> None:
+    assert "ln -s ../web1.cfg /etc/xen/auto/" in show.summary(plan(WISH, FACTS, SOURCE), "1 s")
 
 
 @pytest.mark.parametrize(

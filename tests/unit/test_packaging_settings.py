@@ -109,6 +109,67 @@ def test_another_default_than_xen_cfgs_is_the_administrators_and_stays(default: 
     assert grub(f"GRUB_DISTRIBUTOR=Debian; GRUB_DEFAULT='{default}'\n")["GRUB_DEFAULT"] == default
 
 
+@pytest.fixture
+def firmware(tmp_path: Path) -> Path:
+    """The firmware's variable, four bytes of attributes and the value: Secure Boot is on."""
+    variable = tmp_path / "SecureBoot"
+    variable.write_bytes(b"\x06\0\0\0\1")
+    return variable
+
+
+def first_part(firmware: Path, before: str = "") -> str:
+    """Return what our file that is read before xen.cfg tells it about the default entry."""
+    program = f"sh {TOP}/hooks/grub/secure-boot {firmware}"
+    ours = (TOP / "etc/default/grub.d/50-xen-legi.cfg").read_text().replace("/usr/share/xen-legi/grub.cfg", "/dev/null")
+    ours = ours.replace("/usr/libexec/xen-legi/secure-boot", program)
+    script = f"set -eu\n{before}{ours}\necho $XEN_OVERRIDE_GRUB_DEFAULT"
+    return subprocess.run(["sh", "-c", script], text=True, capture_output=True, check=True).stdout.strip()
+
+
+def test_xen_is_not_the_default_entry_where_secure_boot_would_refuse_it(firmware: Path) -> None:
+    assert first_part(firmware) == "0"
+    assert first_part(firmware, "XEN_OVERRIDE_GRUB_DEFAULT=1\n") == "1"  # the administrator's word
+
+
+@pytest.mark.parametrize("value", [b"\x06\0\0\0\0", b"", None])
+def test_xen_is_the_default_entry_where_secure_boot_is_off_or_unknown(firmware: Path, value: bytes | None) -> None:
+    firmware.unlink() if value is None else firmware.write_bytes(value)
+    assert first_part(firmware) == "1"
+
+
+XEN, TITLE = 'set default="xen-gnulinux-simple-x"', 'set default="Debian GNU/Linux, with Xen hypervisor"'
+MEMORY = " dom0_mem=1G,max:1G"
+
+
+def boot_xen(boot: Path, firmware: Path, menu: str) -> str:
+    """Return what the postinst says and does about GRUB's menu."""
+    (boot / "grub").mkdir(exist_ok=True)
+    (boot / "grub/grub.cfg").write_text(menu)
+    text = (TOP / "debian/xen-legi-dom0.postinst").read_text().partition('if [ "$1" = configure ]')[0]
+    for ours, instead in (
+        ("/usr/libexec/xen-legi/secure-boot", f"sh {TOP}/hooks/grub/secure-boot {firmware}"), ("/boot/", f"{boot}/"),
+        ("xen-legi config get dom0_memory", "echo 1G"), ("command -v update-grub", "true"), ("/proc/xen", "/nowhere"),
+        ("/run", "/nowhere"), ("    update-grub\n", "    echo update-grub\n"),
+    ):
+        text = text.replace(ours, instead)
+    ended = subprocess.run(["sh", "-c", f"{text}\nboot_xen; tell_reboot"], text=True, capture_output=True, check=True)
+    return ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(("menu", "secure", "updated"), [
+    (f"  {XEN}\n{MEMORY}", False, False), (XEN, False, True), (f"{TITLE}\n{MEMORY}", False, True), ("", False, True),
+    (f"{XEN}\n{MEMORY}", True, True), (f"{TITLE}\n", True, True), ('set default="0"\n', True, False),
+])
+def test_the_menu_is_made_anew_only_where_it_would_start_the_wrong_entry(
+    tmp_path: Path, firmware: Path, menu: str, secure: bool, updated: bool
+) -> None:
+    firmware.write_bytes(bytes([6, 0, 0, 0, secure]))
+    said = boot_xen(tmp_path, firmware, menu)
+    assert ("update-grub\n" in said.splitlines(keepends=True)) == updated
+    assert ("is a Xen dom0 from its next start on" in said) != secure
+    assert ("SECURE BOOT" in said and "update-grub && reboot" in said) == secure
+
+
 def test_a_program_that_only_reads_grubs_settings_is_not_disturbed() -> None:
     script = f"set -eu; GRUB_DEFAULT=0; . {TOP}/hooks/grub/grub.cfg; echo $GRUB_DEFAULT ${{GRUB_CMDLINE_XEN_DEFAULT:-}}"
     assert subprocess.run(["sh", "-c", script], text=True, capture_output=True, check=True).stdout.strip() == "0"

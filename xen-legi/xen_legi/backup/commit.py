@@ -109,7 +109,7 @@ def startable(wanted: CopyRequest, work: Work, copy: Copy) -> str:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(copy.time))
     head = (
         f"# {TAG}: a copy of {work.domu}, generation {wanted.generation}, of {when}, from {work.source}.\n"
-        f"# The original is lost? xen-legi promote {work.domu}. By hand: see manual-recovery.md.\n"
+        f"# The original is lost? xen-legi promote {work.domu}; by hand: /usr/share/doc/xen-legi-backup/manual-recovery.md\n"
     )
     return head + domu_config.replace_disks(wanted.config, paths)
 

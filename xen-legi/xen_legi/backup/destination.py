@@ -104,7 +104,8 @@ def unreachable(name: str, stderr: str) -> Problem:
     if "Host key verification failed" in stderr:
         hint = f"its host key is not the recorded one: find out why, then xen-legi peer add {name} again"
     elif "Permission denied" in stderr:
-        hint = f"it does not accept our key: there, run xen-legi peer accept {book.this_host()} '...' ({_public(name)})"
+        hint = (f"it does not accept our key: there, run xen-legi peer accept {book.this_host()} '...' ({_public(name)}),"
+                " and see that sshd has PermitRootLogin prohibit-password")
     else:
         hint = f"is it up, and is the network between? try: xen-legi peer check {name}"
     return Problem(f"{name} cannot be reached: {reason}", hint=hint, status=1)

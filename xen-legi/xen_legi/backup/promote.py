@@ -229,7 +229,9 @@ def way_back(one: Plan) -> Sequence[str]:
         was = f"the former configuration is {kept[-1].file}; " if kept else ""
         return [f"{was}xen-legi promote {domu} --undo makes this a copy again"]
     return [
-        f"when {source} is back, its own {domu} is old: there, do not start it, and mv /etc/xen/{domu}.cfg out of the way;",
+        f"when {source} comes back, its own {domu} is old and must not start. If a link in /etc/xen/auto there starts it:",
+        "before power-on unplug its trunk, or boot it with systemd.mask=xendomains.service on the kernel's command line;",
+        f"then, there: rm /etc/xen/auto/{domu}.cfg, mv /etc/xen/{domu}.cfg /root/;",
         f"then on {here}: backup-domu {domu} --to {source}, xl shutdown -w {domu}, backup-domu {domu} --to {source},",
         f"and on {source}: xen-legi promote {domu}. To throw away what happens here: xen-legi promote {domu} --undo.",
     ]

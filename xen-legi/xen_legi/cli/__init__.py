@@ -8,6 +8,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 
 from xen_legi import VERSION, run, steps
 from xen_legi.errors import EXIT_INTERRUPTED, EXIT_STATUS_HELP, Problem, die
@@ -91,11 +92,37 @@ def parser(verbs: Sequence[str] = tuple(VERBS)) -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"xen-legi {VERSION}")
     common(top)
-    below = top.add_subparsers(metavar="VERB", required=True, title="verbs (xen-legi VERB --help tells more)")
+    title = "verbs (xen-legi VERB --help tells more)"
+    below = top.add_subparsers(metavar="VERB", required=True, title=title, parser_class=VerbParser)
     for verb in verbs:
         module = importlib.import_module(f"xen_legi.cli.{VERBS[verb]}")
         add_verb(below, verb, module)
     return top
+
+
+class VerbParser(argparse.ArgumentParser):
+    """The parser of a verb, whose options may stand before, between and after its words."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the words of the verb; the program's own parser hands them over here."""
+        return super().parse_known_args(words_first(self, args), namespace)
+
+
+def words_first(one: argparse.ArgumentParser, given: Sequence[str]) -> list[str]:
+    """Return what was given with the options last: Python 3.11 takes a word that may be missing for missing before them.
+
+    An option takes its value along. Words with a "--" among them stay as they are: there the order has a meaning.
+    """
+    if "--" in given:
+        return list(given)
+    with_value = {name for action in one._actions if action.nargs is None for name in action.option_strings}
+    words: list[str] = []
+    options: list[str] = []
+    before = ""
+    for word in given:
+        (options if word.startswith("-") or before in with_value else words).append(word)
+        before = word
+    return [*words, *options]
 
 
 def common(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
@@ -105,7 +132,7 @@ def common(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
     parser.add_argument("--quiet", action="store_true", default=default, help="say nothing but problems and results")
 
 
-def add_verb(below: "argparse._SubParsersAction[argparse.ArgumentParser]", verb: str, module: ModuleType) -> None:
+def add_verb(below: "argparse._SubParsersAction[VerbParser]", verb: str, module: ModuleType) -> None:
     """Add one verb from its module."""
     text = (module.__doc__ or "").strip()
     one = below.add_parser(

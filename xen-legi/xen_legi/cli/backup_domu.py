@@ -11,7 +11,7 @@ from xen_legi.backup import destination, nightly, overview, plan, report, state,
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options
 from xen_legi.backup.unreadable import Unreadable
-from xen_legi.cli import common, guarded
+from xen_legi.cli import VerbParser, common, guarded
 from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import disks
@@ -62,7 +62,8 @@ def parser() -> argparse.ArgumentParser:
     )
     common(top)
     top.add_argument("--version", action="version", version=f"backup-domu {VERSION}")
-    below = top.add_subparsers(metavar="VERB", required=True, title="verbs (run is meant where none is named)")
+    title = "verbs (run is meant where none is named)"
+    below = top.add_subparsers(metavar="VERB", required=True, title=title, parser_class=VerbParser)
     one = _verb(below, "run", _run, "copy domUs now")
     _what(one)
     one.add_argument("--dry-run", action="store_true", help="say what would be done, as plan does")
@@ -78,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _verb(
-    below: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, job: object, text: str
+    below: "argparse._SubParsersAction[VerbParser]", name: str, job: object, text: str
 ) -> argparse.ArgumentParser:
     one = below.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=EXIT_STATUS_HELP,
                            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)

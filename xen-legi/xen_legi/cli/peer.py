@@ -1,8 +1,10 @@
 """The other dom0s: who may send copies to whom.
 
 Every ordered pair of hosts has a key of its own, and the key can only start the receiver of copies. `add` makes the key
-for sending to NAME and prints the one line to run there; `accept` is that line. `check` asks a peer what it would answer
+for sending to PEER and prints the one line to run there; `accept` is that line. `check` asks a peer what it would answer
 to a nightly run; `remove` forgets a peer both ways.
+
+PEER is what `hostname -s` prints on the other host: copies carry that name, and promote asks the peer of that name.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, Problem, die, need
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
 from xen_legi.run import run
+from xen_legi.steps import warn
 from xen_legi.units import format_size
 
 _SHOW_KEY = "cat /etc/ssh/ssh_host_ed25519_key.pub"
@@ -32,7 +35,8 @@ EXAMPLES = """\
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
     parser.add_argument("what", choices=("add", "accept", "list", "check", "remove"), help="what to do")
-    parser.add_argument("name", nargs="?", default="", metavar="PEER", help="the other host's name")
+    name_help = "the other host's name, as hostname -s prints it there"
+    parser.add_argument("name", nargs="?", default="", metavar="PEER", help=name_help)
     parser.add_argument("key", nargs="?", default="", metavar="KEY", help="with accept: the other host's public key")
     parser.add_argument("--address", default="", metavar="ADDRESS", help="with add: where it is (default: its name)")
     parser.add_argument("--root-ssh", action="store_true", help="with add: have it accept us, as root over ordinary ssh")
@@ -104,12 +108,19 @@ def _check(options: argparse.Namespace, *, status: int = EXIT_USAGE) -> int:
         facts = destination.remote(peer).call("status", timeout=60)
     except Problem as problem:
         raise Problem(problem.message, hint=problem.hint, status=status) from None
+    _compare_names(peer, facts.get("host", peer.name))
     if options.json:
         print(json.dumps(facts, indent=2))
         return EXIT_OK
     room = f"{format_size(facts['free'])} of {format_size(facts['size'])} free in {facts['group']}"
     print(f"{peer.name} answers: xen-legi {facts['version']}, rsync {facts['rsync']}, {room}")
     return EXIT_OK
+
+
+def _compare_names(peer: Peer, host: str) -> None:
+    """Warn of a peer that is known here by another name than its copies carry."""
+    if host != peer.name:
+        warn(f"{peer.name} is the host {host}, and promote would look for a peer {host}: xen-legi peer add {host}")
 
 
 def _remove(options: argparse.Namespace) -> int:

@@ -6,8 +6,10 @@ still be running on its own host.
 """
 
 import argparse
+from pathlib import Path
 
 from xen_legi.backup import copies, promote
+from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_OK, need_root
 from xen_legi.steps import lock
@@ -45,8 +47,15 @@ def main(options: argparse.Namespace) -> int:
         if options.dry_run:
             return EXIT_OK
         promote.promote(plan)
-    print(f"{copy.domu} runs here now.", *promote.way_back(plan), sep="\n")
+    print(f"{copy.domu} runs here now.", *at_boot(plan.file), *promote.way_back(plan), sep="\n")
     return EXIT_OK
+
+
+def at_boot(file: Path, directory: Path = domu_config.AUTOSTART) -> list[str]:
+    """Return what a person does so that the domU starts with this dom0, unless it does already."""
+    if domu_config.auto_links(file, directory):
+        return []
+    return [f"so that it starts with this dom0: ln -s ../{file.name} {domu_config.AUTOSTART}/"]
 
 
 def _undo(options: argparse.Namespace) -> int:

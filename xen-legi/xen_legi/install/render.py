@@ -9,10 +9,10 @@ _FILE = """\
 name    = "{name}"
 type    = "{type}"
 
-# kernel and initramfs are dom0's, kept for domUs; xen-legi kernel list
+# kernel and initramfs are dom0's, kept for domUs; xen-legi kernel list. noresume: it must not wait for dom0's swap
 kernel  = "{kernel}"
 ramdisk = "{ramdisk}"
-cmdline = "root=/dev/{root} ro console=hvc0"
+cmdline = "root=/dev/{root} ro noresume console=hvc0"
 
 memory  = {memory}
 {maxmem}vcpus   = {vcpus}

@@ -25,6 +25,7 @@ def summary(plan: Plan, took: str) -> str:
     lines += [f"  file      /etc/xen/{plan.name}.cfg ({plan.type}, {plan.memory} MiB, {_vcpus(plan)})"]
     lines += [f"  volume    {one.path} ({exact_size(one.size)}, {one.mount or one.filesystem})" for one in plan.parts]
     lines += [f"  network   {_nic(one)}" for one in plan.nics]
+    lines += [f"  at boot   ln -s ../{plan.name}.cfg /etc/xen/auto/ starts it with dom0; nothing does without"]
     address = next((str(one.address.ip) for one in plan.nics if one.address), "")
     if address and plan.ssh_keys:
         lines.append(f"  log in    ssh root@{address}")
