@@ -14,7 +14,9 @@ from conftest import TOP, lab
 
 
 def test_the_status_names_the_machines_and_says_that_they_run(dom0a: Host, dom0b: Host) -> None:
-    told = {one["name"]: one for one in json.loads(lab("status", "--json").stdout)["machines"]}
+    status = json.loads(lab("status", "--json").stdout)
+    told = {one["name"]: one for one in status["machines"]}
+    assert status["accel"] in ("kvm", "tcg")
     assert (told["dom0a"]["state"], told["dom0b"]["state"]) == ("running", "running")
     assert told["dom0a"]["address"] in dom0a.check_output("ip -4 -br address show dev eth0")
     assert "dom0a" in lab("status").stdout
