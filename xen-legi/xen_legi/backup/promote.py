@@ -3,17 +3,18 @@
 Everything here can be killed and run again: what is left to do is read from the volumes' tags and names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.backup import commit, copies, destination, former, generations, state
+from xen_legi.backup import commit, copies, destination, former, generations, state, trusted
 from xen_legi.backup.copies import Work
 from xen_legi.backup.generations import COPY, COPY_TAG, PROMOTED_TAG, Copy, Do
 from xen_legi.backup.report import age
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
+from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import Problem, die
 from xen_legi.peers import book
 from xen_legi.steps import named_point, say, step
@@ -76,6 +77,7 @@ def plan(copy: Copy) -> Plan:
         config = domu_config.parse(text, source)
     except ValueError as error:
         die(f"{source}: {error}", hint=f"xl create --dryrun {source} shows what xl thinks of it")
+    _check_disks(copy, config, _renamed(copy, names).values(), source)
     for path in (Path(one) for one in (config.kernel, config.ramdisk) if one):
         if not path.exists():
             die(f"{path} does not exist on this host", hint=f"put another kernel into {source}; xen-legi kernel list")
@@ -146,6 +148,14 @@ def _slots(copy: Copy) -> list[str]:
     """Return the slots of the best generation; of a promotion that was cut off, all."""
     best = copy.best
     return [name for name, slot in copy.slots.items() if best is None or slot.holds(best)]
+
+
+def _check_disks(copy: Copy, config: DomuConfig, devices: Iterable[str], source: Path) -> None:
+    """Die if another host's domU would start with a disk that is none of its copy's: it could be any device of this host.
+    A domU of this host's own may have what its administrator gave it."""
+    others = trusted.foreign(config, devices) if copy.source != state.host() else []
+    if others:
+        die(f"{source} names {', '.join(map(repr, others))}, which is no disk of this copy", hint="correct its disk lines")
 
 
 def _check_source(copy: Copy, force_dead: bool) -> None:

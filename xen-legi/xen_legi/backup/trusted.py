@@ -18,6 +18,8 @@ _FORBIDDEN = re.compile(
 )
 # the key script= or the prefix script: of a disk or a vif, not a volume that is named javascript-disk
 _SCRIPT = re.compile(r"(?<![\w/.+-])script\s*[=:]")
+# what is only handed to the guest's kernel, however it is read
+_COMMAND_LINE = ("cmdline", "root", "extra")
 _BOOT = (PurePath("/boot"), PurePath("/usr/lib/grub-xen"))
 
 
@@ -27,6 +29,7 @@ def refusals(config: DomuConfig, domu: str, sent: Iterable[str], boot: PurePath)
     found = [] if config.name == domu else [f"it is that of {config.name!r}, not of {domu!r}"]
     found += [f"it sets {key}" for key in sorted(config.settings) if _FORBIDDEN.fullmatch(key)]
     found += [f"it sets {key}" for key in sorted(_lists(config)) if _FORBIDDEN.fullmatch(key)]
+    found += [f"it writes {key} with a \\, which xl reads in its own way" for key in _escaped(config)]
     if config.settings.get("bootloader", "") not in _LOADERS:
         found.append(f"it names a boot loader {config.settings['bootloader']!r}")
     if any(_SCRIPT.search(atom.value) for key in ("disk", "vif") for atom in _atoms(config, key)):
@@ -37,6 +40,18 @@ def refusals(config: DomuConfig, domu: str, sent: Iterable[str], boot: PurePath)
         if path and (".." in path.split("/") or PurePath(path).parent not in (*_BOOT, boot)):
             found.append(f"it boots from {path}, which is not in {boot}")
     return found
+
+
+def foreign(config: DomuConfig, devices: Iterable[str]) -> list[str]:
+    """Given a copy's configuration as xl will read it and the copy's own devices, return the other disks that it names."""
+    ours = set(devices)
+    return [one.path for one in config.disks if one.path not in ours]
+
+
+def _escaped(config: DomuConfig) -> list[str]:
+    """Return the keys with an escape in a value: what we read there need not be what xl reads."""
+    mine = (one for one in xlcfg.assignments(config.text) if one.key not in _COMMAND_LINE)
+    return sorted({one.key for one in mine for atom in xlcfg.atoms(one.value) if "\\" in config.text[atom.start:atom.end]})
 
 
 def _lists(config: DomuConfig) -> set[str]:
