@@ -23,6 +23,7 @@ from xen_legi.storage.lvm import TAG
 
 REQUESTS = Path("/var/lib/xen-legi/copies")
 CONFIGS = Path("/etc/xen/copies")
+_STRANGER = "take it out of the domU's file, or keep the domU's copy on its own host, in another volume group"
 
 
 def config_file(domu: str, group: str) -> Path:
@@ -184,7 +185,7 @@ def _check_stranger(wanted: CopyRequest) -> None:
     paths = [one.path for one in wanted.volumes]
     if wrong := trusted.refusals(config, wanted.domu, paths, boot.directory()):
         reasons = "; ".join(wrong)
-        die(f"refused: the configuration of {wanted.domu}: {reasons}", hint="keep the copy of such a domU on its own host")
+        die(f"refused: the configuration of {wanted.domu}: {reasons}", hint=_STRANGER)
 
 
 def _bridge_warnings(wanted: CopyRequest) -> list[str]:
