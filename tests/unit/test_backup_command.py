@@ -235,3 +235,30 @@ def test_an_answer_that_is_not_understood_is_that_receivers_problem(world: World
     with pytest.raises(Problem, match="dom0b answered") as caught:
         nightly.need_one([asked])
     assert caught.value.status == 2
+
+
+@pytest.mark.parametrize("words", ["", "web1", "web1 --json"])
+def test_two_files_of_one_domu_are_one_failed_row_and_nothing_is_sent(words: str, world: World) -> None:
+    world.silent = set()
+    (world.domus / "db1.cfg").write_text(WEB1.replace("web1", "db1"))
+    (world.domus / "web1-old.cfg").write_text(WEB1.replace("512", "256"))
+    assert backup_domu.main(words.split()) == 3
+    (row,) = (row for row in world.rows if row["domu"] == "web1")
+    assert row["state"] == "failed" and "web1.cfg" in row["message"] and "web1-old.cfg" in row["message"]
+    assert [row["message"] for row in world.rows if row["domu"] != "web1"] == ([] if words else ["tried"])
+    world.exclude = ("web1",)
+    assert backup_domu.main([]) == 3
+    assert [row["domu"] for row in world.rows] == ["db1"]
+
+
+def test_a_plan_names_the_two_files_of_one_domu(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    (world.domus / "other.cfg").write_text(WEB1)
+    assert backup_domu.main(["plan"]) == 0
+    assert "web1 cannot be copied: " in (said := capsys.readouterr().out) and "other.cfg" in said
+
+
+def test_a_link_to_the_file_of_a_domu_is_no_second_file(world: World) -> None:
+    world.silent = set()
+    (world.domus / "a.cfg").symlink_to("web1.cfg")
+    assert backup_domu.main([]) == 3
+    assert [row["message"] for row in world.rows] == ["tried"]

@@ -10,7 +10,7 @@ from xen_legi import VERSION, config, run, steps
 from xen_legi.backup import destination, nightly, overview, plan, report, state, unreadable
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options
-from xen_legi.backup.unreadable import Unreadable
+from xen_legi.backup.unreadable import NotCopied
 from xen_legi.cli import common, guarded
 from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
@@ -150,7 +150,7 @@ def _planned(one: plan.Domu, where: list[str]) -> dict[str, object]:
     return {"domu": one.name, "volumes": parts, "destinations": where, "problem": one.problem}
 
 
-def _unread(one: Unreadable, where: list[str]) -> dict[str, object]:
+def _unread(one: NotCopied, where: list[str]) -> dict[str, object]:
     return {"domu": one.name, "volumes": [], "destinations": where, "problem": one.message}
 
 
@@ -163,14 +163,15 @@ def _status(options: argparse.Namespace) -> int:
         print(report.as_json(facts), end="")
     else:
         names = [one.name for one in domu_config.all_domus()] + [one.name for one in unreadable.all_unreadable()]
-        print(overview.text(places, [name for name in names if name not in settings.exclude]), end="")
+        print(overview.text(places, [name for name in dict.fromkeys(names) if name not in settings.exclude]), end="")
     return EXIT_PARTLY if any(one.problem for one in places) else EXIT_OK
 
 
-def _domus(options: argparse.Namespace, settings: Config) -> tuple[list[DomuConfig], list[Unreadable]]:
-    """Return the domUs that are meant, and of those that are meant the files that cannot be read."""
-    known = domu_config.all_domus()
-    unread = unreadable.choose(unreadable.all_unreadable(), [one.name for one in known], options.names, settings.exclude)
+def _domus(options: argparse.Namespace, settings: Config) -> tuple[list[DomuConfig], list[NotCopied]]:
+    """Return the domUs that are meant, and of those that are meant the files that cannot be read, or are two for one."""
+    known, twins = unreadable.apart(domu_config.all_domus())
+    found: list[NotCopied] = [*unreadable.all_unreadable(), *twins]
+    unread = unreadable.choose(found, [one.name for one in known], options.names, settings.exclude)
     names = [name for name in options.names if name not in {one.name for one in unread}]
     if options.names and not names:
         return [], unread
