@@ -121,13 +121,17 @@ def settled(copy: Copy) -> Copy:
 
 
 def promoted(domu: str, group: str = "") -> Copy:
-    """Return the promoted copy of a domU on this host. Die if there is none, or if it runs."""
+    """Return the promoted copy of a domU on this host. Die if there is none."""
     known = [one for one in copies.all_copies().values() if one.domu == domu and one.promoted and group in ("", one.group)]
     if not known:
         die(f"no copy of {domu!r} was promoted on this host")
+    return known[0]
+
+
+def check_off(domu: str) -> None:
+    """Die if a domU runs on this host, or is about to start anew."""
     if xl.answers() and xl.stays(domu):
         die(f"{domu} runs on this host", hint=f"xl shutdown -w {domu}")
-    return known[0]
 
 
 def undo(copy: Copy) -> None:
@@ -167,7 +171,7 @@ def _check_source(copy: Copy, force_dead: bool) -> None:
         die(f"{copy.source}, the host of {copy.domu}, is no peer of this one and cannot be asked whether it runs there",
             hint="if you know that it does not run, say --force-dead")
     try:
-        answer = destination.remote(peer).call("domu", copy.domu, timeout=60)
+        answer = destination.remote(peer).call("domu", copy.domu, timeout=120)  # see xl.stays
     except Problem as problem:
         if force_dead:
             say(f"• {problem.message}; taken for dead, as you say")
