@@ -111,7 +111,7 @@ def _transfer(
     total = Sent()
     for slot, tree in trees.items():
         _prove(made)
-        total += send.send(tree, where, wanted.domu, slot, wanted.run)
+        total += send.send(tree, where, wanted.domu, slot, wanted.run, checksum=options.checksum)
         named_point("backup:sent")
     _prove(made)
     for slot, tree in trees.items():

@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     _what(one)
     one.add_argument("--dry-run", action="store_true", help="say what would be done, as plan does")
     one.add_argument("--cron", action="store_true", help="say nothing but the report, and nothing at all without domUs")
-    one.add_argument("--checksum", action="store_true", help="compare the content of every file afterwards")
+    one.add_argument("--checksum", action="store_true", help="go by the content of every file, not by its size and time")
     one.add_argument(
         "--allow-deletes", action="store_true", help="the domU has rightly lost most of its files: let the copies follow"
     )
