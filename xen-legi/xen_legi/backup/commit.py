@@ -130,7 +130,7 @@ def check(copy: Copy, work: Work) -> None:
     if copy.source != work.source:
         die(f"the copy of {work.domu} on {state.host()} belongs to {copy.source}", hint="two domUs of one name? rename one")
     for volume in copy.volumes:
-        if volume.attributes.startswith("O"):
+        if volume.merging:
             die(f"{volume.path} is still being set back to its last good generation", hint="wait until lvs shows no O there")
         if volume.open and not _closes(volume):
             die(f"{volume.path} on {state.host()} is in use", hint="does the copy run there? see xl list, mount, lsof")

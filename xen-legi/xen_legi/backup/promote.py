@@ -69,9 +69,7 @@ def plan(copy: Copy) -> Plan:
     text = files.read(source)
     if not text:
         die(f"{source} does not exist", hint="write the domU's configuration there, with the copy's volumes as its disks")
-    taken = {one.name for one in lvm.volumes(copy.group)} - {one.name for one in copy.volumes}
-    busy = {one.slot for one in generations.restore(copy) if one.do is Do.MERGE}  # no new name while it is set back
-    names = {slot: f"{slot}{COPY}" if slot in taken | busy else slot for slot in _slots(copy)}
+    names = _final_names(copy)
     try:
         text = domu_config.replace_disks(text, _renamed(copy, names))
         config = domu_config.parse(text, source)
@@ -146,6 +144,16 @@ def undo(copy: Copy) -> None:
             said = tuple(f"{TAG}.{name}=" for name in ("state", "generation", "merging"))
             stale = [PROMOTED_TAG, *(tag for tag in volume.tags if tag.startswith(said))]
             lvm.change_tags(f"{copy.group}/{slot.name}{COPY}", add=[TAG, COPY_TAG, f"{TAG}.state=dirty"], remove=stale)
+
+
+def _final_names(copy: Copy) -> dict[str, str]:
+    """Return what the volumes of a copy are called as the domU's own: as the domU's, where that name is free. A volume
+    gets no new name while it is set back, be it by this promotion or by one that was cut off: lvm2 refuses it."""
+    taken = {one.name for one in lvm.volumes(copy.group)} - {one.name for one in copy.volumes}
+    busy = {one.slot for one in generations.restore(copy) if one.do is Do.MERGE}
+    merging = {slot.name: slot.copy.volume.name for slot in copy.slots.values() if slot.copy and slot.copy.volume.merging}
+    names = {slot: f"{slot}{COPY}" if slot in taken | busy else slot for slot in _slots(copy)}
+    return {slot: merging.get(slot, name) for slot, name in names.items()}
 
 
 def _slots(copy: Copy) -> list[str]:
