@@ -6,7 +6,7 @@ import pytest
 from test_backup_request import CONFIG, REQUEST, refusals
 from test_install_order import PLAN
 from xen_legi import files
-from xen_legi.backup import commit, copies, generations, promote, trusted
+from xen_legi.backup import commit, copies, generations, promote, request, trusted
 from xen_legi.backup.copies import Work
 from xen_legi.backup.generations import Copy
 from xen_legi.backup.request import CopyRequest, VolumeRequest
@@ -55,6 +55,19 @@ def test_a_disk_that_would_not_become_the_copys_is_refused_before_anything_is_do
 def test_an_escape_is_taken_where_only_the_guest_reads_it() -> None:
     assert refusals(CONFIG + r"""extra = 'dyndbg=\"file x.c +p\"'""" + "\n") == []
     assert "ramdisk" in refusals(CONFIG.replace("initrd", r"\x69nitrd"))[0]
+
+
+@pytest.mark.parametrize("line", [
+    "phy:vg0/web1-disk,xvda2,w", "vg0/web1-disk,raw,xvda2,w", "format=raw,vdev=xvda2,target=vg0/web1-disk",
+])
+def test_a_path_below_dev_goes_the_whole_way(line: str) -> None:
+    text = f"name = 'web1'\nmemory = 1\ndisk = ['{line}']\n"
+    (disk,) = config.parse(text, Path("web1.cfg")).disks
+    asked = request.from_json(request.to_json(wanted(text, disk.path)))
+    paths = [one.path for one in asked.volumes]
+    assert trusted.refusals(config.parse(asked.config, Path("web1.cfg")), "web1", paths, PurePath("/srv/xen/boot")) == []
+    start = commit.startable(asked, WORK, copy("dom0z"))
+    assert line.replace("vg0/web1-disk", "/dev/vg1/web1-disk.copy") in start
 
 
 @pytest.fixture
