@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xen_legi import cli, config
+from xen_legi import cli, config, files
 from xen_legi.backup import destination, ghost, job, namespace, nightly, plan, report, unreadable
 from xen_legi.backup.destination import Destination
 from xen_legi.cli import backup_domu
@@ -262,3 +262,30 @@ def test_a_link_to_the_file_of_a_domu_is_no_second_file(world: World) -> None:
     (world.domus / "a.cfg").symlink_to("web1.cfg")
     assert backup_domu.main([]) == 3
     assert [row["message"] for row in world.rows] == ["tried"]
+
+
+@pytest.mark.parametrize("words", ["", "--cron", "--json"])
+@pytest.mark.parametrize("state", [report.GOOD, report.FAILED])
+def test_a_report_that_cannot_be_kept_is_printed_all_the_same(
+    words: str, state: str, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def save(*what: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    world.silent = set()
+    monkeypatch.setattr(report, "save", save)
+    monkeypatch.setattr(job, "back_up", lambda domu, asked, options: [report.Row("web1", "dom0b", state)])
+    assert backup_domu.main(words.split()) == 3
+    out, said = capsys.readouterr()
+    assert "web1" in out and "dom0b" in out
+    assert [line for line in said.splitlines() if "No space left" in line and "last.json" in line]
+    assert "Traceback" not in said
+
+
+def test_a_domu_whose_counter_cannot_be_written_is_a_failed_row(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replace(*what: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "replace", replace)
+    with pytest.raises(Problem, match="cannot be written: "):
+        job._generation("web1", [])

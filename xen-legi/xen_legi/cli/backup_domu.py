@@ -10,6 +10,7 @@ from xen_legi import VERSION, config, run, steps
 from xen_legi.backup import destination, nightly, overview, plan, report, state, unreadable
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options
+from xen_legi.backup.report import Row
 from xen_legi.backup.unreadable import NotCopied
 from xen_legi.cli import common, guarded
 from xen_legi.config import Config
@@ -114,14 +115,24 @@ def _run(options: argparse.Namespace) -> int:
     what = Options(nightly.run_name(), settings.ghost_size, options.checksum, options.allow_deletes)
     rows = nightly.run(configs, unread, asked, what)
     seconds = time.time() - began
-    report.save(rows, state.host(), began, seconds)
-    steps.named_point("backup:report-written")
+    kept = _keep(rows, began, seconds)
     if options.json:
         print(report.as_json([asdict(row) for row in rows]), end="")
     nightly.need_one(asked)
     if not options.json:
         print(report.text(rows, state.host(), seconds), end="")
-    return EXIT_OK if all(row.state == report.GOOD for row in rows) else EXIT_PARTLY
+    return EXIT_OK if kept and all(row.state == report.GOOD for row in rows) else EXIT_PARTLY
+
+
+def _keep(rows: list[Row], began: float, seconds: float) -> bool:
+    """Keep the report for programs; tell whether it could be kept. People get theirs all the same."""
+    try:
+        report.save(rows, state.host(), began, seconds)
+    except OSError as error:
+        steps.warn(f"the report could not be kept in {report.LAST}: {error.strerror or error}; is the disk full?")
+        return False
+    steps.named_point("backup:report-written")
+    return True
 
 
 def _plan(options: argparse.Namespace) -> int:
