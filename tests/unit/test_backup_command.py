@@ -11,7 +11,7 @@ from xen_legi.backup.destination import Destination
 from xen_legi.cli import backup_domu
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import Problem
-from xen_legi.peers import book
+from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
 from xen_legi.storage import lvm
 from xen_legi.storage.lvm import Group
@@ -289,3 +289,34 @@ def test_a_domu_whose_counter_cannot_be_written_is_a_failed_row(world: World, mo
     monkeypatch.setattr(files, "replace", replace)
     with pytest.raises(Problem, match="cannot be written: "):
         job._generation("web1", [])
+
+
+@pytest.fixture
+def traces(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files in which a peer leaves something: three of its own, and two among lines of others; no newline ends those."""
+    monkeypatch.setattr(book, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(book, "KNOWN_HOSTS", tmp_path / "known_hosts")
+    monkeypatch.setattr(trust, "AUTHORIZED_KEYS", tmp_path / "authorized_keys")
+    paths = [tmp_path / name for name in ("dom0z.conf", "dom0z.key", "dom0z.key.pub", "known_hosts", "authorized_keys")]
+    paths[3].write_text("dom0b ssh-ed25519 AAAA")
+    paths[4].write_text("ssh-ed25519 AAAA root@desk")
+    return paths
+
+
+def test_a_peer_that_nobody_knows_cannot_be_forgotten(traces: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["peer", "remove", "dom0z"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.splitlines() == [
+        "xen-legi: there is no peer 'dom0z'", "  hint: peers of this host: dom0b, dom0c"
+    ]
+    assert traces[4].read_text() == "ssh-ed25519 AAAA root@desk"
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_peer_that_was_forgotten_by_half_can_be_forgotten_whole(place: int, traces: list[Path]) -> None:
+    lines = {3: "\ndom0z ssh-ed25519 AAAA\n", 4: '\nrestrict,command="x" ssh-ed25519 AAAA xen-legi-peer=dom0z\n'}
+    before = {path.name: path.read_text() for path in traces if path.exists()}
+    traces[place].write_text(before.get(traces[place].name, "") + lines.get(place, "x"))
+    assert cli.main(["peer", "remove", "dom0z"]) == 0
+    assert {path.name: path.read_text().rstrip() for path in traces if path.exists()} == before
+    assert cli.main(["peer", "remove", "dom0z"]) == 2
