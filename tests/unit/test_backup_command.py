@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xen_legi import cli, config
+from xen_legi import cli, config, files
 from xen_legi.backup import destination, ghost, job, namespace, nightly, plan, report, unreadable
 from xen_legi.backup.destination import Destination
 from xen_legi.cli import backup_domu
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import Problem
-from xen_legi.peers import book
+from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
 from xen_legi.storage import lvm
 from xen_legi.storage.lvm import Group
@@ -252,3 +252,88 @@ def test_an_answer_that_is_not_understood_is_that_receivers_problem(world: World
     with pytest.raises(Problem, match="dom0b answered") as caught:
         nightly.need_one([asked])
     assert caught.value.status == 2
+
+
+@pytest.mark.parametrize("words", ["", "web1", "web1 --json"])
+def test_two_files_of_one_domu_are_one_failed_row_and_nothing_is_sent(words: str, world: World) -> None:
+    world.silent = set()
+    (world.domus / "db1.cfg").write_text(WEB1.replace("web1", "db1"))
+    (world.domus / "web1-old.cfg").write_text(WEB1.replace("512", "256"))
+    assert backup_domu.main(words.split()) == 3
+    (row,) = (row for row in world.rows if row["domu"] == "web1")
+    assert row["state"] == "failed" and "web1.cfg" in row["message"] and "web1-old.cfg" in row["message"]
+    assert [row["message"] for row in world.rows if row["domu"] != "web1"] == ([] if words else ["tried"])
+    world.exclude = ("web1",)
+    assert backup_domu.main([]) == 3
+    assert [row["domu"] for row in world.rows] == ["db1"]
+
+
+def test_a_plan_names_the_two_files_of_one_domu(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    (world.domus / "other.cfg").write_text(WEB1)
+    assert backup_domu.main(["plan"]) == 0
+    assert "web1 cannot be copied: " in (said := capsys.readouterr().out) and "other.cfg" in said
+
+
+def test_a_link_to_the_file_of_a_domu_is_no_second_file(world: World) -> None:
+    world.silent = set()
+    (world.domus / "a.cfg").symlink_to("web1.cfg")
+    assert backup_domu.main([]) == 3
+    assert [row["message"] for row in world.rows] == ["tried"]
+
+
+@pytest.mark.parametrize("words", ["", "--cron", "--json"])
+@pytest.mark.parametrize("state", [report.GOOD, report.FAILED])
+def test_a_report_that_cannot_be_kept_is_printed_all_the_same(
+    words: str, state: str, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def save(*what: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    world.silent = set()
+    monkeypatch.setattr(report, "save", save)
+    monkeypatch.setattr(job, "back_up", lambda domu, asked, options: [report.Row("web1", "dom0b", state)])
+    assert backup_domu.main(words.split()) == 3
+    out, said = capsys.readouterr()
+    assert "web1" in out and "dom0b" in out
+    assert [line for line in said.splitlines() if "No space left" in line and "last.json" in line]
+    assert "Traceback" not in said
+
+
+def test_a_domu_whose_counter_cannot_be_written_is_a_failed_row(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replace(*what: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "replace", replace)
+    with pytest.raises(Problem, match="cannot be written: "):
+        job._generation("web1", [])
+
+
+@pytest.fixture
+def traces(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files in which a peer leaves something: three of its own, and two among lines of others; no newline ends those."""
+    monkeypatch.setattr(book, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(book, "KNOWN_HOSTS", tmp_path / "known_hosts")
+    monkeypatch.setattr(trust, "AUTHORIZED_KEYS", tmp_path / "authorized_keys")
+    paths = [tmp_path / name for name in ("dom0z.conf", "dom0z.key", "dom0z.key.pub", "known_hosts", "authorized_keys")]
+    paths[3].write_text("dom0b ssh-ed25519 AAAA")
+    paths[4].write_text("ssh-ed25519 AAAA root@desk")
+    return paths
+
+
+def test_a_peer_that_nobody_knows_cannot_be_forgotten(traces: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["peer", "remove", "dom0z"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.splitlines() == [
+        "xen-legi: there is no peer 'dom0z'", "  hint: peers of this host: dom0b, dom0c"
+    ]
+    assert traces[4].read_text() == "ssh-ed25519 AAAA root@desk"
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_peer_that_was_forgotten_by_half_can_be_forgotten_whole(place: int, traces: list[Path]) -> None:
+    lines = {3: "\ndom0z ssh-ed25519 AAAA\n", 4: '\nrestrict,command="x" ssh-ed25519 AAAA xen-legi-peer=dom0z\n'}
+    before = {path.name: path.read_text() for path in traces if path.exists()}
+    traces[place].write_text(before.get(traces[place].name, "") + lines.get(place, "x"))
+    assert cli.main(["peer", "remove", "dom0z"]) == 0
+    assert {path.name: path.read_text().rstrip() for path in traces if path.exists()} == before
+    assert cli.main(["peer", "remove", "dom0z"]) == 2

@@ -58,6 +58,25 @@ def test_a_child_that_is_deaf_to_the_first_word_is_killed(monkeypatch: pytest.Mo
         run.run(["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], timeout=0.5)
 
 
+def test_a_command_that_must_not_be_cut_off_is_left_running_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    child = Undying()
+    run._leave(child, "blkid")  # type: ignore[arg-type]
+    assert child.told == []
+    assert "blkid, process 4711" in (said := capsys.readouterr().err) and len(said.splitlines()) == 1
+
+
+def test_a_command_that_must_not_be_cut_off_gets_no_signal_when_it_is_late(tmp_path: Path) -> None:
+    with pytest.raises(CommandFailed, match="not ended in time\n *no answer within 0.1 seconds"):
+        run.run(["sh", "-c", "sleep 0.3; touch done"], timeout=0.1, cwd=tmp_path, outlives_us=True)
+    assert (tmp_path / "done").exists()
+
+
+def test_a_command_that_must_not_be_cut_off_gets_no_signal_when_we_are_ended(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), run.spawn(["sh", "-c", "sleep 0.3; touch done"], cwd=tmp_path, outlives_us=True):
+        raise KeyboardInterrupt
+    assert (tmp_path / "done").exists()
+
+
 def test_a_disk_that_hangs_costs_only_its_own_domu(monkeypatch: pytest.MonkeyPatch) -> None:
     def examine(one: config.DomuConfig, *how: object) -> plan.Domu:
         if one.name == "web1":

@@ -37,6 +37,9 @@ def test_a_transfer_is_what_our_own_client_says() -> None:
     assert transfer(f"sync web1 web1-disk r1 {SYNC}") == Transfer("iLsfxCIvu", whole=False, checksum=False)
     assert transfer(f"sync web1 web1-disk r1 {WHOLE}") == Transfer("iLsfxCIvu", whole=True, checksum=False)
     assert transfer(f"verify web1 web1-disk r1 {VERIFY}") == Transfer("iLsfxCIvu", whole=False, checksum=False)
+    summed = SYNC.replace("rxS", "rcxS")
+    assert transfer(f"sync web1 web1-disk r1 {summed}") == Transfer("iLsfxCIvu", whole=False, checksum=True)
+    assert "c" in words.server("sync", Transfer("iLsfxCIvu", whole=True, checksum=True), "/mnt/x", 9)[2].split("e.")[0]
     checked = VERIFY.replace("rxS", "rcxS")
     assert transfer(f"verify web1 web1-disk r1 {checked}") == Transfer("iLsfxCIvu", whole=False, checksum=True)
 

@@ -11,6 +11,7 @@ from xen_legi.backup.promote import Plan
 from xen_legi.cli import promote as cli
 from xen_legi.domu import config
 from xen_legi.errors import Problem
+from xen_legi.storage import lvm
 from xen_legi.storage.lvm import Volume
 
 OWN = "name = 'web1'\nmemory = 512\ndisk = ['phy:/dev/vg0/web1-disk,xvda2,w', 'phy:/dev/vg0/web1-swap,xvda1,w']\n"
@@ -236,3 +237,20 @@ def test_the_names_of_kept_files_tell_where_they_stood_and_which_is_the_latest()
     first, tenth = (Kept(Path(f"/etc/xen/www.cfg.before-promote{end}"), "web1") for end in ("", ".10"))
     assert (first.place, first.number) == (tenth.place, 1) == (Path("/etc/xen/www.cfg"), 1) and tenth.number == 10
     assert Kept(Path("/etc/xen/www.cfg.before-promote~"), "web1").number == 0
+
+
+def test_a_promotion_that_is_done_again_renames_no_volume_that_is_still_being_set_back(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"xen-legi.promoted", "xen-legi.domu=web1", "xen-legi.from=dom0z"}
+    disk = Volume("vg1", "web1-disk.copy", 1, "Owi-a-----", frozenset({
+        *said, "xen-legi.volume=web1-disk", "xen-legi.state=merging", "xen-legi.merging=3/2",
+    }), "", "", "u1", True, False, False, None)
+    swap = Volume("vg1", "web1-swap", 1, "-wi-a-----", frozenset({
+        *said, "xen-legi.volume=web1-swap", "xen-legi.generation=3/2",
+    }), "", "", "u2", True, False, False, None)
+    monkeypatch.setattr(lvm, "volumes", lambda select="": [disk, swap])
+    monkeypatch.setattr(config, "find", lambda name: None)
+    plan = promote.plan(generations.copies([disk, swap])["vg1", "web1"])
+    assert plan.names == {"web1-disk": "web1-disk.copy", "web1-swap": "web1-swap"}
+    assert "/dev/vg1/web1-disk.copy," in plan.text and "/dev/vg1/web1-swap," in plan.text

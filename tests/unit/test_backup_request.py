@@ -52,7 +52,9 @@ def test_a_request_survives_the_way() -> None:
     ("format", 2), ("domu", "../etc"), ("domu", "-x"), ("run", "a b"),
     ("generation", 0), ("generation", True), ("generation", "3"),
     ("config", ""), ("config", "x" * 70000), ("volumes", []), ("volumes.0.name", "a/b"), ("volumes.0.size", -512),
-    ("volumes.0.size", 1000), ("volumes.0.size", 1 << 61), ("volumes.0.path", "../x"), ("volumes.0.identity.type", "btrfs"),
+    ("volumes.0.size", 1000), ("volumes.0.size", 1 << 61),
+    ("volumes.0.path", "../x"), ("volumes.0.path", "x"), ("volumes.0.path", "-x/y"), ("volumes.0.path", "a=b/c"),
+    ("volumes.0.identity.type", "btrfs"),
     ("volumes.0.identity.uuid", "-rf"), ("volumes.0.identity.label", "a\nb"), ("volumes.0.identity.features", ["a,b"]),
     ("volumes.0.identity.blocks", 1 << 40), ("boot.0.path", "/srv/../etc/shadow"), ("boot.0.sha256", "x"), ("volumes", "x"),
 ])

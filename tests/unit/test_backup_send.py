@@ -1,6 +1,10 @@
 """What a person is told of a transfer that failed."""
 
-from xen_legi.backup import destination, send
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from xen_legi.backup import destination, namespace, send
 from xen_legi.errors import CommandFailed
 
 
@@ -10,3 +14,19 @@ def test_the_file_that_could_not_be_read_is_named_however_much_was_printed_after
     problem = send._problem(error, destination.local("vg1"), "web1-disk", printed)
     assert "etc/victim" in problem.message and "a number" not in problem.message
     assert problem.message.startswith("web1-disk to vg1: some files could not be read or written")
+
+
+@pytest.mark.parametrize("checksum", [True, False])
+def test_what_is_compared_by_content_is_sent_by_content(checksum: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[list[str]] = []
+
+    def rsync(argv: list[str], **more: object) -> Iterator[str]:
+        said.append(argv)
+        return iter(())
+
+    monkeypatch.setattr(namespace, "check", lambda place: None)
+    monkeypatch.setattr(send, "lines", rsync)
+    where = destination.local("vg1")
+    send.send(Path("/run/x"), where, "web1", "web1-disk", "r1", checksum=checksum)
+    send.verify(Path("/run/x"), where, "web1", "web1-disk", "r1", checksum=checksum)
+    assert [("--checksum" in argv, "--dry-run" in argv) for argv in said] == [(checksum, False), (checksum, True)]

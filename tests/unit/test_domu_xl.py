@@ -24,18 +24,33 @@ def test_the_table_is_read_from_the_right() -> None:
     ]
 
 
+def test_the_reason_of_an_end_is_read() -> None:
+    table = "".join(f"web1      3   512     1     {flags}      20.1\n" for flags in ("---sr-", "---scd", "---s--", "r-----"))
+    assert [(one.state, one.reason) for one in parse_list(table)] == [
+        ("shutdown", "reboot"), ("dying", "crash"), ("shutdown", ""), ("running", ""),
+    ]
+
+
+AWAY = [None] * 6  # at once, and each second after it for as long as a domU that reboots is away at most
+
+
 @pytest.mark.parametrize("states, answer", [
-    (["running"], True), ([None], False), (["dying", "dying", None], False), (["shutdown", None], False), (["paused"], True),
+    (["running"], True), (AWAY, False), (["dying", "dying", *AWAY], False), (["shutdown", *AWAY], False), (["paused"], True),
+    ([None, None, "running"], True), (["shutdown", None, None, "paused"], True), (["dying", None, None, "dying"], True),
+    (["dying reboot", *AWAY, *AWAY, "running"], True), (["shutdown crash", *[None] * 31], False), (["shutdown"] * 40, True),
 ])
-def test_a_domain_on_its_way_out_is_waited_for(
+def test_a_domain_is_off_for_good_when_it_has_gone_and_does_not_come_back(
     states: list[str | None], answer: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = iter(states)
+    clock = [0.0]
 
     def seen(name: str) -> Domain | None:
-        state = next(left)
-        return Domain(3, name, state, 512, 1, 1.0) if state else None
+        state, _, reason = (next(left) or "").partition(" ")
+        return Domain(3, name, state, 512, 1, 1.0, reason) if state else None
 
     monkeypatch.setattr(xl, "domain", seen)
-    monkeypatch.setattr(xl.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(xl.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    monkeypatch.setattr(xl.time, "monotonic", lambda: clock[0])
     assert xl.stays("web1") is answer
+    assert next(left, "all were seen") in ("all were seen", "shutdown")

@@ -11,6 +11,8 @@ EXIT_USAGE = 2  # wrong use or a missing prerequisite: nothing was changed
 EXIT_PARTLY = 3  # some of several independent jobs failed, the others are done
 EXIT_INTERRUPTED = 130
 
+LATE = -(1 << 16)  # in place of the exit status of a command that was not waited for any longer, and not killed either
+
 EXIT_STATUS_HELP = f"""\
 exit status:
   {EXIT_OK}    done
@@ -57,6 +59,8 @@ class CommandFailed(Problem):
 
 
 def _reason(status: int) -> str:
+    if status == LATE:
+        return "not ended in time"
     if status < 0:
         return f"killed by {signal.Signals(-status).name}"
     return f"exit status {status}"

@@ -2,7 +2,8 @@
 
 Every command is an argument vector, never a shell line. It gets an environment made from nothing, /dev/null as
 standard input and "/" as working directory, unless the caller says otherwise. Unless it says so as well, a child dies
-with us: a command that outlives its caller would hold mounts and volumes that the next run wants to clean up.
+with us: a command that outlives its caller would hold mounts and volumes that the next run wants to clean up. A command
+that must not be cut off (lvm2 half way leaves the guest's disk suspended) outlives us, and no signal of ours ever ends it.
 """
 
 import contextlib
@@ -19,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from xen_legi.errors import CommandFailed, die
+from xen_legi.errors import LATE, CommandFailed, die
 from xen_legi.steps import warn
 
 Argument = str | Path
 _PATIENCE = 5  # seconds for a child to end when it is told to
+_LONGER = 30  # seconds more for a child that is never told to end
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -64,7 +66,8 @@ def spawn(
     outlives_us: bool = False,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start a command and yield it; leaving the context ends it if it still runs. Standard output goes to ours' stderr."""
+    """Start a command and yield it; leaving the context by an exception ends it, unless it `outlives_us`: then it is waited
+    for, and at last left alone. Standard output goes to ours' stderr."""
     words = tuple(str(word) for word in argv)
     if debug:
         print("+", shlex.join(words), file=sys.stderr, flush=True)
@@ -86,7 +89,10 @@ def spawn(
     try:
         yield process
     except BaseException:
-        _end(process)
+        if outlives_us:
+            _leave(process, words[0])
+        else:
+            _end(process)
         raise
     process.wait()
 
@@ -112,7 +118,8 @@ def run(
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
-            raise CommandFailed(_words(argv), -signal.SIGTERM, f"no answer within {timeout:g} seconds") from None
+            how = LATE if outlives_us else -signal.SIGTERM
+            raise CommandFailed(_words(argv), how, f"no answer within {timeout:g} seconds") from None
     result = Result(_words(argv), process.returncode, stdout or "", stderr or "")
     if result.status not in ok:
         raise CommandFailed(result.argv, result.status, result.stderr)
@@ -171,3 +178,11 @@ def _end(process: "subprocess.Popen[str]") -> None:
             process.wait(_PATIENCE)
             return
     warn(f"process {process.pid} cannot be ended and is left behind; ps shows what it is")
+
+
+def _leave(process: "subprocess.Popen[str]", name: str) -> None:
+    """Wait some more for a child that must not be cut off; one that does not end then is left running."""
+    try:
+        process.wait(_LONGER)
+    except subprocess.TimeoutExpired:
+        warn(f"{name}, process {process.pid}, has not ended and is left running; ps shows it")

@@ -23,6 +23,7 @@ from xen_legi.storage.lvm import TAG
 
 REQUESTS = Path("/var/lib/xen-legi/copies")
 CONFIGS = Path("/etc/xen/copies")
+_STRANGER = "take it out of the domU's file, or keep the domU's copy on its own host, in another volume group"
 
 
 def config_file(domu: str, group: str) -> Path:
@@ -38,6 +39,7 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
     _check_names(copy, volumes, wanted)
     if not local:
         _check_stranger(wanted)
+    _check_disks(wanted, work)
     copy = settle(work, copy)
     if wanted.generation <= copy.newest:
         die(f"generation {wanted.generation} is not newer than {copy.newest}", hint="run the copy again")
@@ -105,13 +107,17 @@ def settle(work: Work, copy: Copy) -> Copy:
 
 def startable(wanted: CopyRequest, work: Work, copy: Copy) -> str:
     """Return the domU's configuration with the copy's volumes in place of the original's."""
-    paths = {one.path: str(work.device(one.name)) for one in wanted.volumes}
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(copy.time))
     head = (
         f"# {TAG}: a copy of {work.domu}, generation {wanted.generation}, of {when}, from {work.source}.\n"
         f"# The original is lost? xen-legi promote {work.domu}; by hand: /usr/share/doc/xen-legi-backup/manual-recovery.md\n"
     )
-    return head + domu_config.replace_disks(wanted.config, paths)
+    return head + domu_config.replace_disks(wanted.config, _devices(wanted, work))
+
+
+def _devices(wanted: CopyRequest, work: Work) -> dict[str, str]:
+    """Return the original's paths, and the copy's devices that take their places."""
+    return {one.path: str(work.device(one.name)) for one in wanted.volumes}
 
 
 def check(copy: Copy, work: Work) -> None:
@@ -124,7 +130,7 @@ def check(copy: Copy, work: Work) -> None:
     if copy.source != work.source:
         die(f"the copy of {work.domu} on {state.host()} belongs to {copy.source}", hint="two domUs of one name? rename one")
     for volume in copy.volumes:
-        if volume.attributes.startswith("O"):
+        if volume.merging:
             die(f"{volume.path} is still being set back to its last good generation", hint="wait until lvs shows no O there")
         if volume.open and not _closes(volume):
             die(f"{volume.path} on {state.host()} is in use", hint="does the copy run there? see xl list, mount, lsof")
@@ -151,6 +157,21 @@ def _check_names(copy: Copy, volumes: Iterable[lvm.Volume], wanted: CopyRequest)
                 die(f"{copy.group}/{name} on {state.host()} is not a volume of this copy", hint="rename it with lvrename(8)")
 
 
+def _check_disks(wanted: CopyRequest, work: Work) -> None:
+    """Die unless the copy's configuration will name the copy's devices and no others. They are replaced in the text, but
+    xl goes by what the text means: a path that is written with an escape would be the original's, or a disk of dom0."""
+    devices = _devices(wanted, work)
+    try:
+        config = domu_config.parse(domu_config.replace_disks(wanted.config, devices), Path(f"{wanted.domu}.cfg"))
+    except (ValueError, RecursionError) as error:
+        die(f"refused: the configuration of {wanted.domu}: {error}")
+    if others := trusted.foreign(config, devices.values()):
+        die(
+            f"refused: the copy of {wanted.domu} would start with {', '.join(map(repr, others))}, not a disk of its own",
+            hint=f"in the file of {wanted.domu}, write the paths of its disks plainly, without \\",
+        )
+
+
 def _check_stranger(wanted: CopyRequest) -> None:
     """Die if what another host asks for would meet a domU of our own, or start programs of its choice some day."""
     if own := domu_config.find(wanted.domu):
@@ -159,12 +180,12 @@ def _check_stranger(wanted: CopyRequest) -> None:
         die(f"a domU {wanted.domu} runs on {state.host()}", hint="which one is the domU now?")
     try:
         config = domu_config.parse(wanted.config, Path(f"{wanted.domu}.cfg"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         die(f"refused: the configuration of {wanted.domu}: {error}")
     paths = [one.path for one in wanted.volumes]
     if wrong := trusted.refusals(config, wanted.domu, paths, boot.directory()):
         reasons = "; ".join(wrong)
-        die(f"refused: the configuration of {wanted.domu}: {reasons}", hint="keep the copy of such a domU on its own host")
+        die(f"refused: the configuration of {wanted.domu}: {reasons}", hint=_STRANGER)
 
 
 def _bridge_warnings(wanted: CopyRequest) -> list[str]:

@@ -111,7 +111,7 @@ def _transfer(
     total = Sent()
     for slot, tree in trees.items():
         _prove(made)
-        total += send.send(tree, where, wanted.domu, slot, wanted.run)
+        total += send.send(tree, where, wanted.domu, slot, wanted.run, checksum=options.checksum)
         named_point("backup:sent")
     _prove(made)
     for slot, tree in trees.items():
@@ -173,7 +173,10 @@ def _generation(domu: str, receivers: Sequence[Receiver]) -> int:
     path = COUNTERS / domu
     said = files.read(path).strip()
     known = [int(said) if said.isdecimal() else 0, *(one.number(domu, "newest") for one in receivers)]
-    files.replace(path, f"{max(known) + 1}\n")
+    try:
+        files.replace(path, f"{max(known) + 1}\n")
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror or error}", hint="is the disk full?")
     return max(known) + 1
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from xen_legi.backup.identity import EXT
 from xen_legi.errors import CommandFailed, fail
 from xen_legi.run import run
 
@@ -19,6 +20,9 @@ PLACE = Path("/run/xen-legi/mnt")
 SENTINEL = "xen-legi: nothing is mounted here"
 _CLONE_NEWNS = 0x00020000  # <linux/sched.h>; os.unshare() is in Python 3.12 and later
 _OPTIONS = "nodev,nosuid,noexec,nosymfollow,noatime"
+# A guest may have written errors=panic into its superblock (tune2fs -e panic): it is dom0's kernel that would panic when
+# a ghost overflows.
+_EXT_OPTIONS = "errors=remount-ro"
 
 
 def enter() -> None:
@@ -39,9 +43,8 @@ def mounted(device: Path, kind: str, *, writable: bool = False) -> Iterator[Path
     place.mkdir(mode=0o700)
     (place / SENTINEL).touch()
     place.chmod(0)
-    options = f"{'rw' if writable else 'ro'},{_OPTIONS}" + (",nouuid" if kind == "xfs" else "")
     try:
-        run(["mount", "-t", kind, "-o", options, device, place], timeout=600, outlives_us=False)
+        run(["mount", "-t", kind, "-o", options(kind, writable=writable), device, place], timeout=600, outlives_us=False)
         try:
             check(place)
             yield place
@@ -50,6 +53,12 @@ def mounted(device: Path, kind: str, *, writable: bool = False) -> Iterator[Path
     finally:
         (place / SENTINEL).unlink(missing_ok=True)
         place.rmdir()
+
+
+def options(kind: str, *, writable: bool) -> str:
+    """Return with what options a guest's filesystem of this kind is mounted."""
+    own = {"xfs": ["nouuid"], **dict.fromkeys(EXT, [_EXT_OPTIONS])}.get(kind, [])
+    return ",".join(["rw" if writable else "ro", _OPTIONS, *own])
 
 
 def check(place: Path) -> None:

@@ -10,7 +10,7 @@ from xen_legi.backup import ghost, job, namespace, plan, report, state
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options, Receiver
 from xen_legi.backup.report import Row
-from xen_legi.backup.unreadable import Unreadable
+from xen_legi.backup.unreadable import NotCopied
 from xen_legi.domu import disks
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import Problem, die
@@ -32,7 +32,7 @@ def receivers(destinations: Iterable[Destination]) -> list[Receiver]:
 
 
 def run(
-    configs: Iterable[DomuConfig], unreadable: Iterable[Unreadable], asked: Sequence[Receiver], options: Options
+    configs: Iterable[DomuConfig], unreadable: Iterable[NotCopied], asked: Sequence[Receiver], options: Options
 ) -> list[Row]:
     """Copy these domUs to these receivers and return the rows of the report. One failure never stops the others."""
     rows = [report.failed(one.name, to.where.name, one.message, one.hint) for one in unreadable for to in asked]

@@ -37,10 +37,11 @@ class Pause:
 def paused(name: str, wanted: bool) -> Iterator[Pause]:
     """Keep a domU paused inside this context, if `wanted` and if it is running. Fail if it could not be kept so long."""
     pause = Pause()
-    if not wanted or not xl.answers() or not _runs(name):
+    number = _number(name) if wanted and xl.answers() else None
+    if number is None:
         yield pause
         return
-    argv = ["setsid", "sh", "-c", _SHELL, "pause", name, str(LIMIT)]
+    argv = ["setsid", "sh", "-c", _SHELL, "pause", str(number), str(LIMIT)]
     with spawn(argv, stdin=_PIPE, stdout=_PIPE, outlives_us=True) as shell:
         assert shell.stdin and shell.stdout
         began = time.monotonic()
@@ -59,9 +60,10 @@ def paused(name: str, wanted: bool) -> Iterator[Pause]:
     if ended == _TOO_LONG:
         fail(f"{name} stood still for {LIMIT} seconds and was let go before all its snapshots were made")
     if ended != 0:
-        fail(f"{name} may still be paused", hint=f"xl unpause {name}")
+        fail(f"{name} may still be paused", hint=f"xl unpause {number}")
 
 
-def _runs(name: str) -> bool:
+def _number(name: str) -> int | None:
+    """Return the number of a domU if it is running: xl takes a name that is made of digits for a number."""
     domain = xl.domain(name)
-    return domain is not None and domain.state == "running"
+    return domain.id if domain and domain.state == "running" else None

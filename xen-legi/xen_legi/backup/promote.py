@@ -3,17 +3,18 @@
 Everything here can be killed and run again: what is left to do is read from the volumes' tags and names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.backup import commit, copies, destination, former, generations, state
+from xen_legi.backup import commit, copies, destination, former, generations, state, trusted
 from xen_legi.backup.copies import Work
 from xen_legi.backup.generations import COPY, COPY_TAG, PROMOTED_TAG, Copy, Do
 from xen_legi.backup.report import age
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
+from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import Problem, die
 from xen_legi.peers import book
 from xen_legi.steps import named_point, say, step
@@ -68,14 +69,13 @@ def plan(copy: Copy) -> Plan:
     text = files.read(source)
     if not text:
         die(f"{source} does not exist", hint="write the domU's configuration there, with the copy's volumes as its disks")
-    taken = {one.name for one in lvm.volumes(copy.group)} - {one.name for one in copy.volumes}
-    busy = {one.slot for one in generations.restore(copy) if one.do is Do.MERGE}  # no new name while it is set back
-    names = {slot: f"{slot}{COPY}" if slot in taken | busy else slot for slot in _slots(copy)}
+    names = _final_names(copy)
     try:
         text = domu_config.replace_disks(text, _renamed(copy, names))
         config = domu_config.parse(text, source)
     except ValueError as error:
         die(f"{source}: {error}", hint=f"xl create --dryrun {source} shows what xl thinks of it")
+    _check_disks(copy, config, _renamed(copy, names).values(), source)
     for path in (Path(one) for one in (config.kernel, config.ramdisk) if one):
         if not path.exists():
             die(f"{path} does not exist on this host", hint=f"put another kernel into {source}; xen-legi kernel list")
@@ -119,13 +119,17 @@ def settled(copy: Copy) -> Copy:
 
 
 def promoted(domu: str, group: str = "") -> Copy:
-    """Return the promoted copy of a domU on this host. Die if there is none, or if it runs."""
+    """Return the promoted copy of a domU on this host. Die if there is none."""
     known = [one for one in copies.all_copies().values() if one.domu == domu and one.promoted and group in ("", one.group)]
     if not known:
         die(f"no copy of {domu!r} was promoted on this host")
+    return known[0]
+
+
+def check_off(domu: str) -> None:
+    """Die if a domU runs on this host, or is about to start anew."""
     if xl.answers() and xl.stays(domu):
         die(f"{domu} runs on this host", hint=f"xl shutdown -w {domu}")
-    return known[0]
 
 
 def undo(copy: Copy) -> None:
@@ -142,10 +146,28 @@ def undo(copy: Copy) -> None:
             lvm.change_tags(f"{copy.group}/{slot.name}{COPY}", add=[TAG, COPY_TAG, f"{TAG}.state=dirty"], remove=stale)
 
 
+def _final_names(copy: Copy) -> dict[str, str]:
+    """Return what the volumes of a copy are called as the domU's own: as the domU's, where that name is free. A volume
+    gets no new name while it is set back, be it by this promotion or by one that was cut off: lvm2 refuses it."""
+    taken = {one.name for one in lvm.volumes(copy.group)} - {one.name for one in copy.volumes}
+    busy = {one.slot for one in generations.restore(copy) if one.do is Do.MERGE}
+    merging = {slot.name: slot.copy.volume.name for slot in copy.slots.values() if slot.copy and slot.copy.volume.merging}
+    names = {slot: f"{slot}{COPY}" if slot in taken | busy else slot for slot in _slots(copy)}
+    return {slot: merging.get(slot, name) for slot, name in names.items()}
+
+
 def _slots(copy: Copy) -> list[str]:
     """Return the slots of the best generation; of a promotion that was cut off, all."""
     best = copy.best
     return [name for name, slot in copy.slots.items() if best is None or slot.holds(best)]
+
+
+def _check_disks(copy: Copy, config: DomuConfig, devices: Iterable[str], source: Path) -> None:
+    """Die if another host's domU would start with a disk that is none of its copy's: it could be any device of this host.
+    A domU of this host's own may have what its administrator gave it."""
+    others = trusted.foreign(config, devices) if copy.source != state.host() else []
+    if others:
+        die(f"{source} names {', '.join(map(repr, others))}, which is no disk of this copy", hint="correct its disk lines")
 
 
 def _check_source(copy: Copy, force_dead: bool) -> None:
@@ -157,7 +179,7 @@ def _check_source(copy: Copy, force_dead: bool) -> None:
         die(f"{copy.source}, the host of {copy.domu}, is no peer of this one and cannot be asked whether it runs there",
             hint="if you know that it does not run, say --force-dead")
     try:
-        answer = destination.remote(peer).call("domu", copy.domu, timeout=60)
+        answer = destination.remote(peer).call("domu", copy.domu, timeout=120)  # see xl.stays
     except Problem as problem:
         if force_dead:
             say(f"• {problem.message}; taken for dead, as you say")

@@ -17,6 +17,8 @@ FORMAT = 1
 MAX_VOLUMES = 64
 MAX_CONFIG = 64 * 1024
 _SECTOR = 512
+# only ever compared with a path in the configuration and replaced there; xl puts /dev/ before vg0/web1-disk
+_PATH = r"(?:/|[A-Za-z0-9_+][A-Za-z0-9_.+-]*/)[A-Za-z0-9_.+/:@-]{1,300}"
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _volume(tree: Mapping[str, Any]) -> VolumeRequest:
     identity = _identity(tree["identity"])
     if identity.blocks * identity.block_size > size:
         raise ValueError("a filesystem that is larger than its volume")
-    path = _match(tree["path"], r"/[A-Za-z0-9_.+/:@-]{1,300}", "path")
+    path = _match(tree["path"], _PATH, "path")
     return VolumeRequest(_match(tree["name"], NAME, "name"), path, size, identity)
 
 

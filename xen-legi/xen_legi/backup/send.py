@@ -50,11 +50,15 @@ class Sent:
         )
 
 
-def send(source: Path, where: Destination, domu: str, slot: str, run: str) -> Sent:
-    """Bring the copy of one volume to what its ghost at `source` has. Raise Problem if anything was not as it must be."""
+def send(source: Path, where: Destination, domu: str, slot: str, run: str, *, checksum: bool) -> Sent:
+    """Bring the copy of one volume to what its ghost at `source` has. Raise Problem if anything was not as it must be.
+
+    With `checksum` a file is also sent if only its content differs: what verify() finds must be mended by the same run.
+    """
     namespace.check(source)
     progress = Progress(f"{slot} to {where.name}")
-    extra = ["--stats", "--no-human-readable", "--info=progress2", *(["--whole-file"] if where.local else [])]
+    extra = ["--stats", "--no-human-readable", "--info=progress2", *(["--whole-file"] if where.local else []),
+             *(["--checksum"] if checksum else [])]
     said: list[str] = []
     try:
         for line in _rsync(source, where, ("sync", domu, slot, run), extra):

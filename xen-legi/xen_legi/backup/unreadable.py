@@ -1,11 +1,12 @@
-"""The files in /etc/xen that should be domUs' and cannot be read as such: a domU that is not copied must never go unsaid."""
+"""The files in /etc/xen that should be domUs' and cannot be read as such, or are two for one domU: a domU that is not copied
+must never go unsaid."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi.domu import config as domu_config
-from xen_legi.domu.config import DIRECTORY
+from xen_legi.domu.config import DIRECTORY, DomuConfig
 
 _NO_DOMU = "it has disks, but it names no domU or nothing that one could boot"
 
@@ -33,6 +34,38 @@ class Unreadable:
         return f"xl create --dryrun {self.file} shows what xl thinks of it; or leave it out: exclude in xen-legi.toml"
 
 
+@dataclass(frozen=True)
+class Twins:
+    """Files that name one domU. One copy cannot be made from both: each would drop the disks that only the other has."""
+
+    name: str
+    files: tuple[Path, ...]
+
+    @property
+    def message(self) -> str:
+        """The problem in one line."""
+        return f"{' and '.join(map(str, self.files))} are files of one domU {self.name!r}; nothing is sent"
+
+    @property
+    def hint(self) -> str:
+        """What a person can do."""
+        return "which one is the domU? move the other out of the directory, or give its domU another name"
+
+
+NotCopied = Unreadable | Twins
+
+
+def apart(known: Iterable[DomuConfig]) -> tuple[list[DomuConfig], list[Twins]]:
+    """Given the domUs by name, return those whose name has one file, and the names that have several. A second name of
+    the same file (a link) is none; the one that is called as its domU goes before."""
+    files: dict[str, dict[Path, DomuConfig]] = {}
+    for one in sorted(known, key=lambda one: (one.name, one.file.stem != one.name)):
+        files.setdefault(one.name, {}).setdefault(one.file.resolve(), one)
+    single = [one for mine in files.values() for one in mine.values() if len(mine) == 1]
+    doubled = {name: sorted(one.file for one in mine.values()) for name, mine in files.items() if len(mine) > 1}
+    return single, [Twins(name, tuple(mine)) for name, mine in doubled.items()]
+
+
 def all_unreadable(directory: Path = DIRECTORY) -> list[Unreadable]:
     """Return the files of a directory that cannot be read, or that have disks but lack what makes a domU; by name."""
     files, broken = domu_config.all_files(directory)
@@ -42,8 +75,8 @@ def all_unreadable(directory: Path = DIRECTORY) -> list[Unreadable]:
 
 
 def choose(
-    found: Iterable[Unreadable], known: Iterable[str], names: Sequence[str], exclude: Iterable[str]
-) -> list[Unreadable]:
+    found: Iterable[NotCopied], known: Iterable[str], names: Sequence[str], exclude: Iterable[str]
+) -> list[NotCopied]:
     """Return the files that stand for one of these names, or all that are not excluded; `known` are the domUs that can
     be read."""
     if names:

@@ -10,7 +10,8 @@ from xen_legi import VERSION, config, run, steps
 from xen_legi.backup import destination, nightly, overview, plan, report, state, unreadable
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options
-from xen_legi.backup.unreadable import Unreadable
+from xen_legi.backup.report import Row
+from xen_legi.backup.unreadable import NotCopied
 from xen_legi.cli import VerbParser, common, guarded
 from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
@@ -68,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     _what(one)
     one.add_argument("--dry-run", action="store_true", help="say what would be done, as plan does")
     one.add_argument("--cron", action="store_true", help="say nothing but the report, and nothing at all without domUs")
-    one.add_argument("--checksum", action="store_true", help="compare the content of every file afterwards")
+    one.add_argument("--checksum", action="store_true", help="go by the content of every file, not by its size and time")
     one.add_argument(
         "--allow-deletes", action="store_true", help="the domU has rightly lost most of its files: let the copies follow"
     )
@@ -115,14 +116,24 @@ def _run(options: argparse.Namespace) -> int:
     what = Options(nightly.run_name(), settings.ghost_size, options.checksum, options.allow_deletes)
     rows = nightly.run(configs, unread, asked, what)
     seconds = time.time() - began
-    report.save(rows, state.host(), began, seconds)
-    steps.named_point("backup:report-written")
+    kept = _keep(rows, began, seconds)
     if options.json:
         print(report.as_json([asdict(row) for row in rows]), end="")
     nightly.need_one(asked)
     if not options.json:
         print(report.text(rows, state.host(), seconds), end="")
-    return EXIT_OK if all(row.state == report.GOOD for row in rows) else EXIT_PARTLY
+    return EXIT_OK if kept and all(row.state == report.GOOD for row in rows) else EXIT_PARTLY
+
+
+def _keep(rows: list[Row], began: float, seconds: float) -> bool:
+    """Keep the report for programs; tell whether it could be kept. People get theirs all the same."""
+    try:
+        report.save(rows, state.host(), began, seconds)
+    except OSError as error:
+        steps.warn(f"the report could not be kept in {report.LAST}: {error.strerror or error}; is the disk full?")
+        return False
+    steps.named_point("backup:report-written")
+    return True
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -151,7 +162,7 @@ def _planned(one: plan.Domu, where: list[str]) -> dict[str, object]:
     return {"domu": one.name, "volumes": parts, "destinations": where, "problem": one.problem}
 
 
-def _unread(one: Unreadable, where: list[str]) -> dict[str, object]:
+def _unread(one: NotCopied, where: list[str]) -> dict[str, object]:
     return {"domu": one.name, "volumes": [], "destinations": where, "problem": one.message}
 
 
@@ -164,14 +175,15 @@ def _status(options: argparse.Namespace) -> int:
         print(report.as_json(facts), end="")
     else:
         names = [one.name for one in domu_config.all_domus()] + [one.name for one in unreadable.all_unreadable()]
-        print(overview.text(places, [name for name in names if name not in settings.exclude]), end="")
+        print(overview.text(places, [name for name in dict.fromkeys(names) if name not in settings.exclude]), end="")
     return EXIT_PARTLY if any(one.problem for one in places) else EXIT_OK
 
 
-def _domus(options: argparse.Namespace, settings: Config) -> tuple[list[DomuConfig], list[Unreadable]]:
-    """Return the domUs that are meant, and of those that are meant the files that cannot be read."""
-    known = domu_config.all_domus()
-    unread = unreadable.choose(unreadable.all_unreadable(), [one.name for one in known], options.names, settings.exclude)
+def _domus(options: argparse.Namespace, settings: Config) -> tuple[list[DomuConfig], list[NotCopied]]:
+    """Return the domUs that are meant, and of those that are meant the files that cannot be read, or are two for one."""
+    known, twins = unreadable.apart(domu_config.all_domus())
+    found: list[NotCopied] = [*unreadable.all_unreadable(), *twins]
+    unread = unreadable.choose(found, [one.name for one in known], options.names, settings.exclude)
     names = [name for name in options.names if name not in {one.name for one in unread}]
     if options.names and not names:
         return [], unread

@@ -12,6 +12,8 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from xen_legi import files
 from xen_legi.backup import destination
@@ -88,11 +90,16 @@ def _accept(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _list(options: argparse.Namespace) -> int:
+def _known() -> list[dict[str, Any]]:
+    """Return the peers that send to us or receive from us, by name."""
     accepted = trust.accepted(files.read(trust.AUTHORIZED_KEYS))
     to = {one.name: one.address for one in book.all_peers()}
-    rows = [{"name": name, "address": to.get(name, ""), "sends": name in accepted, "receives": name in to}
+    return [{"name": name, "address": to.get(name, ""), "sends": name in accepted, "receives": name in to}
             for name in sorted({*to, *accepted})]
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows = _known()
     if options.json:
         print(json.dumps(rows, indent=2))
     for row in rows if not options.json else []:
@@ -124,17 +131,28 @@ def _compare_names(peer: Peer, host: str) -> None:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    peer = Peer(options.name, "")
-    for path in (peer.file, peer.key, peer.key.with_name(f"{peer.key.name}.pub")):
+    peer = Peer(options.name, "", book.DIRECTORY)
+    mine = [path for path in (peer.file, peer.key, peer.key.with_name(f"{peer.key.name}.pub")) if path.exists()]
+    lines = _without(peer.name)
+    if not mine and not lines:
+        names = ", ".join(row["name"] for row in _known()) or "none"
+        die(f"there is no peer {peer.name!r}", hint=f"peers of this host: {names}")
+    for path in mine:
         path.unlink(missing_ok=True)
-    for path, text, mode in (
-        (book.KNOWN_HOSTS, trust.without_host(files.read(book.KNOWN_HOSTS), peer.name), 0o644),
-        (trust.AUTHORIZED_KEYS, trust.without_peer(files.read(trust.AUTHORIZED_KEYS), peer.name), 0o600),
-    ):
-        if path.exists():
-            files.replace(path, text, mode=mode)
+    for path, text, mode in lines:
+        files.replace(path, text, mode=mode)
     print(f"{peer.name} is forgotten here; there, run: xen-legi peer remove {book.this_host()}")
     return EXIT_OK
+
+
+def _without(name: str) -> list[tuple[Path, str, int]]:
+    """Return what becomes of the files in which a peer has lines among those of others, with their modes."""
+    hosts, keys = files.read(book.KNOWN_HOSTS), files.read(trust.AUTHORIZED_KEYS)
+    found = (
+        (book.KNOWN_HOSTS, hosts, trust.without_host(hosts, name), 0o644),
+        (trust.AUTHORIZED_KEYS, keys, trust.without_peer(keys, name), 0o600),
+    )
+    return [(path, after, mode) for path, before, after, mode in found if after.splitlines() != before.splitlines()]
 
 
 def _root_ssh(address: str, command: str) -> str:

@@ -61,9 +61,11 @@ def at_boot(file: Path, directory: Path = domu_config.AUTOSTART) -> list[str]:
 def _undo(options: argparse.Namespace) -> int:
     copy = promote.promoted(options.name, options.group)
     if options.dry_run:
+        promote.check_off(options.name)
         print(f"make {', '.join(one.full_name for one in copy.volumes)} copies again")
         return EXIT_OK
     with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}", wait=60):
+        promote.check_off(options.name)
         promote.undo(promote.promoted(options.name, options.group))
     print(f"{copy.domu} is a copy again; the next backup-domu on {copy.source} makes it whole.")
     return EXIT_OK

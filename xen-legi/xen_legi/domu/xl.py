@@ -15,12 +15,19 @@ from xen_legi.run import installed, run
 CAPABILITIES = Path("/proc/xen/capabilities")
 _TIMEOUT = 60
 _LINE = re.compile(r"(?P<name>.*?)\s+(?P<id>\d+)\s+(?P<memory>\d+)\s+(?P<vcpus>\d+)\s+(?P<state>\S{6})\s+(?P<time>[\d.]+)")
+# seconds that a name must be away to be away for good: a domU that starts anew is destroyed, and made again two seconds
+# later; longer, if its end was one after which it mostly starts anew (the memory of a large one is cleared first)
+_AWAY, _AWAY_ANEW = 5, 30
+_REASONS = {"r": "reboot", "s": "suspend", "c": "crash", "w": "watchdog", "S": "soft reset"}  # nothing: it was switched off
 _STATES = {"d": "dying", "c": "crashed", "s": "shutdown", "p": "paused"}  # the worst first; else it is running
 
 
 @dataclass(frozen=True)
 class Domain:
-    """A domain that Xen knows. Memory in MiB, seconds of processor time; state: running paused shutdown crashed dying."""
+    """A domain that Xen knows. Memory in MiB, seconds of processor time; state: running paused shutdown crashed dying.
+
+    `reason` tells why it ended: reboot suspend crash watchdog soft reset; nothing if it was switched off, or has not ended.
+    """
 
     id: int
     name: str
@@ -28,6 +35,7 @@ class Domain:
     memory: int
     vcpus: int
     seconds: float
+    reason: str = ""
 
 
 def answers() -> bool:
@@ -70,11 +78,19 @@ def is_running(name: str) -> bool:
 
 
 def stays(name: str, wait: float = 30) -> bool:
-    """Tell the same, but wait for a domain that is on its way out: `xl shutdown -w` returns before it has gone."""
-    one = domain(name)
-    if one and one.state in ("shutdown", "dying"):
-        return not gone(name, wait)
-    return one is not None
+    """Tell whether a domU runs, or will run again by itself: the question to ask before another of its name is started.
+
+    One that is on its way out is waited for (`xl shutdown -w` returns before it has gone), up to `wait` seconds. That a
+    name is away proves nothing yet: a domU that reboots has none for two seconds. So the answer no takes five.
+    """
+    anew = False
+    deadline = time.monotonic() + wait
+    while one := domain(name):
+        if one.state not in ("shutdown", "dying") or time.monotonic() >= deadline:
+            return True
+        anew = anew or bool(one.reason)
+        time.sleep(1)
+    return _returns(name, _AWAY_ANEW if anew else _AWAY)
 
 
 def start(file: Path) -> None:
@@ -98,6 +114,15 @@ def gone(name: str, wait: float) -> bool:
     return True
 
 
+def _returns(name: str, seconds: int) -> bool:
+    """Tell whether a domain that is away comes back within so many seconds."""
+    for _ in range(seconds):
+        time.sleep(1)
+        if is_running(name):
+            return True
+    return False
+
+
 def destroy(name: str) -> None:
     """End a domU at once, as by pulling its plug."""
     _end("destroy", name)
@@ -118,4 +143,5 @@ def _domain(match: re.Match[str]) -> Domain:
     flags = match["state"]
     state = next((word for letter, word in _STATES.items() if letter in flags), "running")
     memory, vcpus = int(match["memory"]), int(match["vcpus"])
-    return Domain(int(match["id"]), match["name"], state, memory, vcpus, float(match["time"]))
+    reason = _REASONS.get(flags[4], "")  # running, blocked, paused, shutdown, its reason, dying
+    return Domain(int(match["id"]), match["name"], state, memory, vcpus, float(match["time"]), reason)

@@ -20,7 +20,7 @@ PLACE = "copy"  # what our clients name as their destination; the receiver knows
 CLIENT_OPTIONS = ("-aHAXxS", "--numeric-ids", "--delete-after", "--timeout=600")
 _FLAGS = frozenset("lHogDtpAXrxS")  # -aHAXxS as the client spells it to its server
 _WORDS = frozenset(("--timeout=600", "--delete-after", "--numeric-ids"))
-_EXTRA_FLAGS = {"sync": frozenset("W"), "verify": frozenset("c")}
+_EXTRA_FLAGS = {"sync": frozenset("Wc"), "verify": frozenset("c")}
 _EXTRA_WORDS = {"sync": frozenset(("--stats",)), "verify": frozenset(("--log-format=%i",))}
 
 

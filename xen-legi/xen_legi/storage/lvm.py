@@ -69,6 +69,11 @@ class Volume:
         """Tell whether we made this volume for a time, or as a copy."""
         return TAG in self.tags
 
+    @property
+    def merging(self) -> bool:
+        """Tell whether this volume is being set back to one of its snapshots; it can be used meanwhile."""
+        return self.attributes.startswith("O")
+
     def tagged(self, prefix: str) -> str:
         """Return what follows `prefix=` in the volume's tags, or nothing."""
         return next((tag.removeprefix(f"{prefix}=") for tag in sorted(self.tags) if tag.startswith(f"{prefix}=")), "")
