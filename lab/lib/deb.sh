@@ -24,9 +24,12 @@ END
 # What says on a machine which repository its packages were brought to; it goes away with that repository.
 INSTALLED=/srv/xen-legi-repo/.installed
 
-# has_these HOST: the machine has the packages of exactly this repository, as after a restored state it may.
+# has_these HOST: the machine has the packages of exactly this repository, whole, as after a restored state it may.
 has_these() {
-    [[ -s $REPOSITORY/.sources && $(on "$1" "cat $INSTALLED 2>/dev/null" || true) == "$(cat "$REPOSITORY/.sources")" ]]
+    local said
+    [[ -s $REPOSITORY/.sources ]] || return 1
+    said=$(on "$1" "cat $INSTALLED 2>/dev/null && dpkg --audit && dpkg --verify 'xen-legi-*' | grep -v ' c /'" || true)
+    [[ $said == "$(cat "$REPOSITORY/.sources")" ]]
 }
 
 # deb_to HOST

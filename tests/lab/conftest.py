@@ -18,8 +18,8 @@ TOP = Path(__file__).resolve().parents[2]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make known the mark of the tests that `tests/run` leaves to the group `kills` in tests/long."""
-    config.addinivalue_line("markers", "long: runs in the long group `kills` (make test-long GROUP=kills)")
+    """Make known the mark of the tests that `tests/run` leaves to the group `more` in tests/long."""
+    config.addinivalue_line("markers", "long: runs in the long group `more` (make test-long GROUP=more)")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

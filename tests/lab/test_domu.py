@@ -177,26 +177,30 @@ def crowded(tiny: Host) -> Iterator[Host]:
     tiny.check_output("xen-legi delete small --yes; lvremove -qq -y vg0/there-disk")
 
 
+@pytest.fixture(scope="module")
+def calm(crowded: Host) -> str:
+    """What the host must still have after each wrong use."""
+    return state(crowded)
+
+
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_use_gets_one_line_and_changes_nothing(crowded: Host, case: str) -> None:
+def test_wrong_use_gets_one_line_and_changes_nothing(crowded: Host, calm: str, case: str) -> None:
     words, message = WRONG[case]
     if words.startswith("create") and "--vlan" not in words and case != "no place":
         words = words.replace("create", "create --vlan 72 --ip 192.168.72.97/24", 1)
     if words.startswith("create") and "--size" not in words:
         words = words.replace("create", "create --size 1G", 1)  # web1 has taken room
-    before = state(crowded)
     result = crowded.run(f"xen-legi {words} </dev/null")
     refused(result)
     assert message in result.stderr
-    assert state(crowded) == before
+    assert state(crowded) == calm
 
 
 @pytest.mark.parametrize("words", ["promote small --force", "create x --siz 1G", "stop small --wait nan"])
-def test_an_option_that_is_none_is_wrong_use(crowded: Host, words: str) -> None:
-    before = state(crowded)
+def test_an_option_that_is_none_is_wrong_use(crowded: Host, calm: str, words: str) -> None:
     result = crowded.run(f"xen-legi {words} </dev/null")
     assert result.rc == 2 and "Traceback" not in result.stderr
-    assert state(crowded) == before
+    assert state(crowded) == calm
 
 
 @pytest.mark.parametrize(("text", "message"), [

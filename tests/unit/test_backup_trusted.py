@@ -117,6 +117,11 @@ def test_a_disk_that_is_sent_may_not_be_more_than_a_disk(words: str) -> None:
     assert "of a disk" in " ".join(refusals(CONFIG + f"disk = ['{words}']\n"))
 
 
+@pytest.mark.parametrize("loader", ["/tmp/pygrub", "/usr/lib/xen-4.17/bin/../../x/pygrub", "/usr/lib/xen-/tmp/bin/pygrub"])
+def test_a_boot_loader_of_ones_own_is_refused(loader: str) -> None:
+    assert "boot loader" in " ".join(refusals(f"{CONFIG}bootloader = '{loader}'\n"))
+
+
 @pytest.mark.parametrize("word", ["backend=db1", "script=/tmp/x", "ip=$(id)", "colo_default=1", "id", "bridge = x;y"])
 def test_a_vif_may_not_be_more_than_a_vif(word: str) -> None:
     assert "of a vif" in " ".join(refusals(CONFIG + f"vif = ['mac=00:16:3E:48:12:34,{word}']\n"))
@@ -127,7 +132,8 @@ def test_a_vif_may_not_be_more_than_a_vif(word: str) -> None:
     "disk = ['/dev/vg0/web1-disk,,xvda2']", "disk = ['tap:aio:/dev/vg0/web1-disk,sda1,r,discard']",
     "vif = ['ip=10.0.0.2 10.0.0.3 ,mac=00:16:3E:48:12:34, bridge=xenbr72,vifname=web1.0,rate=1Mb/s@20ms', '']", "vif = []",
     "builder = 'generic'", "type = 'PV'", "root = '/dev/xvda2 ro'", "cpus = ['2', '3-8,^5']", "maxmem = 1024",
-    "dhcp = 'dhcp'",
+    "dhcp = 'dhcp'", "xen_shell = 'admin, other'", "shadow_memory = 8", "bootloader = '/usr/lib/xen-4.17/bin/pygrub'",
+    "bootloader = '/usr/lib/xen-default/bin/pygrub'", "disk = ['/dev/vg0/web1-disk,raw,xvda2,rw,backendtype=phy']",
     "uuid = '0fc8d1d1-7a5e-4f3c-9d3e-6f0a3f0b8a11'", "on_watchdog = 'restart'", "localtime = 1", "cpu_weight = 512",
 ])
 def test_what_only_shapes_the_guest_is_taken(line: str) -> None:

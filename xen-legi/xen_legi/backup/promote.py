@@ -253,7 +253,8 @@ def way_back(one: Plan) -> Sequence[str]:
     return [
         f"when {source} comes back, its own {domu} is old and must not start. If a link in /etc/xen/auto there starts it:",
         "before power-on unplug its trunk, or boot it with systemd.mask=xendomains.service on the kernel's command line;",
-        f"then, there: rm /etc/xen/auto/{domu}.cfg, mv /etc/xen/{domu}.cfg /root/;",
+        f"there, before the cables are back: xl shutdown -w {domu} if xl list shows it, rm /etc/xen/auto/{domu}.cfg,",
+        f"mv /etc/xen/{domu}.cfg /root/, and reboot if you have masked xendomains: it also shuts the domUs down with dom0;",
         f"then on {here}: backup-domu {domu} --to {source}, xl shutdown -w {domu}, backup-domu {domu} --to {source},",
         f"and on {source}: xen-legi promote {domu}. To throw away what happens here: xen-legi promote {domu} --undo.",
     ]

@@ -11,20 +11,20 @@ from pathlib import PurePath
 from xen_legi.domu import xlcfg
 from xen_legi.domu.config import DomuConfig
 
-_LOADERS = ("", "pygrub", "/usr/bin/pygrub")
+_LOADER = re.compile(r"|(?:/usr/bin/|/usr/lib/xen-(?:[0-9.]+|default)/bin/)?pygrub")
 # What only shapes the guest. Everything else is refused: many settings of xl.cfg(5) become options of a qemu in dom0, name
 # files or devices of dom0, or another domain that serves a device; and every version of Xen has new ones.
 _SETTINGS = frozenset(
     "name uuid type builder pvh kernel ramdisk cmdline root extra bootloader memory maxmem vcpus maxvcpus cpus cpus_soft"
     " cpu_weight cap pool disk vif on_poweroff on_reboot on_crash on_watchdog on_soft_reset localtime rtc_timeoffset"
     " timer_mode tsc_mode nomigrate max_grant_frames max_maptrack_frames max_grant_version max_event_channels"
-    " acpi apic pae nx hap dhcp".split()  # dhcp: xen-tools writes it, xl does not look at it
+    " acpi apic pae nx hap shadow_memory cpuid dhcp xen_shell".split()  # the last two: xen-tools writes them, xl passes by
 )
 _TYPES = {"type": ("pv", "pvh"), "builder": ("generic", "linux")}  # hvm is a qemu in dom0; for xl, "h" is hvm as well
 # what may stand on a disk's line beside its path, and what leads that in
 _DISK = re.compile(
     r"(?:format=)?raw||(?:vdev=)?(?:(?:xv|[shv])d[a-z]{1,3}\d{0,4}|d\d+(?:p\d+)?)|(?:access=)?(?:r|ro|w|rw)"
-    r"|devtype=disk|(?:no-)?discard|direct-io-safe|(?:un)?trusted"
+    r"|devtype=disk|backendtype=phy|(?:no-)?discard|direct-io-safe|(?:un)?trusted"
 )
 _TARGET = re.compile(r"target=|(?:(?:phy|file|raw|tap2?|aio|tapdisk|ioemu):)+")
 _VIF = re.compile(r"|(?:mac|bridge|ip|vifname|rate|devid|mtu|model|type|gatewaydev|trusted)\s*=[A-Za-z0-9_.:/@%+ -]*")
@@ -41,7 +41,7 @@ def refusals(config: DomuConfig, domu: str, sent: Iterable[str], boot: PurePath)
     found += [f"it sets {key} = {config.settings[key]!r}" for key, may in _TYPES.items()
               if config.settings.get(key, may[0]).lower() not in may]
     found += [f"it writes {key} with a \\, which xl reads in its own way" for key in _escaped(config)]
-    if config.settings.get("bootloader", "") not in _LOADERS:
+    if not _LOADER.fullmatch(config.settings.get("bootloader", "")):
         found.append(f"it names a boot loader {config.settings['bootloader']!r}")
     found += _disks(config, set(sent))
     found += [f"it says {word!r} of a vif" for word in _words(config, "vif") if not _VIF.fullmatch(word)]

@@ -1,0 +1,110 @@
+"""Copies within one host, and what can go wrong with them: on the light machine, as no guest and no peer is needed."""
+
+from collections.abc import Iterator
+
+import pytest
+from testinfra.host import Host
+
+from backups import backup, in_disk, leftovers, make_tiny, manifest, problem, remove_tiny, report, volumes
+
+
+@pytest.fixture(scope="module")
+def tiny(store: Host) -> Iterator[Host]:
+    """The store with a domU tiny1, which is never started and has a good copy on vg1."""
+    remove_tiny(store)
+    make_tiny(store)
+    result = backup(store, "--to vg1")
+    assert result.rc == 0, result.stdout + result.stderr
+    yield store
+    remove_tiny(store)
+
+
+@pytest.mark.parametrize("point", [
+    "backup:ghost-made", "backup:ghosts-mounted", "backup:sending", "backup:committed",
+    "receive:keep", "receive:dirty", "receive:written", "receive:tagged",
+])
+def test_a_run_killed_at_any_moment_leaves_nothing_after_the_next(tiny: Host, point: str) -> None:
+    tiny.check_output("lvcreate -qq -y -L 4M -n tiny1-disk.ghost-20200101-000000-abc vg0")  # a stranger's, by its name ours
+    in_disk(tiny, f"echo {point} > /run/look/etc/point")
+    killed = backup(tiny, "--to vg1", kill=point)
+    assert killed.rc != 0, f"{point} was not reached"
+    after = backup(tiny, "--to vg1")
+    assert after.rc == 0, after.stdout + after.stderr
+    assert "vg0/tiny1-disk.ghost-20200101-000000-abc" in volumes(tiny)
+    tiny.check_output("lvremove -qq -y vg0/tiny1-disk.ghost-20200101-000000-abc")
+    assert leftovers(tiny) == []
+    assert manifest(tiny, "/dev/vg1/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
+
+
+def test_a_domu_whose_file_cannot_be_read_is_a_failure_and_never_left_out(tiny: Host) -> None:
+    tiny.check_output("echo 'disk = [' > /etc/xen/tiny1-broken.cfg")
+    try:
+        result = tiny.run("backup-domu tiny1-broken --to vg1")
+        (row,) = report(tiny)
+    finally:
+        tiny.check_output("rm /etc/xen/tiny1-broken.cfg")
+    assert result.rc == 3 and (row["domu"], row["state"]) == ("tiny1-broken", "failed")
+    assert "tiny1-broken.cfg cannot be read: line" in row["message"]
+
+
+@pytest.mark.parametrize("words, said", [
+    ("run nobody --to vg1", "there is no domU 'nobody'"),
+    ("run tiny1 --to vg9", "neither a volume group of this host nor a peer"),
+    ("run tiny1 --to vg1 --to vg1", "is named twice"),
+    ("--quiet run nobody --to vg1", "there is no domU 'nobody'"),
+])
+def test_wrong_use_is_one_line_and_changes_nothing(tiny: Host, words: str, said: str) -> None:
+    before = volumes(tiny)
+    result = tiny.run(f"backup-domu {words}")
+    assert result.rc == 2 and said in problem(result)[0]
+    assert volumes(tiny) == before
+
+
+def test_a_group_without_room_for_the_ghost_fails_that_domu_and_changes_nothing(tiny: Host) -> None:
+    tiny.check_output("lvcreate -qq -y -l 100%FREE -n tiny1-filler vg0")
+    try:
+        result = backup(tiny, "--to vg1")
+        (row,) = report(tiny)
+    finally:
+        tiny.check_output("lvremove -qq -y vg0/tiny1-filler")
+    assert result.rc == 3 and "volume group vg0 has" in row["message"] and "ghost_size" in row["hint"]
+    assert leftovers(tiny) == []
+
+
+def test_a_disk_that_cannot_be_copied_is_a_failure_and_never_left_out(tiny: Host) -> None:
+    change = "s#disk = \\[#&'phy:/dev/vg0/tiny1-odd,xvdb,w', #"
+    tiny.check_output(f'lvcreate -qq -y -W y -L 4M -n tiny1-odd vg0 && sed -i.saved "{change}" /etc/xen/tiny1.cfg')
+    try:
+        result = backup(tiny, "--to vg1")
+        (row,) = report(tiny)
+    finally:
+        tiny.check_output("mv /etc/xen/tiny1.cfg.saved /etc/xen/tiny1.cfg; lvremove -qq -y vg0/tiny1-odd")
+    assert result.rc == 3 and "method blocks" in row["message"] and "tiny1-odd" in row["message"]
+
+
+def test_a_domu_that_lost_most_of_its_files_does_not_empty_its_copy(tiny: Host) -> None:
+    many = "mkdir /run/look/many; cd /run/look/many; seq 2500 | xargs touch"
+    in_disk(tiny, many)
+    assert backup(tiny, "--to vg1").rc == 0
+    in_disk(tiny, "rm -r /run/look/many")
+    result = backup(tiny, "--to vg1")
+    (row,) = report(tiny)
+    assert result.rc == 3 and "its last good copy on vg1 has" in row["message"] and "--allow-deletes" in row["hint"]
+    assert "/many/" in manifest(tiny, "/dev/vg1/tiny1-disk.copy").replace("'many/", "/many/")
+    assert backup(tiny, "--to vg1 --allow-deletes").rc == 0
+    assert manifest(tiny, "/dev/vg1/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
+
+
+def test_an_xfs_domu_is_copied_too(tiny: Host) -> None:
+    tiny.check_output("DEBIAN_FRONTEND=noninteractive apt-get install -y -q xfsprogs")  # recommended, and in the box
+    remove_tiny(tiny)
+    make_tiny(tiny, size="320M", kind="xfs")
+    try:
+        result = backup(tiny, "--to vg1 --checksum")
+        assert result.rc == 0, result.stdout
+        assert manifest(tiny, "/dev/vg1/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
+        show = "blkid -p -s UUID -s LABEL -s TYPE -o value %s"
+        assert tiny.check_output(show % "/dev/vg1/tiny1-disk.copy") == tiny.check_output(show % "/dev/vg0/tiny1-disk")
+    finally:
+        remove_tiny(tiny)
+        make_tiny(tiny)
