@@ -75,7 +75,7 @@ def test_a_volume_that_grew_is_copied_anew_beside_the_good_one(tiny1: Host, dom0
     assert killed.rc == 137
     assert {"vg0/tiny1-disk.copy", "vg0/tiny1-disk.good"} <= set(volumes(dom0b))
     assert backup(tiny1, "--to dom0b").rc == 0
-    assert dom0b.check_output("lvs --noheadings --units m --nosuffix -o lv_size vg0/tiny1-disk.copy").startswith("96")
+    assert dom0b.check_output("lvs --noheadings --units m --nosuffix -o lv_size vg0/tiny1-disk.copy").strip() == "96.00"
     assert manifest(dom0b, "/dev/vg0/tiny1-disk.copy") == manifest(tiny1, "/dev/vg0/tiny1-disk")
     assert leftovers(tiny1) == [] and leftovers(dom0b) == []
 
