@@ -69,6 +69,13 @@ def manifest(host: Host, device: str) -> str:
     return in_disk(host, f"python3 -c {shlex.quote(script)} /run/look", device, "ro")
 
 
+def filled(text: str, other: str) -> str:
+    """Return a manifest with holes wherever another has them: where zeros were allocated, a copy may be the sparser one."""
+    holes = {line.rsplit(" ", 3)[0] for line in other.splitlines() if line.rsplit(" ", 3)[1:2] == ["sparse"]}
+    rows = [line.rsplit(" ", 3) for line in text.splitlines()]
+    return "\n".join(" ".join([row[0], "sparse", *row[2:]] if row[0] in holes else row) for row in rows)
+
+
 def backup(host: Host, words: str = "", *, kill: str = "") -> CommandResult:
     """Run backup-domu on a host; it may be told to kill itself at a point."""
     command = f"backup-domu run tiny1 {words}"
