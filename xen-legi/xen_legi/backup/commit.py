@@ -23,6 +23,7 @@ from xen_legi.storage.lvm import TAG
 
 REQUESTS = Path("/var/lib/xen-legi/copies")
 CONFIGS = Path("/etc/xen/copies")
+MANUAL = Path("/usr/share/doc/xen-legi-backup/manual-recovery.md")
 _STRANGER = "take it out of the domU's file, or keep the domU's copy on its own host, in another volume group"
 
 
@@ -110,7 +111,7 @@ def startable(wanted: CopyRequest, work: Work, copy: Copy) -> str:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(copy.time))
     head = (
         f"# {TAG}: a copy of {work.domu}, generation {wanted.generation}, of {when}, from {work.source}.\n"
-        f"# The original is lost? xen-legi promote {work.domu}; by hand: /usr/share/doc/xen-legi-backup/manual-recovery.md\n"
+        f"# The original is lost? xen-legi promote {work.domu}; by hand: {MANUAL}\n"
     )
     return head + domu_config.replace_disks(wanted.config, _devices(wanted, work))
 

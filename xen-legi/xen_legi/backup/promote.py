@@ -59,7 +59,10 @@ def choose(domu: str, group: str = "") -> Copy:
         die(f"this host has no copy of {domu!r}", hint=f"it has copies {names}; backup-domu status shows where copies are")
     whole = [one for one in known if one.best]
     if not whole:
-        die(f"no run has ever completed the copy of {domu} on this host", hint="has another host one? backup-domu status")
+        die(
+            f"no run has completed the copy of {domu} here since it was begun, or since its promotion was taken back",
+            hint=f"has another host one? backup-domu status; else {commit.MANUAL}",
+        )
     return max(whole, key=lambda one: (one.best.number if one.best else 0, one.time))
 
 
