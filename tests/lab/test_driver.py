@@ -22,6 +22,15 @@ def test_the_status_names_the_machines_and_says_that_they_run(dom0a: Host, dom0b
     assert "dom0a" in lab("status").stdout
 
 
+def test_the_clock_of_a_dom0_goes_as_fast_as_that_of_this_computer(dom0: Host) -> None:
+    def both() -> tuple[float, float]:
+        there = float(dom0.check_output("date +%s.%N"))
+        return time.monotonic(), there
+
+    (began, there), _, (ended, later) = both(), time.sleep(10), both()
+    assert (later - there) / (ended - began) == pytest.approx(1, rel=0.2)
+
+
 @pytest.mark.parametrize("status", [0, 1, 7])
 def test_the_exit_status_of_a_command_on_a_host_is_passed_on(status: int) -> None:
     ended = lab("ssh", "dom0a", f"echo out; echo err >&2; exit {status}", check=False)
