@@ -1,7 +1,9 @@
 """What the tests of backups share: a domU of a few files that is never started, and ways to look at its copies."""
 
+import contextlib
 import json
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,19 @@ def make_tiny(host: Host, *, size: str = "64M", kind: str = "ext4") -> None:
         f"mkdir -p /etc/xen && printf %s {shlex.quote(config)} > /etc/xen/tiny1.cfg"
     )
     in_disk(host, f"python3 -c {shlex.quote(FILL)} /run/look")
+
+
+@contextlib.contextmanager
+def copied_tiny(host: Host, words: str, *others: Host) -> Iterator[Host]:
+    """Inside the context, the host has tiny1 and good copies of it, made with these words; afterwards they are gone."""
+    remove_tiny(host, *others)
+    try:
+        make_tiny(host)
+        result = backup(host, words)
+        assert result.rc == 0, result.stdout + result.stderr
+        yield host
+    finally:
+        remove_tiny(host, *others)
 
 
 def in_disk(host: Host, script: str, device: str = "/dev/vg0/tiny1-disk", options: str = "rw") -> str:

@@ -12,7 +12,7 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-from backups import backup, make_tiny, remove_tiny
+from backups import copied_tiny
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -88,9 +88,5 @@ def peers(dom0a: Host, dom0b: Host) -> None:
 @pytest.fixture(scope="module")
 def tiny1(dom0a: Host, dom0b: Host, peers: None) -> Iterator[Host]:
     """dom0a with the domU tiny1, which has a good copy on vg1 and one on dom0b."""
-    remove_tiny(dom0a, dom0b)
-    make_tiny(dom0a)
-    result = backup(dom0a, "--to vg1 --to dom0b")
-    assert result.rc == 0, result.stdout + result.stderr
-    yield dom0a
-    remove_tiny(dom0a, dom0b)
+    with copied_tiny(dom0a, "--to vg1 --to dom0b", dom0b) as host:
+        yield host

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from testinfra.host import Host
 
-from backups import backup, in_disk, leftovers, make_tiny, manifest, problem, remove_tiny, report, volumes
+from backups import backup, copied_tiny, in_disk, leftovers, manifest, problem, report, volumes
 
 COPY = "/dev/vg1/tiny1-disk.copy"
 DISK = "/dev/vg0/tiny1-disk"
@@ -16,12 +16,8 @@ DISK = "/dev/vg0/tiny1-disk"
 @pytest.fixture
 def tiny(store: Host) -> Iterator[Host]:
     """The store with a domU tiny1, which is never started and has a good copy on vg1."""
-    remove_tiny(store)
-    make_tiny(store)
-    result = backup(store, "--to vg1")
-    assert result.rc == 0, result.stdout + result.stderr
-    yield store
-    remove_tiny(store)
+    with copied_tiny(store, "--to vg1") as host:
+        yield host
 
 
 def state_of(host: Host, pid: str) -> str:

@@ -5,18 +5,14 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from backups import backup, in_disk, leftovers, make_tiny, manifest, problem, remove_tiny, report, volumes
+from backups import backup, copied_tiny, in_disk, leftovers, make_tiny, manifest, problem, remove_tiny, report, volumes
 
 
 @pytest.fixture(scope="module")
 def tiny(store: Host) -> Iterator[Host]:
     """The store with a domU tiny1, which is never started and has a good copy on vg1."""
-    remove_tiny(store)
-    make_tiny(store)
-    result = backup(store, "--to vg1")
-    assert result.rc == 0, result.stdout + result.stderr
-    yield store
-    remove_tiny(store)
+    with copied_tiny(store, "--to vg1") as host:
+        yield host
 
 
 @pytest.mark.parametrize("point", [
