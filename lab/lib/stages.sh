@@ -8,15 +8,17 @@
 LAB=$TOP/lab/lab
 HOSTS=(dom0a dom0b)
 
-# Run one command on all of $HOSTS at once; fail if one of them fails.
+# on_hosts COMMAND [HOST...]: run it on all of them at once ($HOSTS when none is named); fail if it fails on one.
 on_hosts() {
-    local host pids=() failed=0
-    for host in "${HOSTS[@]}"; do
-        "$LAB" ssh "$host" "$@" </dev/null >"$WORK/$host.out" 2>&1 &
+    local command=$1 host pids=() failed=0
+    shift
+    [ $# -gt 0 ] || set -- "${HOSTS[@]}"
+    for host; do
+        "$LAB" ssh "$host" "$command" </dev/null >"$WORK/$host.out" 2>&1 &
         pids+=($!)
     done
-    for host in "${HOSTS[@]}"; do
-        wait "${pids[0]}" || { failed=1; echo "--- $host: $*" >&2; tail -n 40 "$WORK/$host.out" >&2; }
+    for host; do
+        wait "${pids[0]}" || { failed=1; echo "--- $host: $command" >&2; tail -n 40 "$WORK/$host.out" >&2; }
         pids=("${pids[@]:1}")
     done
     return "$failed"
@@ -34,10 +36,11 @@ have_state() { "$LAB" states 2>/dev/null | grep -w "$1" >/dev/null; }
 # Two plain hosts, with empty volume groups, as a preseeded installation leaves them.
 stage_plain() {
     "$LAB" up "${HOSTS[@]}"
-    empty_groups
+    empty_groups "${HOSTS[@]}"
 }
 
-empty_groups() { on_hosts 'vgs vg0 >/dev/null 2>&1 || { vgcreate -q vg0 /dev/vdb && vgcreate -q vg1 /dev/vdc; }'; }
+# empty_groups HOST...
+empty_groups() { on_hosts 'vgs vg0 >/dev/null 2>&1 || { vgcreate -q vg0 /dev/vdb && vgcreate -q vg1 /dev/vdc; }' "$@"; }
 
 # apt makes them dom0s: from the repository that `make repo` has laid out.
 stage_install() {
