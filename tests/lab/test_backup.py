@@ -13,7 +13,7 @@ from domus import WEB1, guest, make_web1, run_killed, wait_for_ssh
 
 COPIES = {"vg1": ("dom0a", "/dev/vg1/tiny1-disk.copy"), "dom0b": ("dom0b", "/dev/vg0/tiny1-disk.copy")}
 SSH = "ssh -F /etc/xen-legi/peers/dom0b.conf dom0b"
-SYNC = "--server -lHogDtpAXrxSe.iLsfxCIvu --timeout=600 --delete-after --stats --numeric-ids . copy"
+SYNC = "--server -lHogDtpAXrxSe.iLsfxCIvu --timeout=600 --delete-after --stats -@-1 --numeric-ids . copy"
 
 
 # copies

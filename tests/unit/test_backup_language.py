@@ -5,10 +5,10 @@ from xen_legi.errors import Problem
 from xen_legi.peers import words
 from xen_legi.peers.words import Order, Transfer
 
-# what rsync 3.5.0 (Debian 12 and 13) says for -aHAXxS --numeric-ids --delete-after --timeout=600 and more
-SYNC = "--server -lHogDtpAXrxSe.iLsfxCIvu --timeout=600 --delete-after --stats --numeric-ids . copy"
+# what rsync 3.5.0 (Debian 12 and 13) says for -aHAXxS --numeric-ids --delete-after --timeout=600 --modify-window=-1 and more
+SYNC = "--server -lHogDtpAXrxSe.iLsfxCIvu --timeout=600 --delete-after --stats -@-1 --numeric-ids . copy"
 WHOLE = SYNC.replace("-lH", "-lWH")
-VERIFY = "--server -nlHogDtpAXrxSe.iLsfxCIvu --log-format=%i --timeout=600 --delete-after --numeric-ids . copy"
+VERIFY = "--server -nlHogDtpAXrxSe.iLsfxCIvu --log-format=%i --timeout=600 --delete-after -@-1 --numeric-ids . copy"
 
 
 def transfer(line: str) -> Transfer:
@@ -50,7 +50,7 @@ def test_a_transfer_is_what_our_own_client_says() -> None:
     ("--delete-after", ""), ("--server", "--server --sender"), ("--numeric-ids", "--numeric-ids --write-devices"),
     ("--numeric-ids", "--fake-super"), ("-lHog", "-lHogK"), ("-lHog", "-lHogL"), ("-lHog", "-nlHog"), ("-lHog", "-Hog"),
     ("-lHog", "-llHog"), ("e.iLs", "e.iLs,x"), ("--timeout=600", "--timeout=0"), ("--stats", "--log-file=x"),
-    ("--stats", "--temp-dir=x"), ("--stats", "--max-alloc=900g"), ("--stats", "--stats --max-delete=-1"),
+    ("-@-1", "-@9"), ("-@-1", ""), ("--stats", "--temp-dir=x"), ("--stats", "--max-alloc=900g"), ("--stats", "--stats --max-delete=-1"),
 ])
 def test_a_transfer_with_other_options_is_refused(change: tuple[str, str]) -> None:
     line = f"sync web1 web1-disk r1 {SYNC}".replace(*change)
@@ -66,7 +66,7 @@ def test_a_comparison_that_would_write_is_refused() -> None:
 def test_the_servers_options_are_ours_whatever_the_client_said() -> None:
     argv = words.server("sync", Transfer("iLsfxCIvu", whole=False, checksum=False), "/mnt/x", 1000)
     assert argv[:2] == ["rsync", "--server"] and argv[-2:] == [".", "/mnt/x/"]
-    assert set(argv[3:-2]) == {"--timeout=600", "--delete-after", "--numeric-ids", "--stats", "--max-delete=1000"}
+    assert set(argv[3:-2]) == {"--timeout=600", "--delete-after", "--numeric-ids", "-@-1", "--stats", "--max-delete=1000"}
     assert sorted(argv[2].split("e.")[0]) == sorted("-lHogDtpAXrxS")
     again = words.server("verify", Transfer("iLsfxCIvu", whole=False, checksum=True), "/mnt/x", None)
     assert set("nc") <= set(again[2].split("e.")[0]) and "--log-format=%i" in again

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from xen_legi.errors import die
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}"  # a domU, a volume, a run, a file: never "..", never an option
-_LINE = re.compile(r"[A-Za-z0-9 ._=,+:%-]{1,1000}")
+_LINE = re.compile(r"[A-Za-z0-9 ._=,+:%@-]{1,1000}")
 
 # verb -> how many words follow it; sync and verify are followed by the words of rsync's client as well
 VERBS = {"status": 0, "domu": 1, "begin": 1, "kernel": 2, "sync": 3, "verify": 3, "commit": 2, "abort": 2}
 TRANSFERS = ("sync", "verify")
 
 PLACE = "copy"  # what our clients name as their destination; the receiver knows the place itself
-CLIENT_OPTIONS = ("-aHAXxS", "--numeric-ids", "--delete-after", "--timeout=600")
+CLIENT_OPTIONS = ("-aHAXxS", "--numeric-ids", "--delete-after", "--timeout=600", "--modify-window=-1")
 _FLAGS = frozenset("lHogDtpAXrxS")  # -aHAXxS as the client spells it to its server
-_WORDS = frozenset(("--timeout=600", "--delete-after", "--numeric-ids"))
+_WORDS = frozenset(("--timeout=600", "--delete-after", "--numeric-ids", "-@-1"))  # -@-1: --modify-window=-1
 _EXTRA_FLAGS = {"sync": frozenset("Wc"), "verify": frozenset("c")}
 _EXTRA_WORDS = {"sync": frozenset(("--stats",)), "verify": frozenset(("--log-format=%i",))}
 
