@@ -50,7 +50,8 @@ def test_a_transfer_is_what_our_own_client_says() -> None:
     ("--delete-after", ""), ("--server", "--server --sender"), ("--numeric-ids", "--numeric-ids --write-devices"),
     ("--numeric-ids", "--fake-super"), ("-lHog", "-lHogK"), ("-lHog", "-lHogL"), ("-lHog", "-nlHog"), ("-lHog", "-Hog"),
     ("-lHog", "-llHog"), ("e.iLs", "e.iLs,x"), ("--timeout=600", "--timeout=0"), ("--stats", "--log-file=x"),
-    ("-@-1", "-@9"), ("-@-1", ""), ("--stats", "--temp-dir=x"), ("--stats", "--max-alloc=900g"), ("--stats", "--stats --max-delete=-1"),
+    ("-@-1", "-@9"), ("-@-1", ""), ("--stats", "--temp-dir=x"),
+    ("--stats", "--max-alloc=900g"), ("--stats", "--stats --max-delete=-1"),
 ])
 def test_a_transfer_with_other_options_is_refused(change: tuple[str, str]) -> None:
     line = f"sync web1 web1-disk r1 {SYNC}".replace(*change)

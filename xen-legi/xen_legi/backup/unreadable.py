@@ -12,65 +12,43 @@ _NO_DOMU = "it has disks, but it names no domU or nothing that one could boot"
 
 
 @dataclass(frozen=True)
-class Unreadable:
-    """A file, and what is wrong with it. The domU has the file's name for us, because its own cannot be known."""
-
-    file: Path
-    problem: str
-
-    @property
-    def name(self) -> str:
-        """What the domU is called."""
-        return self.file.stem
-
-    @property
-    def message(self) -> str:
-        """The problem in one line."""
-        return f"{self.file} cannot be read: {self.problem}"
-
-    @property
-    def hint(self) -> str:
-        """What a person can do."""
-        return f"xl create --dryrun {self.file} shows what xl thinks of it; or leave it out: exclude in xen-legi.toml"
-
-
-@dataclass(frozen=True)
-class Twins:
-    """Files that name one domU. One copy cannot be made from both: each would drop the disks that only the other has."""
+class NotCopied:
+    """A domU that cannot be copied for what its files say: why, and what a person can do."""
 
     name: str
-    files: tuple[Path, ...]
-
-    @property
-    def message(self) -> str:
-        """The problem in one line."""
-        return f"{' and '.join(map(str, self.files))} are files of one domU {self.name!r}; nothing is sent"
-
-    @property
-    def hint(self) -> str:
-        """What a person can do."""
-        return "which one is the domU? move the other out of the directory, or give its domU another name"
+    message: str
+    hint: str
 
 
-NotCopied = Unreadable | Twins
+def _unreadable(file: Path, problem: str) -> NotCopied:
+    """The domU has the file's name for us, because its own cannot be known."""
+    hint = f"xl create --dryrun {file} shows what xl thinks of it; or leave it out: exclude in xen-legi.toml"
+    return NotCopied(file.stem, f"{file} cannot be read: {problem}", hint)
 
 
-def apart(known: Iterable[DomuConfig]) -> tuple[list[DomuConfig], list[Twins]]:
+def _twins(name: str, files: Iterable[Path]) -> NotCopied:
+    """One copy cannot be made from both files: each would drop the disks that only the other has."""
+    message = f"{' and '.join(map(str, sorted(files)))} are files of one domU {name!r}; nothing is sent"
+    hint = "which one is the domU? move the other out of the directory, or give its domU another name"
+    return NotCopied(name, message, hint)
+
+
+def apart(known: Iterable[DomuConfig]) -> tuple[list[DomuConfig], list[NotCopied]]:
     """Given the domUs by name, return those whose name has one file, and the names that have several. A second name of
     the same file (a link) is none; the one that is called as its domU goes before."""
     files: dict[str, dict[Path, DomuConfig]] = {}
     for one in sorted(known, key=lambda one: (one.name, one.file.stem != one.name)):
         files.setdefault(one.name, {}).setdefault(one.file.resolve(), one)
     single = [one for mine in files.values() for one in mine.values() if len(mine) == 1]
-    doubled = {name: sorted(one.file for one in mine.values()) for name, mine in files.items() if len(mine) > 1}
-    return single, [Twins(name, tuple(mine)) for name, mine in doubled.items()]
+    doubled = [_twins(name, (one.file for one in mine.values())) for name, mine in files.items() if len(mine) > 1]
+    return single, doubled
 
 
-def all_unreadable(directory: Path = DIRECTORY) -> list[Unreadable]:
+def all_unreadable(directory: Path = DIRECTORY) -> list[NotCopied]:
     """Return the files of a directory that cannot be read, or that have disks but lack what makes a domU; by name."""
     files, broken = domu_config.all_files(directory)
-    found = [Unreadable(one.file, one.reason) for one in broken]
-    found += [Unreadable(one.file, _NO_DOMU) for one in files if one.disks and not domu_config.is_domu(one)]
+    found = [_unreadable(one.file, one.reason) for one in broken]
+    found += [_unreadable(one.file, _NO_DOMU) for one in files if one.disks and not domu_config.is_domu(one)]
     return sorted(found, key=lambda one: one.name)
 
 

@@ -182,7 +182,7 @@ def _status(options: argparse.Namespace) -> int:
 def _domus(options: argparse.Namespace, settings: Config) -> tuple[list[DomuConfig], list[NotCopied]]:
     """Return the domUs that are meant, and of those that are meant the files that cannot be read, or are two for one."""
     known, twins = unreadable.apart(domu_config.all_domus())
-    found: list[NotCopied] = [*unreadable.all_unreadable(), *twins]
+    found = [*unreadable.all_unreadable(), *twins]
     unread = unreadable.choose(found, [one.name for one in known], options.names, settings.exclude)
     names = [name for name in options.names if name not in {one.name for one in unread}]
     if options.names and not names:
