@@ -2,7 +2,7 @@
 
 A guest that is left paused is a service that is down. So it is not us who pause it but a shell in a session of its own,
 which ignores every signal that it may: it pauses, waits for our word, and unpauses, when we say so, at once when we are
-killed, and after five seconds when we hang.
+killed, and after five seconds when we hang. Where it could not, we try ourselves, and say so.
 """
 
 import contextlib
@@ -10,20 +10,26 @@ import time
 from collections.abc import Iterator
 
 from xen_legi.domu import xl
-from xen_legi.errors import fail
-from xen_legi.run import spawn
-from xen_legi.steps import named_point
+from xen_legi.errors import CommandFailed, fail
+from xen_legi.run import run, spawn
+from xen_legi.steps import named_point, warn
 
 LIMIT = 5  # seconds
 _PIPE = -1  # the standard library's word for: a pipe, please
 _TOO_LONG = 124  # timeout(1)
+_NEVER = 3  # it was not paused at all
+_TRIES = 3
 _SHELL = """
 trap '' PIPE HUP INT TERM
-xl pause "$1" || exit 1
+xl pause "$1" || { xl unpause "$1"; exit 3; }
 echo paused
 timeout "$2" head -n 1 >/dev/null
 ended=$?
-xl unpause "$1" && exit "$ended"
+for again in 1 2 3 4 5; do
+    xl unpause "$1" && exit "$ended"
+    sleep 1
+done
+exit 1
 """
 
 
@@ -57,10 +63,24 @@ def paused(name: str, wanted: bool) -> Iterator[Pause]:
             ended = shell.wait()
             pause.seconds = time.monotonic() - began
             named_point("backup:unpaused")
+            if ended not in (0, _TOO_LONG, _NEVER):  # said here, because the body may be ending for another reason
+                _let_go(name, number)
     if ended == _TOO_LONG:
         fail(f"{name} stood still for {LIMIT} seconds and was let go before all its snapshots were made")
     if ended != 0:
-        fail(f"{name} may still be paused", hint=f"xl unpause {number}")
+        fail(f"{name} did not stand still as it should have: what paused it ended with status {ended}")
+
+
+def _let_go(name: str, number: int) -> None:
+    """Unpause a domU after the shell that should have done it has failed; say how that went."""
+    for _ in range(_TRIES):
+        try:
+            run(["xl", "unpause", str(number)], timeout=30, outlives_us=True)
+        except CommandFailed:
+            time.sleep(1)
+        else:
+            return warn(f"{name} was not let go by the shell that pauses it, and was unpaused now")
+    warn(f"{name} may still be paused: xl unpause {number}")
 
 
 def _number(name: str) -> int | None:
