@@ -111,6 +111,12 @@ def unreachable(name: str, stderr: str) -> Problem:
     return Problem(f"{name} cannot be reached: {reason}", hint=hint, status=1)
 
 
+def strange(name: str, error: Exception) -> Problem:
+    """Return the problem of an answer that is not one that we know."""
+    hint = "have both hosts the same version of xen-legi?"
+    return Problem(f"{name} answered what is not known here: {error!r}", hint=hint)
+
+
 def passed_on() -> dict[str, str]:
     """Return what of our environment a receiver on this host must have: the tests' point at which it is killed or held."""
     return {name: value for name, value in os.environ.items() if name in ("XEN_LEGI_KILL_AT", "XEN_LEGI_STOP_AT")}

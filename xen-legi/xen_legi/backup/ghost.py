@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi.backup.pause import Pause, paused
-from xen_legi.errors import CommandFailed, Problem, die, fail
+from xen_legi.errors import Problem, die, fail
 from xen_legi.run import run
 from xen_legi.steps import lock, named_point, warn
 from xen_legi.storage import lvm
@@ -123,12 +123,11 @@ def _make(one: Ghost, setting: str, tags: Sequence[str]) -> None:
 
 def _remove(group: str, name: str) -> None:
     """Remove a ghost if it is there and really one. A ghost that cannot go now is left to the next run, and said."""
-    found = lvm.find(group, name)
-    if found is None or GHOST_TAG not in found.tags or not found.origin:
-        return
     try:
-        lvm.remove(group, name)
-    except CommandFailed as error:
+        found = lvm.find(group, name)
+        if found and GHOST_TAG in found.tags and found.origin:
+            lvm.remove(group, name)
+    except Problem as error:
         warn(f"the ghost {group}/{name} could not be removed; the next run tries again: {error.message}")
 
 

@@ -2,12 +2,13 @@
 
 import contextlib
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.backup import boot, ghost, identity, namespace, report, request, send
+from xen_legi.backup import boot, destination, ghost, identity, namespace, report, request, send
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
 from xen_legi.backup.plan import Domu, Part
@@ -45,12 +46,13 @@ class Options:
     allow_deletes: bool = False
 
 
-def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> list[Row]:
-    """Copy one domU to every receiver that answered and return a row for each. Raise Problem if none could be begun."""
-    rows = [row for one in receivers if (row := unreached(domu.name, one))]
+def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> Iterator[Row]:
+    """Copy one domU to every receiver that answered and yield a row for each, when it is done: what goes wrong later, with
+    the clean-up, is nothing to it. Raise Problem if none could be begun."""
+    yield from (row for one in receivers if (row := unreached(domu.name, one)))
     there = [one for one in receivers if not one.problem]
     if not there:
-        return rows
+        return
     with lock(ghost.lock_name(domu.name), what=f"the backup of {domu.name}"):
         named_point("backup:locked")
         if domu.problem:
@@ -62,8 +64,7 @@ def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> list
             with _mounted(wanted, data, made) as trees:
                 named_point("backup:ghosts-mounted")
                 for one in there:
-                    rows.append(_to_one(one, wanted, trees, made, pause.seconds, options))
-    return rows
+                    yield _to_one(one, wanted, trees, made, pause.seconds, options)
 
 
 def _to_one(
@@ -85,7 +86,8 @@ def _to_one(
         return report.good(
             wanted.domu, where.name, wanted.generation, sent, took, ghost=full, pause=pause, warnings=tuple(warnings)
         )
-    except Problem as problem:
+    except Exception as error:
+        problem = explained(error)
         say(f"  {problem.message}")
         with contextlib.suppress(Problem):
             where.call("abort", wanted.domu, wanted.run, timeout=60)
@@ -96,12 +98,16 @@ def _begin(where: Destination, wanted: CopyRequest) -> list[str]:
     """Have the receiver get ready, give it the kernels that it lacks, and return what it warns of."""
     answer = where.call("begin", wanted.domu, payload=request.to_json(wanted))
     named_point("backup:begun")
+    try:
+        missing, warnings = list(answer["missing"]), [str(one) for one in answer["warnings"]]
+    except (KeyError, TypeError) as error:
+        raise destination.strange(where.name, error) from None
     for one in wanted.boot:
-        if one.path in answer["missing"]:
+        if one.path in missing:
             say(f"  it lacks {one.path}: sending it")
             where.push("kernel", Path(one.path).name, one.sha256, file=Path(one.path))
             named_point("backup:kernel-sent")
-    return [str(one) for one in answer["warnings"]]
+    return warnings
 
 
 def _transfer(
@@ -178,6 +184,14 @@ def _generation(domu: str, receivers: Sequence[Receiver]) -> int:
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror or error}", hint="is the disk full?")
     return max(known) + 1
+
+
+def explained(error: Exception) -> Problem:
+    """Return what went wrong as a problem of one copy: even a bug there must not cost the others theirs."""
+    if isinstance(error, Problem):
+        return error
+    traceback.print_exception(error)
+    return Problem(f"a bug in backup-domu: {error!r}", hint="please report the lines above")
 
 
 def unreached(domu: str, receiver: Receiver) -> Row | None:

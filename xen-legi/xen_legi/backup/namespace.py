@@ -51,8 +51,9 @@ def mounted(device: Path, kind: str, *, writable: bool = False) -> Iterator[Path
         finally:
             _unmount(place)
     finally:
-        (place / SENTINEL).unlink(missing_ok=True)
-        place.rmdir()
+        with contextlib.suppress(OSError):  # what could not be unmounted is told already; it vanishes with this process
+            (place / SENTINEL).unlink(missing_ok=True)
+            place.rmdir()
 
 
 def options(kind: str, *, writable: bool) -> str:

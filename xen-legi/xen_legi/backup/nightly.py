@@ -2,11 +2,10 @@
 
 import secrets
 import time
-import traceback
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from xen_legi.backup import ghost, job, namespace, plan, report, state
+from xen_legi.backup import destination, ghost, job, namespace, plan, report, state
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options, Receiver
 from xen_legi.backup.report import Row
@@ -78,25 +77,31 @@ def ask(where: Destination) -> Receiver:
     except Problem as problem:
         return Receiver(where, {}, problem)
     except (KeyError, TypeError) as error:
-        hint = "have both hosts the same version of xen-legi?"
-        return Receiver(where, {}, Problem(f"{where.name} answered what is not known here: {error!r}", hint=hint))
+        return Receiver(where, {}, destination.strange(where.name, error))
 
 
 def _one(config: DomuConfig, asked: Sequence[Receiver], options: Options) -> list[Row]:
     began = time.monotonic()
+    rows: list[Row] = []
     try:
         with step(f"domU {config.name}"):
             volumes = lvm.volumes()  # here, like the next line: a disk that hangs costs this domU its rows only
             domu = plan.examine(config, volumes, plan.method_of, disks.devices([config], volumes))
-            return job.back_up(domu, asked, options)
-    except Problem as problem:
-        reason, hint = problem.message, problem.hint
-    except Exception as error:  # a bug in one domU's copy must not cost the others theirs
-        traceback.print_exc()
-        reason, hint = f"a bug in backup-domu: {error!r}", "please report the lines above"
-    took = time.monotonic() - began
-    name = config.name
-    return [job.unreached(name, one) or report.failed(name, one.where.name, reason, hint, took) for one in asked]
+            for row in job.back_up(domu, asked, options):
+                rows.append(row)  # one by one: a copy that is made stays made, whatever becomes of the clean-up after it
+    except Exception as error:
+        rows += _without_row(config.name, asked, rows, job.explained(error), time.monotonic() - began)
+    return rows
+
+
+def _without_row(name: str, asked: Sequence[Receiver], rows: Sequence[Row], problem: Problem, took: float) -> list[Row]:
+    """Return a failed row for every receiver that has none yet. If all have theirs, the problem is only a warning."""
+    done = {row.destination for row in rows}
+    left = [one for one in asked if one.where.name not in done]
+    if not left:
+        warn(f"after the copies of {name}: {problem.message}; the next run cleans up")
+    failed = (problem.message, problem.hint, took)
+    return [job.unreached(name, one) or report.failed(name, one.where.name, *failed) for one in left]
 
 
 def _old_rsync(where: Destination, version: str) -> Problem | None:
