@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from xen_legi.backup import destination, ghost, nightly, overview, plan, report, send, serve
+from xen_legi import steps
+from xen_legi.backup import destination, ghost, job, nightly, overview, plan, report, send, serve
+from xen_legi.backup.job import Options, Receiver
 from xen_legi.backup.overview import Place
 from xen_legi.backup.report import Row
 from xen_legi.backup.send import Sent
@@ -69,6 +71,19 @@ def test_the_volumes_of_a_promoted_copy_keep_the_names_of_the_domu() -> None:
 ])
 def test_a_domu_that_cannot_be_copied_says_why(paths: tuple[str, ...], said: str) -> None:
     assert said in plan.examine(domu(*paths), [*VOLUMES, *OTHERS], kind).problem
+
+
+@pytest.mark.parametrize("name", ["a/b", "my domU", "../web1", "-web1", "w" * 65])
+def test_a_domu_whose_name_can_name_no_copy_says_so_before_anything_is_begun(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = domu("/dev/vg0/web1-disk").text.replace("'web1'", f"'{name}'")
+    one = plan.examine(config.parse(text, Path("x.cfg")), VOLUMES, kind)
+    assert repr(name) in one.problem
+    monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
+    with pytest.raises(Problem, match="is not copied"):
+        list(job.back_up(one, [Receiver(destination.local("vg1"), {})], Options("r1", "20%")))
+    assert not list(tmp_path.iterdir())
 
 
 def test_domus_are_chosen_by_name_or_all_but_the_excluded() -> None:

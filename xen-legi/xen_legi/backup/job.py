@@ -53,10 +53,10 @@ def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> Iter
     there = [one for one in receivers if not one.problem]
     if not there:
         return
+    if domu.problem:  # before the lock: a name that is none would be a path there
+        die(f"{domu.name} is not copied: {domu.problem}", hint="until then, leave it out: exclude in xen-legi.toml")
     with lock(ghost.lock_name(domu.name), what=f"the backup of {domu.name}"):
         named_point("backup:locked")
-        if domu.problem:
-            die(f"{domu.name} is not copied: {domu.problem}", hint="until then, leave it out: exclude in xen-legi.toml")
         data = [one for one in domu.parts if one.method == "files"]
         wanted = _request(domu, _generation(domu.name, there), boot.needed(domu.config), options)
         with ghost.ghosts(domu.name, [one.volume for one in data], options.ghost_size, options.run) as (made, pause):

@@ -1,5 +1,6 @@
 """Which domU goes where, and how each of its volumes is copied. Reading the host is apart from deciding."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from xen_legi.backup.generations import COPY
 from xen_legi.domu.config import DomuConfig
 from xen_legi.domu.disks import NO_DEVICES, Devices, locate
 from xen_legi.errors import Problem
+from xen_legi.peers.words import NAME
 from xen_legi.storage.lvm import Volume
 
 CANNOT = "cannot be copied yet (method blocks)"
@@ -53,6 +55,8 @@ def examine(
 ) -> Domu:
     """Given a domU, the host's volumes, what tells a device's method (or raises ValueError), and where paths lead, return
     how it is copied."""
+    if not re.fullmatch(NAME, config.name):
+        return Domu(config, problem=f"its name {config.name!r} cannot name a copy: letters, digits and . _ + - are allowed")
     parts = []
     for disk in config.disks:
         volume = locate(disk.path, volumes, devices)
