@@ -255,3 +255,14 @@ def test_a_promotion_that_is_done_again_renames_no_volume_that_is_still_being_se
     plan = promote.plan(generations.copies([disk, swap])["vg1", "web1"])
     assert plan.names == {"web1-disk": "web1-disk.copy", "web1-swap": "web1-swap"}
     assert "/dev/vg1/web1-disk.copy," in plan.text and "/dev/vg1/web1-swap," in plan.text
+
+
+def test_an_undo_takes_back_no_copy_that_was_not_named_where_several_are_promoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"xen-legi.promoted", "xen-legi.domu=web1", "xen-legi.from=dom0a", "xen-legi.volume=web1-disk"}
+    both = [Volume(group, "web1-disk", 1, "-wi-a-----", frozenset(said), "", "", group, True, False, False, None)
+            for group in ("vg2", "vg1")]
+    monkeypatch.setattr(lvm, "volumes", lambda select="": both)
+    with pytest.raises(Problem, match="promoted in several volume groups: vg1, vg2") as caught:
+        promote.promoted("web1")
+    assert "--group" in caught.value.hint
+    assert promote.promoted("web1", "vg2").group == "vg2"

@@ -14,6 +14,7 @@ from xen_legi.domu import xl
 from xen_legi.errors import EXIT_OK, need_root
 from xen_legi.steps import lock
 
+_GROUP_HELP = "the copy in this volume group (default: the newest; with --undo, the only one that was promoted)"
 EXAMPLES = """\
   xen-legi promote web1 --dry-run
   xen-legi promote web1 --force-dead     # its host does not answer, and I know that it is off
@@ -24,7 +25,7 @@ EXAMPLES = """\
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
     parser.add_argument("name", metavar="NAME", help="the domU")
-    parser.add_argument("--group", default="", metavar="GROUP", help="the copy in this volume group (default: the newest)")
+    parser.add_argument("--group", default="", metavar="GROUP", help=_GROUP_HELP)
     parser.add_argument(
         "--force-dead", action="store_true", help="the domU's own host cannot be asked, and I know that it is off there"
     )
