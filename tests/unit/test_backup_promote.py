@@ -234,6 +234,16 @@ def test_a_kept_file_has_the_rights_and_the_bytes_of_the_original(host: Host) ->
     assert kept.read_bytes() == latin and kept.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("before, after", [(0o600, 0o600), (0o644, 0o644), (None, 0o600)])
+def test_a_promoted_file_can_be_read_by_those_who_could_read_the_one_before_or_by_root_alone(
+    before: int | None, after: int, host: Host
+) -> None:
+    if before is not None:
+        host.write(web1=OWN)
+        (host.xen / "web1.cfg").chmod(before)
+    assert host.promote().stat().st_mode & 0o777 == after
+
+
 def test_the_names_of_kept_files_tell_where_they_stood_and_which_is_the_latest() -> None:
     first, tenth = (Kept(Path(f"/etc/xen/www.cfg.before-promote{end}"), "web1") for end in ("", ".10"))
     assert (first.place, first.number) == (tenth.place, 1) == (Path("/etc/xen/www.cfg"), 1) and tenth.number == 10

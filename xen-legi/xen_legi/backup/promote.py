@@ -3,6 +3,7 @@
 Everything here can be killed and run again: what is left to do is read from the volumes' tags and names.
 """
 
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -224,8 +225,13 @@ def _write_config(one: Plan) -> None:
     """Write the domU's file. One that is there (a copy on the domU's own host) is kept beside it."""
     former.make_room(one.file, one.text, one.copy, one.renamed)
     named_point("promote:room-made")
-    files.replace(one.file, one.text)
+    files.replace(one.file, one.text, mode=_mode(one.file))
     named_point("promote:config-written")
+
+
+def _mode(file: Path) -> int:
+    """Return the rights of a domU's file, or those of its copy's: it may hold a password for vnc."""
+    return stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o600
 
 
 def _restore_config(copy: Copy, directory: Path = domu_config.DIRECTORY) -> None:
