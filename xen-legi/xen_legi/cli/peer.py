@@ -1,8 +1,9 @@
 """The other dom0s: who may send copies to whom.
 
 Every ordered pair of hosts has a key of its own, and the key can only start the receiver of copies. `add` makes the key
-for sending to PEER and prints the one line to run there; `accept` is that line. `check` asks a peer what it would answer
-to a nightly run; `remove` forgets a peer both ways.
+for sending to PEER and prints the one line to run there; `accept` is that line. `add` again takes a new host key and keeps
+what you wrote into the peer's file. `check` asks a peer what it would answer to a nightly run; `remove` forgets a peer both
+ways.
 
 PEER is what `hostname -s` prints on the other host: copies carry that name, and promote asks the peer of that name.
 """
@@ -25,6 +26,7 @@ from xen_legi.steps import warn
 from xen_legi.units import format_size
 
 _SHOW_KEY = "cat /etc/ssh/ssh_host_ed25519_key.pub"
+_ADDRESS_HELP = "with add: where it is (default: what its file says, or its name)"
 EXAMPLES = """\
   xen-legi peer add dom0b                          # on dom0a, which will send copies to dom0b; then, on dom0b:
   xen-legi peer accept dom0a 'ssh-ed25519 AAAA...'
@@ -40,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     name_help = "the other host's name, as hostname -s prints it there"
     parser.add_argument("name", nargs="?", default="", metavar="PEER", help=name_help)
     parser.add_argument("key", nargs="?", default="", metavar="KEY", help="with accept: the other host's public key")
-    parser.add_argument("--address", default="", metavar="ADDRESS", help="with add: where it is (default: its name)")
+    parser.add_argument("--address", default="", metavar="ADDRESS", help=_ADDRESS_HELP)
     parser.add_argument("--root-ssh", action="store_true", help="with add: have it accept us, as root over ordinary ssh")
     parser.add_argument("--yes", action="store_true", help="with add: take the host key that it shows, without asking")
     parser.add_argument("--json", action="store_true", help="with list and check: print JSON")
@@ -55,7 +57,8 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _add(options: argparse.Namespace) -> int:
-    peer = Peer(options.name, options.address or options.name)
+    known = book.find(options.name, book.DIRECTORY)
+    peer = Peer(options.name, options.address or (known.address if known else "") or options.name, book.DIRECTORY)
     book.check_address(peer.address)
     here = book.this_host()
     host_key = trust.public_key(_root_ssh(peer.address, _SHOW_KEY) if options.root_ssh else trust.scan(peer.address))
@@ -64,7 +67,8 @@ def _add(options: argparse.Namespace) -> int:
         _ask(peer)
     trust.record_host_key(peer.name, host_key)
     key = trust.make_key(peer, f"xen-legi {here} to {peer.name}")
-    files.replace(peer.file, book.config_text(peer))
+    if options.address or not known:  # else it says where the peer is, and what an administrator has added
+        files.replace(peer.file, book.with_address(files.read(peer.file), peer))
     accept = f"xen-legi peer accept {here} '{trust.public_key(key)}'"
     if options.root_ssh:
         _root_ssh(peer.address, accept)

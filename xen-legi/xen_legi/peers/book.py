@@ -13,6 +13,7 @@ from xen_legi.errors import die
 DIRECTORY = Path("/etc/xen-legi/peers")
 KNOWN_HOSTS = DIRECTORY / "known_hosts"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
+_HOSTNAME = re.compile(r"^(\s*HostName[\s=]+)(\S+)", re.IGNORECASE | re.MULTILINE)
 _CONFIG = """\
 # The peer {name}, made by: xen-legi peer add. Read by ssh itself: see ssh_config(5).
 Host {name}
@@ -84,8 +85,17 @@ def config_text(peer: Peer) -> str:
 
 def address_of(text: str) -> str:
     """Given a peer's file, return the address in it, or nothing."""
-    match = re.search(r"^\s*HostName[\s=]+(\S+)", text, re.IGNORECASE | re.MULTILINE)
-    return match[1] if match else ""
+    match = _HOSTNAME.search(text)
+    return match[2] if match else ""
+
+
+def with_address(text: str, peer: Peer) -> str:
+    """Given a peer's file, or nothing, return it with the peer's address; whatever else a person wrote into it stays."""
+    if not text:
+        return config_text(peer)
+    if not address_of(text):
+        return f"{text.rstrip()}\n    HostName {peer.address}\n"
+    return _HOSTNAME.sub(rf"\g<1>{peer.address}", text, count=1)
 
 
 def all_peers(directory: Path = DIRECTORY) -> list[Peer]:
