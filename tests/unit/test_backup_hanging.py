@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 from xen_legi import run
-from xen_legi.backup import destination, ghost, job, namespace, nightly, plan, report
+from xen_legi.backup import destination, ghost, identity, job, namespace, nightly, plan, report
+from xen_legi.backup.destination import Destination
+from xen_legi.backup.identity import Identity
 from xen_legi.backup.job import Options, Receiver
+from xen_legi.backup.request import CopyRequest, VolumeRequest
 from xen_legi.domu import config
 from xen_legi.errors import CommandFailed, Problem
 from xen_legi.peers.book import Peer
@@ -101,6 +104,23 @@ def test_ghosts_that_cannot_be_looked_for_do_not_stop_the_run(
     monkeypatch.setattr(ghost, "reap", reap)
     nightly.reap()
     assert "no answer within 60 seconds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("volumes", [1, 3])
+def test_a_sender_waits_longer_than_the_parts_of_its_order_may_take(volumes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: dict[str, float] = {}
+
+    def call(where: Destination, verb: str, *words: str, timeout: float = 0, **more: object) -> dict[str, object]:
+        waited[verb] = timeout
+        return {"missing": [], "warnings": []}
+
+    monkeypatch.setattr(Destination, "call", call)
+    monkeypatch.setattr(job, "_prove", lambda made: 0.0)
+    swap = [VolumeRequest(f"swap{one}", f"/dev/vg0/swap{one}", 1 << 20, Identity("swap", "", "")) for one in range(volumes)]
+    wanted = CopyRequest("web1", "r1", 1, "", tuple(swap))
+    assert job._to_one(Receiver(DOM0B, {}), wanted, {}, [], 0, Options("r1", "20%")).state == report.GOOD
+    assert waited["begin"] > volumes * (lvm.MERGE_TIMEOUT + 2 * identity.MAKE_TIMEOUT)
+    assert waited["begin"] > waited["commit"] > volumes * 10 * lvm.TIMEOUT
 
 
 def test_a_peer_that_accepts_a_connection_and_says_nothing_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:

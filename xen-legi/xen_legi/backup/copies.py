@@ -18,6 +18,9 @@ from xen_legi.storage.lvm import TAG, Volume
 from xen_legi.steps import named_point
 from xen_legi.units import MIB, format_size
 
+LOCK_WAIT = 30  # seconds: a transfer whose client has died needs a moment to notice it
+_COMMANDS = 15  # of lvm2 for one volume in one order, at most: every action looks at the copy and changes it
+
 
 @dataclass(frozen=True)
 class Work:
@@ -41,6 +44,13 @@ class Work:
         """The tags of a volume of this copy, apart from its generations."""
         named = {"domu": self.domu, "volume": slot, "from": self.source, "state": state}
         return [TAG, COPY_TAG, *(f"{TAG}.{key}={value}" for key, value in named.items())]
+
+
+def timeout(verb: str, volumes: int) -> int:
+    """Return for how many seconds a sender waits for this order on a copy of so many volumes: longer than its parts may
+    take, which have limits of their own, so that it is the receiver who tells what went wrong."""
+    one = _COMMANDS * lvm.TIMEOUT + (lvm.MERGE_TIMEOUT + 2 * identity.MAKE_TIMEOUT if verb == "begin" else 0)
+    return LOCK_WAIT + volumes * one
 
 
 def lock_name(domu: str, group: str) -> str:

@@ -30,7 +30,7 @@ class Destination:
         """The command for rsync's -e."""
         return shlex.join(self.command)
 
-    def call(self, verb: str, *words: str, payload: str = "", timeout: float = 1800) -> dict[str, Any]:
+    def call(self, verb: str, *words: str, payload: str = "", timeout: float = 60) -> dict[str, Any]:
         """Give one order and return the answer. Raise Problem, with the receiver's words, if it is refused."""
         argv = [*self.command, self.name, verb, *words]
         try:

@@ -14,6 +14,7 @@ from xen_legi.run import run
 
 EXT = ("ext2", "ext3", "ext4")
 FILES = (*EXT, "xfs")  # copied file by file
+MAKE_TIMEOUT = 1800  # seconds for each of the commands that make one, two at most
 SWAP = "swap"  # not copied but made anew with the same identity
 # features that come and go while a filesystem is used: the journal's, and what the kernel adds at the first need
 _TRANSIENT = frozenset(("needs_recovery", "orphan_present"))
@@ -114,7 +115,7 @@ def parse_xfs(text: str, values: Mapping[str, str]) -> Identity:
 def make(one: Identity, device: Path) -> None:
     """Make a filesystem or swap space of this identity on a device. Fail if it came out different."""
     for argv in commands(one, device):
-        run(argv, timeout=1800)
+        run(argv, timeout=MAKE_TIMEOUT)
     if not one.same(made := probe(device)):
         differ = set(one.features) ^ set(made.features)
         hint = f"they differ in {', '.join(sorted(differ - _DYNAMIC))}; is this host's Debian older?" if differ else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.backup import boot, destination, ghost, identity, namespace, report, request, send
+from xen_legi.backup import boot, copies, destination, ghost, identity, namespace, report, request, send
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
 from xen_legi.backup.plan import Domu, Part
@@ -80,7 +80,7 @@ def _to_one(
             sent = _transfer(where, wanted, trees, made, options)
             full = _prove(made)  # for the last time: what becomes of the ghosts from here on is nothing to this copy
             named_point("backup:verified")
-            where.call("commit", wanted.domu, wanted.run)
+            where.call("commit", wanted.domu, wanted.run, timeout=copies.timeout("commit", len(wanted.volumes)))
             named_point("backup:committed")
         took = time.monotonic() - began
         return report.good(
@@ -96,7 +96,8 @@ def _to_one(
 
 def _begin(where: Destination, wanted: CopyRequest) -> list[str]:
     """Have the receiver get ready, give it the kernels that it lacks, and return what it warns of."""
-    answer = where.call("begin", wanted.domu, payload=request.to_json(wanted))
+    limit = copies.timeout("begin", len(wanted.volumes))
+    answer = where.call("begin", wanted.domu, payload=request.to_json(wanted), timeout=limit)
     named_point("backup:begun")
     try:
         missing, warnings = list(answer["missing"]), [str(one) for one in answer["warnings"]]

@@ -121,8 +121,8 @@ def _abort(caller: Caller, order: Order) -> int:
 
 
 def copies_lock(caller: Caller, domu: str) -> Any:
-    """Hold the copy of a domU; a transfer whose client has died needs a moment to notice it."""
-    return steps.lock(copies.lock_name(domu, caller.group), what=f"the copy of {domu}", wait=30)
+    """Hold the copy of a domU."""
+    return steps.lock(copies.lock_name(domu, caller.group), what=f"the copy of {domu}", wait=copies.LOCK_WAIT)
 
 
 def _input() -> str:

@@ -16,7 +16,8 @@ from xen_legi.run import run, run_json
 from xen_legi.units import format_size
 
 TAG = "xen-legi"
-_TIMEOUT = 120
+TIMEOUT = 120  # seconds for one command
+MERGE_TIMEOUT = 7200  # every block that has changed is copied
 _FIELDS = (
     "lv_name,vg_name,lv_size,lv_attr,lv_tags,origin,pool_lv,lv_uuid,lv_active,lv_device_open,"
     "lv_snapshot_invalid,lv_merge_failed,data_percent"
@@ -144,7 +145,8 @@ def rename(group: str, old: str, new: str) -> None:
 
 def merge(full_name: str, *, background: bool = False) -> None:
     """Set a volume back to its snapshot GROUP/NAME, which vanishes. In the background, it can be used at once."""
-    _change(["lvconvert", "--merge", "--interval", "1", *(["--background"] if background else []), full_name], timeout=7200)
+    how = ["--background"] if background else []
+    _change(["lvconvert", "--merge", "--interval", "1", *how, full_name], timeout=MERGE_TIMEOUT)
 
 
 def activate(full_name: str) -> None:
@@ -190,7 +192,7 @@ def check_name(name: str, *, what: str) -> None:
 
 
 def _report(argv: list[str], kind: str) -> list[dict[str, str]]:
-    tree = run_json([*argv, "--reportformat", "json", "--units", "b", "--nosuffix"], timeout=_TIMEOUT)
+    tree = run_json([*argv, "--reportformat", "json", "--units", "b", "--nosuffix"], timeout=TIMEOUT)
     try:
         rows: list[dict[str, str]] = tree["report"][0][kind]
     except (KeyError, IndexError, TypeError):
@@ -220,5 +222,5 @@ def _tags(tags: Iterable[str]) -> list[str]:
     return [word for tag in tags for word in ("--addtag", tag)]
 
 
-def _change(argv: list[str], *, timeout: float = _TIMEOUT) -> None:
+def _change(argv: list[str], *, timeout: float = TIMEOUT) -> None:
     run(argv, timeout=timeout, outlives_us=True)
