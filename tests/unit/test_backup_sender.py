@@ -185,6 +185,7 @@ def test_the_report_is_kept_whole_for_programs(tmp_path: Path) -> None:
     assert (facts["format"], facts["host"], facts["began"]) == (1, "dom0a", 1700000000)
     assert Row(**{**facts["rows"][1], "warnings": ()}) == ROWS[1]
     assert [one.name for one in path.parent.iterdir()] == ["last.json"]
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_the_overview_names_domus_without_a_copy() -> None:

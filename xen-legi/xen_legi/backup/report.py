@@ -80,7 +80,8 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 def save(rows: Iterable[Row], host: str, began: float, seconds: float, path: Path = LAST) -> None:
     """Keep the report of this run for programs that look after it."""
     facts: dict[str, object] = {"format": FORMAT, "host": host, "began": int(began), "seconds": round(seconds, 1)}
-    files.replace(path, as_json(facts | {"rows": [asdict(row) for row in rows]}))
+    text = as_json(facts | {"rows": [asdict(row) for row in rows]})
+    files.replace(path, text, mode=0o640)  # a problem may quote another program's command line
 
 
 def as_json(facts: object) -> str:
