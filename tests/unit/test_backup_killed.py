@@ -149,7 +149,7 @@ def use(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
 def night(store: Store, sizes: dict[str, int]) -> Generation:
     """Copy the domU once, as begin, the transfers and commit do on the receiver; return the generation that is made."""
     work = Work("web1", "vg0", "dom0a")
-    copy = copies.perform(generations.finish(work.copy), work, work.copy)
+    copy = copies.perform(generations.finish(work.read_copy()), work, work.read_copy())
     volumes = tuple(VolumeRequest(name, f"/dev/vg9/{name}", size * MIB, Identity("swap" if name == "swap" else "ext4", ""))
                     for name, size in sizes.items())
     wanted = CopyRequest("web1", "r", copy.newest + 1, "", volumes)
@@ -159,8 +159,8 @@ def night(store: Store, sizes: dict[str, int]) -> Generation:
     for one in (one for one in volumes if one.files):
         store.write(one.name, "half a tree")
         store.write(one.name, str(made))
-    copies.mark_good(work, work.copy)
-    copies.perform(generations.finish(work.copy), work, work.copy)
+    copies.mark_good(work, work.read_copy())
+    copies.perform(generations.finish(work.read_copy()), work, work.read_copy())
     return made
 
 
@@ -206,5 +206,5 @@ def test_a_copy_is_set_back_from_every_state_in_which_a_kill_can_leave_it(monkey
         for broken in killed_at_each_change(monkeypatch, good, sizes):
             store = Store(broken.disks.values())
             use(monkeypatch, store)
-            copy = copies.perform(generations.finish(work.copy), work, work.copy)
+            copy = copies.perform(generations.finish(work.read_copy()), work, work.read_copy())
             assert copies.perform(generations.restore(copy), work, copy).clean

@@ -63,7 +63,7 @@ def resume(work: Work, run: str) -> Work:
     wanted = request.from_json(text) if text else None
     if wanted is None or wanted.run != run:
         die(f"run {run} of {work.domu} is not under way", hint="another run has begun, or this one was given up")
-    copy = work.copy
+    copy = work.read_copy()
     check(copy, work)
     best = copy.best
     if best and best.number >= wanted.generation:
@@ -75,7 +75,7 @@ def commit(work: Work) -> dict[str, Any]:
     """Make the new generation the good one. Everything has been written to stable storage before. Die if not all is."""
     wanted = work.request
     assert wanted
-    copy = work.copy
+    copy = work.read_copy()
     for one in wanted.volumes:
         slot = copy.slots.get(one.name)
         if slot is None or slot.copy is None:
@@ -83,7 +83,7 @@ def commit(work: Work) -> dict[str, Any]:
         if one.files and f"{TAG}.synced={wanted.run}" not in slot.copy.volume.tags:
             fail(f"{one.name} was not written whole in run {wanted.run}", hint="run the copy again")
     copies.mark_good(work, copy)
-    settle(work, work.copy)
+    settle(work, work.read_copy())
     return {"generation": wanted.generation}
 
 
@@ -91,7 +91,7 @@ def abort(work: Work, run: str) -> None:
     """Give a run up: its later orders are refused, and what it wrote is where the next run goes on."""
     text = files.read(_request_file(work))
     if text and request.from_json(text).run == run:
-        copy = work.copy
+        copy = work.read_copy()
         if not (copy.best and copy.best.number >= request.from_json(text).generation):
             _request_file(work).unlink(missing_ok=True)
 

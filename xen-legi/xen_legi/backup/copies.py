@@ -31,9 +31,8 @@ class Work:
     source: str
     request: CopyRequest | None = None
 
-    @property
-    def copy(self) -> Copy:
-        """The copy as it is now."""
+    def read_copy(self) -> Copy:
+        """Return the copy as it is now, as lvs shows it."""
         return among(lvm.volumes(), self)
 
     def device(self, slot: str) -> Path:
@@ -96,7 +95,7 @@ def perform(actions: Iterable[Action], work: Work, copy: Copy) -> Copy:
     for one in actions:
         _DOINGS[one.do](work, copy, copy.slots.get(one.slot, Slot(one.slot)))
         named_point(f"receive:{one.do.name.lower().replace('_', '-')}")
-        copy = work.copy
+        copy = work.read_copy()
     return copy
 
 

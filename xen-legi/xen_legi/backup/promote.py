@@ -118,7 +118,7 @@ def promote(one: Plan) -> None:
 def settled(copy: Copy) -> Copy:
     """Finish the commit that a killed run has left, and return the copy as it is then."""
     work = Work(copy.domu, copy.group, copy.source)
-    copy = work.copy
+    copy = work.read_copy()
     return copy if copy.promoted else commit.settle(work, copy)
 
 
@@ -197,8 +197,8 @@ def _check_source(copy: Copy, force_dead: bool) -> None:
 
 
 def _restore(work: Work) -> None:
-    for one in generations.restore(work.copy):
-        copy = work.copy
+    for one in generations.restore(work.read_copy()):
+        copy = work.read_copy()
         if one.do is Do.MERGE:
             copies.merge_in_background(work, copy, copy.slots[one.slot])
         else:
@@ -208,7 +208,7 @@ def _restore(work: Work) -> None:
 
 def _take_over(work: Work, slot_name: str, name: str) -> None:
     """Make one volume the domU's own: it is no copy any more, and no clean-up of ours knows it."""
-    member = work.copy.slots[slot_name].copy
+    member = work.read_copy().slots[slot_name].copy
     if member is None:
         die(f"the volume of {slot_name} has vanished", hint="lvs -a -o +lv_tags")
     volume = member.volume

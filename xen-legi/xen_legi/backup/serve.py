@@ -45,14 +45,14 @@ def max_delete(files: int) -> int:
 
 def files_before(work: Work, slot_name: str) -> int:
     """Return how many files the last good generation of a slot has, as far as it is known."""
-    slot = work.copy.slots.get(slot_name, Slot(slot_name))
+    slot = work.read_copy().slots.get(slot_name, Slot(slot_name))
     said = [member.volume.tagged(f"{TAG}.files") for member in (slot.good, slot.copy) if member]
     return next((int(text) for text in said if text.isdecimal()), 0)
 
 
 def _writable(work: Work, slot_name: str) -> Volume:
     """Return the volume that is being written. Die unless it belongs to the run that is under way."""
-    slot = work.copy.slots.get(slot_name)
+    slot = work.read_copy().slots.get(slot_name)
     if slot is None or slot.copy is None or slot.copy.state != "dirty" or slot.copy.generations:
         die(f"refused: {slot_name} of {work.domu} is not being written")
     if work.request is None or f"{TAG}.run={work.request.run}" not in slot.copy.volume.tags:
