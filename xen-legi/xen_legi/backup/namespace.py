@@ -44,7 +44,7 @@ def mounted(device: Path, kind: str, *, writable: bool = False) -> Iterator[Path
     (place / SENTINEL).touch()
     place.chmod(0)
     try:
-        run(["mount", "-t", kind, "-o", options(kind, writable=writable), device, place], timeout=600, outlives_us=False)
+        run(["mount", "-t", kind, "-o", options(kind, writable=writable), device, place], timeout=600)
         try:
             check(place)
             yield place
@@ -72,12 +72,6 @@ def used_inodes(place: Path) -> int:
     """Return how many files and directories the filesystem at this place has."""
     facts = os.statvfs(place)
     return facts.f_files - facts.f_ffree
-
-
-def used_bytes(place: Path) -> int:
-    """Return how much of the filesystem at this place is in use."""
-    facts = os.statvfs(place)
-    return (facts.f_blocks - facts.f_bfree) * facts.f_frsize
 
 
 def sync(place: Path) -> None:

@@ -80,7 +80,7 @@ def _answer(facts: dict[str, Any]) -> int:
 
 
 def _status(caller: Caller, order: Order) -> int:
-    return _answer(state.status(caller.source, caller.group, caller.local))
+    return _answer(state.status(caller.source, caller.group))
 
 
 def _domu(caller: Caller, order: Order) -> int:

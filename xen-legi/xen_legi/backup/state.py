@@ -56,7 +56,7 @@ def facts(copy: Copy) -> Facts:
     )
 
 
-def status(source: str, group: str, local: bool) -> dict[str, Any]:
+def status(source: str, group: str) -> dict[str, Any]:
     """Return what a caller may know: the host, its room for copies, and the caller's own copies."""
     room = lvm.group(group)
     known = generations.copies(lvm.volumes(group)).values()
