@@ -1,10 +1,12 @@
 """A copy that is made stays made in the report, whatever goes wrong after it or beside it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from xen_legi import steps
 from xen_legi.backup import destination, ghost, job, namespace, nightly, plan, report, send
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
@@ -87,3 +89,46 @@ def test_a_ghost_that_cannot_be_looked_for_keeps_nobody_from_the_others(
     one = Ghost(DISK, "web1-disk.ghost-r1")
     ghost._remove(one.origin.group, one.name)
     assert "vg0/web1-disk.ghost-r1 could not be removed" in capsys.readouterr().err
+
+
+@pytest.fixture
+def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Volume]:
+    """A ghost that a killed run has left on this host."""
+    tags = frozenset({"xen-legi", ghost.GHOST_TAG, "xen-legi.domu=web1"})
+    found = [replace(DISK, name="web1-disk.ghost-r0", origin="web1-disk", uuid="u0", tags=tags)]
+    monkeypatch.setattr(steps, "LOCKS", tmp_path)
+    monkeypatch.setattr(lvm, "volumes", lambda select="": list(found))
+    monkeypatch.setattr(lvm, "remove", lambda group, name: found.clear())
+    return found
+
+
+def test_a_ghost_that_was_left_is_removed_unless_a_run_uses_it(left: list[Volume]) -> None:
+    with steps.lock(ghost.lock_name("web1"), what="web1"):
+        assert ghost.reap() == [] and left
+    assert ghost.reap() == ["vg0/web1-disk.ghost-r0"] and not left
+
+
+def test_a_ghost_that_could_not_be_removed_is_not_called_removed(
+    left: list[Volume], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def remove(group: str, name: str) -> None:
+        raise BUSY
+
+    monkeypatch.setattr(lvm, "remove", remove)
+    assert ghost.reap() == []
+    assert "could not be removed" in capsys.readouterr().err
+
+
+def test_lvm2_that_does_not_answer_is_told_while_ghosts_are_looked_for(
+    left: list[Volume], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([list(left)])
+
+    def volumes(select: str = "") -> list[Volume]:
+        for one in answers:
+            return one
+        raise CommandFailed(("lvs",), -15, "no answer within 120 seconds")
+
+    monkeypatch.setattr(lvm, "volumes", volumes)
+    nightly.reap()
+    assert "no answer within 120 seconds" in capsys.readouterr().err

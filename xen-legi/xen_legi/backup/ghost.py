@@ -102,12 +102,22 @@ def reap() -> list[str]:
     """Remove the ghosts that killed runs have left, and return their names."""
     reaped = []
     for one in _all_ghosts():
-        domu = one.tagged(f"{TAG}.domu")
-        with contextlib.suppress(Problem), lock(lock_name(domu), what=domu):
-            if any(now.uuid == one.uuid for now in _all_ghosts()):
-                _remove(one.group, one.name)
+        with _abandoned(one.tagged(f"{TAG}.domu")) as free:
+            if free and any(now.uuid == one.uuid for now in _all_ghosts()) and _remove(one.group, one.name):
                 reaped.append(one.full_name)
     return reaped
+
+
+@contextlib.contextmanager
+def _abandoned(domu: str) -> Iterator[bool]:
+    """Hold the lock of a domU's backup and yield True, or False if a run holds it: then its ghosts are in use."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lock(lock_name(domu), what=domu))
+        except Problem:
+            yield False
+            return
+        yield True
 
 
 def _all_ghosts() -> list[Volume]:
@@ -121,14 +131,16 @@ def _make(one: Ghost, setting: str, tags: Sequence[str]) -> None:
         lvm.snapshot(one.origin, one.name, size_of(setting, one.origin.size), tags=tags)
 
 
-def _remove(group: str, name: str) -> None:
-    """Remove a ghost if it is there and really one. A ghost that cannot go now is left to the next run, and said."""
+def _remove(group: str, name: str) -> bool:
+    """Remove a ghost if it is there and really one. One that cannot go now is left to the next run, and said: False."""
     try:
         found = lvm.find(group, name)
         if found and GHOST_TAG in found.tags and found.origin:
             lvm.remove(group, name)
     except Problem as error:
         warn(f"the ghost {group}/{name} could not be removed; the next run tries again: {error.message}")
+        return False
+    return True
 
 
 def _need_space(domu: str, origins: Sequence[Volume], setting: str) -> None:
