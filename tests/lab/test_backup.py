@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 import time
 from collections.abc import Iterator
 
@@ -152,25 +153,44 @@ def test_a_host_that_has_the_domu_itself_refuses_to_be_sent_its_copy(tiny1: Host
         dom0b.check_output("rm /etc/xen/tiny1.cfg")
 
 
-@pytest.mark.parametrize("line", [
+HOSTILE = [
     "sh", "'status; id'", "'status $(id)'", "begin ../../etc", "remove tiny1", "kernel vmlinuz-x ../x", "rsync --server . /",
     f"sync tiny1 tiny1-disk r1 {SYNC.replace(' . copy', ' . /etc')}",
     f"sync tiny1 tiny1-disk r1 {SYNC.replace('--stats', '--inplace')}",
     f"sync tiny1 tiny1-disk r1 {SYNC.replace('--server', '--server --sender')}",
-    f"sync tiny1 tiny1-disk r1 {SYNC}", "commit tiny1 r1",
-])
-def test_a_client_that_says_anything_else_is_refused(tiny1: Host, dom0b: Host, line: str) -> None:
+]
+# In the language, as our own client says it: what is refused is only the run, which nobody has begun.
+PLAIN = [f"sync tiny1 tiny1-disk r1 {SYNC}", "commit tiny1 r1"]
+ORDERS = [*((line, "refused: ") for line in HOSTILE), *((line, "run r1 of tiny1 is not under way") for line in PLAIN)]
+
+
+@pytest.mark.parametrize(("line", "said"), ORDERS)
+def test_a_client_that_says_anything_else_is_refused(tiny1: Host, dom0b: Host, line: str, said: str) -> None:
     before = manifest(dom0b, "/dev/vg0/tiny1-disk.copy")
     result = tiny1.run(f"{SSH} {line} </dev/null")
-    assert result.rc == 2, result.stdout + result.stderr
-    assert "uid=" not in result.stdout + result.stderr
-    assert any(word in result.stdout + result.stderr for word in ("refused", "not under way"))
+    told = result.stdout + result.stderr
+    assert result.rc == 2, told
+    assert said in told and "uid=" not in told
     assert manifest(dom0b, "/dev/vg0/tiny1-disk.copy") == before
 
 
-def test_a_peer_sees_and_writes_its_own_copies_only(tiny1: Host, dom0b: Host) -> None:
-    told = json.loads(dom0b.check_output("ssh -F /etc/xen-legi/peers/dom0a.conf dom0a status"))
-    assert not [one for one in told["copies"] if one["source"] != "dom0b"]
+@pytest.fixture
+def other(dom0b: Host) -> Iterator[str]:
+    """A domU of which dom0b has a copy from another host, dom0z."""
+    tags = ("xen-legi", "xen-legi.copy", "xen-legi.state=good", "xen-legi.from=dom0z", "xen-legi.domu=other1",
+            "xen-legi.volume=other1-disk")
+    words = " ".join(f"--addtag {tag}" for tag in tags)
+    dom0b.check_output(f"lvcreate -qq -y -L 4M {words} -n other1-disk.copy vg0")
+    yield "other1"
+    dom0b.check_output("lvremove -qq -y vg0/other1-disk.copy")
+
+
+def test_a_peer_sees_and_writes_its_own_copies_only(tiny1: Host, dom0b: Host, other: str) -> None:
+    told = json.loads(tiny1.check_output(f"{SSH} status </dev/null"))["copies"]
+    assert "tiny1" in {one["domu"] for one in told} and {one["source"] for one in told} == {"dom0a"}
+    request = dom0b.check_output("cat /var/lib/xen-legi/copies/vg0/tiny1.json").replace("tiny1", other)
+    result = tiny1.run(f"printf %s {shlex.quote(request)} | {SSH} begin {other}")
+    assert result.rc == 2 and "the copy of other1 on dom0b belongs to dom0z" in result.stdout, result.stdout + result.stderr
 
 
 # web1: a guest that runs
