@@ -46,7 +46,7 @@ def make_web1(dom0a: Host, dom0b: Host) -> None:
         dom0a.check_output("xen-legi start web1")
 
 
-def banner(host: Host, address: str, *, seconds: int = 5) -> str:
+def banner(host: Host, address: str, *, seconds: int = 30) -> str:
     """Return the line with which an ssh server greets, read over TCP from `host`; nothing if none comes in time."""
     reader = f"read -r line </dev/tcp/{address}/22 && echo \"$line\""
     return str(host.run(f"timeout {seconds} bash -c {shlex.quote(reader)}").stdout).strip()

@@ -106,16 +106,6 @@ def first_cable() -> Iterator[None]:
     lab("cable", "dom0a", "eth1", "join")
 
 
-@pytest.fixture
-def addresses(dom0a: Host, dom0b: Host) -> Iterator[str]:
-    """The two hosts have addresses on VLAN 73; yields that of dom0b."""
-    for host, last in ((dom0a, 1), (dom0b, 2)):
-        host.check_output(f"ip address replace 192.168.73.{last}/24 dev xenbr73")
-    yield "192.168.73.2"
-    for host, last in ((dom0a, 1), (dom0b, 2)):
-        host.run(f"ip address del 192.168.73.{last}/24 dev xenbr73")
-
-
 def test_a_cut_cable_is_survived_and_comes_back(dom0a: Host, dom0b: Host, addresses: str, first_cable: None) -> None:
     ping = f"ping -q -c 3 -W 2 {addresses}"
     assert dom0a.run(ping).rc == 0
