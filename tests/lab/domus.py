@@ -85,8 +85,7 @@ def state(host: Host) -> str:
 
 
 def refused(result: CommandResult) -> None:
-    """Assert that a command was refused as people can use it: exit status 2, one line, one hint at most, no traceback."""
+    """Assert that a command was refused as people can use it: exit status 2, one line, one hint, no traceback."""
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     assert result.rc == 2, f"{result.rc}: {result.stderr}"
-    assert lines[0].startswith("xen-legi: ") and len(lines) <= 2, result.stderr
-    assert len(lines) == 1 or lines[1].startswith("  hint: "), result.stderr
+    assert len(lines) == 2 and lines[0].startswith("xen-legi: ") and lines[1].startswith("  hint: "), result.stderr
