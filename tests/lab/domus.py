@@ -9,12 +9,7 @@ from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
 WEB1 = "192.168.72.11"
-# PV, because where processors are emulated such a domU starts in half the time of one of the default kind, PVH; that one is
-# started in test_kinds.py.
-CREATE_WEB1 = (
-    f"xen-legi create web1 --vlan 72 --ip {WEB1}/24 --memory 512M --size 2G --method template --ssh-key /root/lab.pub"
-    " --type pv"
-)
+CREATE = "xen-legi create {} --vlan 72 --ip {}/24 --memory 512M --size 2G --method template --ssh-key /root/lab.pub"
 _SSH = (
     "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
     " -o ConnectTimeout=20"
@@ -37,11 +32,15 @@ def make_keys(dom0a: Host, dom0b: Host) -> None:
 
 
 def make_web1(dom0a: Host, dom0b: Host) -> None:
-    """Make web1 by the real command if it is not there, and start it if it does not run."""
+    """Make web1 by the real command if it is not there, and start it if it does not run.
+
+    It is PV: where processors are emulated such a domU starts in half the time of one of the default kind, PVH; those are
+    started in test_kinds.py.
+    """
     there = known(dom0a, "web1")
     if there is None:
         make_keys(dom0a, dom0b)
-        dom0a.check_output(CREATE_WEB1)
+        dom0a.check_output(f"{CREATE.format('web1', WEB1)} --type pv")
     elif there["state"] == "stopped":
         dom0a.check_output("xen-legi start web1")
 
