@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Keep the results of the test groups, list them, and write docs/proof.md from them.
 
-record GROUP DIRECTORY SECONDS STATUS   read pytest's XML files in DIRECTORY and remember the sums
-list                                    the groups, what each proves, its last result on each suite
-proof                                   write docs/proof.md
+commit                                         print what is tested: ask before the tests begin
+record GROUP DIRECTORY SECONDS STATUS COMMIT   read pytest's XML files in DIRECTORY and remember the sums
+list                                           the groups, what each proves, its last result on each suite
+proof                                          write docs/proof.md
 """
 
 import json
@@ -32,18 +33,18 @@ def counted(directory: Path) -> tuple[int, int, int]:
 
 
 def commit() -> str:
-    """Return the short name of the commit that was tested, with a + if the tree differed from it."""
+    """Return the short name of the commit that is there now, with a + if the tree differs; unknown without git."""
     words = ["git", "-C", str(TOP), "describe", "--always", "--dirty=+"]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(words, capture_output=True, text=True).stdout.strip() or "unknown"
 
 
-def record(group: str, directory: str, seconds: str, status: str) -> None:
-    """Remember how a group ended. A group that failed outside of pytest counts as one failed test."""
+def record(group: str, directory: str, seconds: str, status: str, tested: str) -> None:
+    """Remember how a group ended on the commit `tested`. A group that failed outside of pytest counts as one failed test."""
     passed, failed, skipped = counted(Path(directory))
     if status != "0" and not failed:
         failed = 1
     suite = "bookworm" if group == "bookworm" else os.environ.get("LAB_SUITE", "trixie")
-    values = (group, suite, commit(), date.today().isoformat(), passed, failed, skipped, round(int(seconds) / 60, 1))
+    values = (group, suite, tested, date.today().isoformat(), passed, failed, skipped, round(int(seconds) / 60, 1))
     STORE.mkdir(parents=True, exist_ok=True)
     row = dict(zip(COLUMNS, map(str, values), strict=True))
     (STORE / f"{group}-{suite}.json").write_text(json.dumps(row) + "\n")
@@ -78,4 +79,4 @@ def proof() -> None:
 
 
 if __name__ == "__main__":
-    {"record": record, "list": show, "proof": proof}[sys.argv[1]](*sys.argv[2:])
+    {"commit": lambda: print(commit()), "record": record, "list": show, "proof": proof}[sys.argv[1]](*sys.argv[2:])

@@ -8,6 +8,9 @@ BOX=$LAB_CACHE/box/$LAB_SUITE
 
 console_log() { echo "$LAB_CACHE/$LAB_SUITE/$1.console.log"; }
 
+# console_of HOST: where to look at its console, for a hint. The log holds nothing before the machine's second start.
+console_of() { if [[ -s $(console_log "$1") ]]; then console_log "$1"; else echo "lab/lab console $1"; fi; }
+
 # ready HOST: it was made completely; the file tells from which box.
 ready_file() { echo "$LAB_CACHE/$LAB_SUITE/$1.ready"; }
 
@@ -173,7 +176,7 @@ reboot_machine() {
     local end=$((SECONDS + 900))
     until [[ $(inside timeout 15 ssh -F "$SSH_CONFIG" -o ControlPath=none -o ConnectTimeout=5 "$1" \
         cat /proc/sys/kernel/random/boot_id </dev/null 2>/dev/null || echo "$before") != "$before" ]]; do
-        [[ $SECONDS -lt $end ]] || fail "$1 did not come back from its reboot" "its console: $(console_log "$1")"
+        [[ $SECONDS -lt $end ]] || fail "$1 did not come back from its reboot" "its console: $(console_of "$1")"
         sleep 1
     done
 }

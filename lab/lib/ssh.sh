@@ -58,7 +58,7 @@ answers() {
 wait_for_ssh() {
     local end=$((SECONDS + $2))
     until answers "$1"; do
-        [[ $SECONDS -lt $end ]] || fail "$1 does not answer after $2 s" "its console: $(console_log "$1"), or lab/lab console $1"
+        [[ $SECONDS -lt $end ]] || fail "$1 does not answer after $2 s" "its console: $(console_of "$1")"
         sleep 1
     done
 }

@@ -26,10 +26,10 @@ save_state() {
     shift
     rm -f "$(state_file "$STATE")"
     on_all drop_snapshot "$@"
-    on_all suspend "$@"
     local saved=0
-    on_all take_snapshot "$@" || saved=1
-    on_all resume "$@"
+    { on_all suspend "$@" && on_all take_snapshot "$@"; } || saved=1
+    # Also those that were suspended when another could not be; resuming one that runs is no error.
+    on_all resume "$@" || saved=1
     [[ $saved -eq 0 ]] || fail "saving '$STATE' failed"
     mkdir -p "$STATES"
     echo "$*" >"$(state_file "$STATE").new"

@@ -85,6 +85,16 @@ def peers(dom0a: Host, dom0b: Host) -> None:
     befriend(dom0b, dom0a, "dom0a", "dom0b")
 
 
+@pytest.fixture
+def addresses(dom0a: Host, dom0b: Host) -> Iterator[str]:
+    """The two hosts have addresses on VLAN 73; yields that of dom0b."""
+    for host, last in ((dom0a, 1), (dom0b, 2)):
+        host.check_output(f"ip address replace 192.168.73.{last}/24 dev xenbr73")
+    yield "192.168.73.2"
+    for host, last in ((dom0a, 1), (dom0b, 2)):
+        host.run(f"ip address del 192.168.73.{last}/24 dev xenbr73")
+
+
 @pytest.fixture(scope="module")
 def tiny1(dom0a: Host, dom0b: Host, peers: None) -> Iterator[Host]:
     """dom0a with the domU tiny1, which has a good copy on vg1 and one on dom0b."""

@@ -59,13 +59,14 @@ def test_web1_answers_across_the_cable_on_its_vlan(web1: Host) -> None:
     assert banner(web1, WEB1).startswith("SSH-2.0-")
 
 
-def test_web1_does_not_answer_on_another_vlan(web1: Host) -> None:
+def test_web1_does_not_answer_on_another_vlan(dom0a: Host, web1: Host, addresses: str) -> None:
     web1.check_output("ip address del 192.168.72.2/24 dev xenbr72 && ip address replace 192.168.72.2/24 dev xenbr73")
     try:
         assert banner(web1, WEB1) == ""
+        dom0a.check_output(f"ping -q -c 3 -W 5 {addresses}")  # over VLAN 73, which does work
     finally:
         web1.check_output("ip address del 192.168.72.2/24 dev xenbr73; ip address replace 192.168.72.2/24 dev xenbr72")
-    assert wait_for_ssh(web1, WEB1, seconds=30)
+    assert wait_for_ssh(web1, WEB1, seconds=120)
 
 
 def test_the_interface_of_web1_is_named_after_its_vlan(dom0a: Host, web1: Host) -> None:
@@ -198,8 +199,7 @@ def test_wrong_use_gets_one_line_and_changes_nothing(crowded: Host, calm: str, c
 
 @pytest.mark.parametrize("words", ["promote small --force", "create x --siz 1G", "stop small --wait nan"])
 def test_an_option_that_is_none_is_wrong_use(crowded: Host, calm: str, words: str) -> None:
-    result = crowded.run(f"xen-legi {words} </dev/null")
-    assert result.rc == 2 and "Traceback" not in result.stderr
+    refused(crowded.run(f"xen-legi {words} </dev/null"))
     assert state(crowded) == calm
 
 

@@ -28,7 +28,7 @@ def test_the_clock_of_a_dom0_goes_as_fast_as_that_of_this_computer(dom0: Host) -
         return time.monotonic(), there
 
     (began, there), _, (ended, later) = both(), time.sleep(10), both()
-    assert (later - there) / (ended - began) == pytest.approx(1, rel=0.2)
+    assert 0.5 < (later - there) / (ended - began) < 2  # a clock that is wrong is so by a factor of 7; the rest is ssh's
 
 
 @pytest.mark.parametrize("status", [0, 1, 7])

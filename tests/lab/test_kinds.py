@@ -1,27 +1,35 @@
 """The default kind of domU, PVH: it is what people get, and takes too long in emulation to be started in every run."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from testinfra.host import Host
 
-from domus import WEB1, guest, make_web1, wait_for_ssh
+from domus import CREATE, WEB1, banner, guest, known, make_keys, make_web1, state, wait_for_ssh
 
 pytestmark = pytest.mark.long
 FILE = "/etc/xen/web1.cfg"
+WEB2 = "192.168.72.12"
 
 
 @pytest.fixture
-def web1(dom0a: Host, dom0b: Host) -> Iterator[Host]:
-    """dom0b, from which web1 on dom0a is reached over VLAN 72; web1 is of the default kind and starts anew."""
+def vlan72(dom0a: Host, dom0b: Host) -> Iterator[Host]:
+    """dom0b with an address on VLAN 72; web1 runs on dom0a."""
     make_web1(dom0a, dom0b)
     dom0b.check_output("ip address replace 192.168.72.2/24 dev xenbr72")
+    yield dom0b
+    dom0b.run("ip address del 192.168.72.2/24 dev xenbr72")
+
+
+@pytest.fixture
+def web1(dom0a: Host, vlan72: Host) -> Iterator[Host]:
+    """dom0b, from which web1 on dom0a is reached over VLAN 72; web1 is of the default kind and starts anew."""
     dom0a.check_output("xl destroy web1")
     dom0a.check_output(f"sed -i.saved 's/^type .*/type = \"pvh\"/' {FILE} && xen-legi start web1")
-    yield dom0b
+    yield vlan72
     dom0a.check_output(f"xl destroy web1; mv {FILE}.saved {FILE}; xen-legi start web1")
-    wait_for_ssh(dom0b, WEB1)
-    dom0b.run("ip address del 192.168.72.2/24 dev xenbr72")
+    wait_for_ssh(vlan72, WEB1)
 
 
 def test_the_default_kind_is_pvh(dom0a: Host) -> None:
@@ -31,3 +39,24 @@ def test_the_default_kind_is_pvh(dom0a: Host) -> None:
 def test_a_domu_of_the_default_kind_starts_and_answers(web1: Host) -> None:
     wait_for_ssh(web1, WEB1)
     assert guest(web1, "cat /sys/hypervisor/guest_type").strip() == "PVH"
+
+
+def test_a_domu_made_as_people_type_it_is_stopped_started_and_deleted_while_it_runs(dom0a: Host, vlan72: Host) -> None:
+    make_keys(dom0a, vlan72)
+    before = state(dom0a)
+    try:
+        dom0a.check_output(CREATE.format("web2", WEB2))
+        wait_for_ssh(vlan72, WEB2)
+        assert guest(vlan72, "cat /sys/hypervisor/guest_type", WEB2).strip() == "PVH"
+        assert {one["ifname"] for one in json.loads(guest(vlan72, "ip -j link", WEB2))} == {"lo", "eth72"}
+        dom0a.check_output("xen-legi stop web2 --wait 300")
+        entry = known(dom0a, "web2")
+        assert entry and entry["state"] == "stopped"
+        dom0a.check_output("xen-legi start web2 && ln -s ../web2.cfg /etc/xen/auto/web2.cfg")
+        wait_for_ssh(vlan72, WEB2)
+        said = dom0a.check_output("xen-legi delete web2 --stop --yes")
+        assert all(f"/dev/vg0/web2-{part}" in said for part in ("disk", "swap"))
+        assert state(dom0a) == before  # of web2 nothing is left, and of web1 all
+    finally:
+        dom0a.run("xen-legi delete web2 --force --yes; rm -f /etc/xen/auto/web2.cfg")
+    assert banner(vlan72, WEB1).startswith("SSH-2.0-")

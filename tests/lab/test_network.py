@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from conftest import lab
+from conftest import TOP, lab
 
 BOND = "/proc/net/bonding/bond0"
+FILE = "/etc/network/interfaces.d/xen-legi"
+ALL = "-a --exclude=eth0 --exclude=lo"  # but for the management network, by which we are there
 
 
 def link(host: Host, name: str) -> dict[str, Any]:
@@ -53,6 +56,17 @@ def wait_until(holds: Any, seconds: float, what: str) -> float:
         assert time.monotonic() - began < seconds, f"not within {seconds:g} s: {what}"
         time.sleep(0.5)
     return time.monotonic() - began
+
+
+def names(host: Host) -> list[str]:
+    """Return the names of all links, as `ip -br` writes them (vlan72@bond0)."""
+    return sorted(line.split()[0] for line in host.check_output("ip -br link").splitlines())
+
+
+def short_form() -> str:
+    """Return the interfaces file that the README shows."""
+    section = (TOP / "README.md").read_text().split("### The network of a dom0", 1)[1].split("\n### ", 1)[0]
+    return "".join(f"{line[4:]}\n" for line in section.splitlines() if line.startswith("    "))
 
 
 def test_only_our_hooks_are_there(dom0: Host) -> None:
@@ -106,16 +120,6 @@ def first_cable() -> Iterator[None]:
     lab("cable", "dom0a", "eth1", "join")
 
 
-@pytest.fixture
-def addresses(dom0a: Host, dom0b: Host) -> Iterator[str]:
-    """The two hosts have addresses on VLAN 73; yields that of dom0b."""
-    for host, last in ((dom0a, 1), (dom0b, 2)):
-        host.check_output(f"ip address replace 192.168.73.{last}/24 dev xenbr73")
-    yield "192.168.73.2"
-    for host, last in ((dom0a, 1), (dom0b, 2)):
-        host.run(f"ip address del 192.168.73.{last}/24 dev xenbr73")
-
-
 def test_a_cut_cable_is_survived_and_comes_back(dom0a: Host, dom0b: Host, addresses: str, first_cable: None) -> None:
     ping = f"ping -q -c 3 -W 2 {addresses}"
     assert dom0a.run(ping).rc == 0
@@ -140,12 +144,31 @@ def test_a_bridge_goes_down_with_its_vlan_and_comes_up_again(dom0b: Host) -> Non
 
 
 def test_all_goes_down_and_comes_up_again(dom0b: Host) -> None:
-    before = dom0b.check_output("ip -br link | awk '{print $1}' | sort")
-    dom0b.check_output("ifdown -a --exclude=eth0 --exclude=lo")
+    before = names(dom0b)
+    dom0b.check_output(f"ifdown {ALL}")
     try:
-        left = dom0b.check_output("ip -br link | awk '{print $1}'").split()
-        assert not [name for name in left if name.startswith(("bond", "vlan", "xenbr"))]
+        assert not [name for name in names(dom0b) if name.startswith(("bond", "vlan", "xenbr"))]
     finally:
-        dom0b.check_output("ifup -a --exclude=eth0 --exclude=lo")
-    assert dom0b.check_output("ip -br link | awk '{print $1}' | sort") == before
+        dom0b.check_output(f"ifup {ALL}")
+    assert names(dom0b) == before
+    wait_until(lambda: in_one_aggregator(dom0b), 60, "both ports in one aggregator")
+
+
+@pytest.mark.long
+def test_the_short_form_that_the_readme_shows_makes_the_same(dom0b: Host) -> None:
+    before, text = names(dom0b), short_form()
+    assert text.count("auto ") == 2 and "xen-vlan 72 bond0\n" in text
+    dom0b.check_output(f"ifdown {ALL} && mv {FILE} /root/interfaces.saved")
+    try:
+        dom0b.check_output(f"printf %s {shlex.quote(text)} > {FILE} && ifup {ALL}")
+        bond, bridge, vlan = (kind(link(dom0b, name)) for name in ("bond0", "xenbr72", "bond0.72"))
+        assert (bond["info_kind"], bond["mode"], bond["miimon"]) == ("bond", "802.3ad", 100)
+        assert (bridge["info_kind"], bridge["stp_state"], bridge["forward_delay"]) == ("bridge", 0, 0)
+        assert (vlan["info_kind"], vlan["id"], vlan["protocol"]) == ("vlan", 72, "802.1Q")
+        assert (link(dom0b, "bond0.72")["link"], link(dom0b, "bond0.72")["master"]) == ("bond0", "xenbr72")
+        wait_until(lambda: in_one_aggregator(dom0b), 60, "both ports in one aggregator")
+    finally:
+        dom0b.run(f"ifdown {ALL}")
+        dom0b.check_output(f"mv /root/interfaces.saved {FILE} && ifup {ALL}")
+    assert names(dom0b) == before
     wait_until(lambda: in_one_aggregator(dom0b), 60, "both ports in one aggregator")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
 from backups import backup, copied_tiny, in_disk, leftovers, make_tiny, manifest, problem, remove_tiny, report, volumes
@@ -15,21 +16,45 @@ def tiny(store: Host) -> Iterator[Host]:
         yield host
 
 
+@pytest.fixture
+def strange(tiny: Host) -> Iterator[str]:
+    """A stranger's volume in vg0 with a name like that of a ghost of ours."""
+    name = "tiny1-disk.ghost-20200101-000000-abc"
+    tiny.check_output(f"lvcreate -qq -y -L 4M -n {name} vg0")
+    yield f"vg0/{name}"
+    tiny.run(f"lvremove -qq -y vg0/{name}")
+
+
 @pytest.mark.parametrize("point", [
     "backup:ghost-made", "backup:ghosts-mounted", "backup:sending", "backup:committed",
     "receive:keep", "receive:dirty", "receive:written", "receive:tagged",
 ])
-def test_a_run_killed_at_any_moment_leaves_nothing_after_the_next(tiny: Host, point: str) -> None:
-    tiny.check_output("lvcreate -qq -y -L 4M -n tiny1-disk.ghost-20200101-000000-abc vg0")  # a stranger's, by its name ours
+def test_a_run_killed_at_any_moment_leaves_nothing_after_the_next(tiny: Host, strange: str, point: str) -> None:
     in_disk(tiny, f"echo {point} > /run/look/etc/point")
     killed = backup(tiny, "--to vg1", kill=point)
-    assert killed.rc != 0, f"{point} was not reached"
+    if point.startswith("backup:"):
+        assert killed.rc == 137, killed.stdout + killed.stderr
+    else:
+        need_report_of_a_killed_receiver(tiny, killed, in_transfer=point == "receive:written")
     after = backup(tiny, "--to vg1")
     assert after.rc == 0, after.stdout + after.stderr
-    assert "vg0/tiny1-disk.ghost-20200101-000000-abc" in volumes(tiny)
-    tiny.check_output("lvremove -qq -y vg0/tiny1-disk.ghost-20200101-000000-abc")
-    assert leftovers(tiny) == []
+    assert strange in volumes(tiny)
+    assert set(leftovers(tiny)) == {strange}
     assert manifest(tiny, "/dev/vg1/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
+
+
+def need_report_of_a_killed_receiver(host: Host, ended: CommandResult, *, in_transfer: bool) -> None:
+    """Assert that a run lived on when its receiver on vg1 was killed, and that its report says what was seen of that.
+
+    An order has no answer then, and its exit status is the signal. Of a transfer, rsync tells that its child was killed: 16.
+    """
+    assert ended.rc == 3, ended.stdout + ended.stderr
+    (row,) = report(host)
+    assert (row["domu"], row["destination"], row["state"]) == ("tiny1", "vg1", "failed")
+    if in_transfer:
+        assert row["message"].startswith("tiny1-disk to vg1: rsync ended with status 16"), row
+    else:
+        assert row["message"].startswith("vg1: ") and "exit status -9" in row["hint"], row
 
 
 def test_a_domu_whose_file_cannot_be_read_is_a_failure_and_never_left_out(tiny: Host) -> None:

@@ -1,0 +1,69 @@
+"""What becomes of guests that run when something happens to their host: a reboot of it, a backup killed in its pause."""
+
+from collections.abc import Iterator
+
+import pytest
+from testinfra.host import Host
+
+from conftest import lab
+from domus import WEB1, banner, guest, make_web1, run_killed, wait_for_ssh
+
+pytestmark = pytest.mark.long
+FILE = "/etc/xen/web1.cfg"
+AUTO = "/etc/xen/auto/web1.cfg"
+
+
+@pytest.fixture(scope="module")
+def web1(dom0a: Host, dom0b: Host) -> Iterator[Host]:
+    """dom0b, from which web1 on dom0a is reached over VLAN 72."""
+    make_web1(dom0a, dom0b)
+    dom0b.check_output("ip address replace 192.168.72.2/24 dev xenbr72")
+    wait_for_ssh(dom0b, WEB1)
+    yield dom0b
+    dom0b.run("ip address del 192.168.72.2/24 dev xenbr72")
+
+
+@pytest.fixture
+def two_volumes(dom0a: Host, web1: Host) -> Iterator[None]:
+    """web1 runs with a second volume of files, so that it is paused while the snapshots of both are made."""
+    change = "s#^disk = \\[#&'phy:/dev/vg0/web1-data,xvdb,w', #"
+    dom0a.check_output("xen-legi stop web1 --wait 300")
+    dom0a.check_output(
+        "lvcreate -qq -y -W y -L 64M -n web1-data vg0 && mkfs.ext4 -q /dev/vg0/web1-data && "
+        f'cp -a {FILE} /root/web1.saved && sed -i "{change}" {FILE}'
+    )
+    try:
+        dom0a.check_output("xen-legi start web1")
+        wait_for_ssh(web1, WEB1)
+        yield
+    finally:
+        dom0a.run("timeout 300 xl shutdown -w web1 || xl destroy web1; sleep 5; udevadm settle")
+        dom0a.check_output(f"mv /root/web1.saved {FILE}; lvremove -qq -y vg0/web1-data; xen-legi start web1")
+        wait_for_ssh(web1, WEB1)
+
+
+def flags(host: Host, name: str) -> str:
+    """Return the letters with which `xl list` tells a domU's state; p is paused."""
+    return str(host.check_output(f"xl list {name}").splitlines()[1].split()[4])
+
+
+def test_a_guest_whose_backup_is_killed_while_it_is_paused_goes_on(dom0a: Host, web1: Host, two_volumes: None) -> None:
+    assert "xvdb" in guest(web1, "ls /sys/block")
+    killed = run_killed(dom0a, "backup:paused", "backup-domu run web1 --to vg1")
+    assert killed.rc == 137, killed.stdout + killed.stderr
+    assert banner(web1, WEB1, seconds=30).startswith("SSH-2.0-")
+    assert "p" not in flags(dom0a, "web1")
+
+
+def test_a_guest_is_shut_down_with_its_host_and_starts_with_it(dom0a: Host, web1: Host) -> None:
+    boot = guest(web1, "cat /proc/sys/kernel/random/boot_id").strip()
+    dom0a.check_output(f"ln -s ../web1.cfg {AUTO}")
+    try:
+        lab("reboot", "dom0a", timeout=1000)
+        wait_for_ssh(web1, WEB1, seconds=600)
+        now = guest(web1, "cat /proc/sys/kernel/random/boot_id").strip()
+        last = guest(web1, f"journalctl -b {boot.replace('-', '')} -n 200 -o cat --no-pager")
+    finally:
+        dom0a.run(f"rm -f {AUTO}")
+    assert now != boot  # its memory was not saved and restored
+    assert "Journal stopped" in last, last  # journald's last word, which only a guest that was shut down has
