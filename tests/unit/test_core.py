@@ -167,3 +167,13 @@ def test_a_lock_names_its_holder_and_is_free_afterwards(tmp_path: Path, monkeypa
             with steps.lock("one", what="domU one"):
                 pass
     assert not steps.is_locked("one")
+
+
+def test_a_lock_tells_nobody_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "xen-legi create --password TEXT web1 --role-args=TOKEN --role-args MORE --password=TEXT --size 2G"
+    monkeypatch.setattr(steps, "LOCKS", tmp_path)
+    monkeypatch.setattr(sys, "argv", words.split())
+    with steps.lock("one", what="domU one"):
+        told = (tmp_path / "one.lock").read_text().split(" ", 2)[2]
+        assert told == "xen-legi create --password web1 --role-args --role-args --password --size 2G\n"
+    assert (tmp_path / "one.lock").read_text() == ""
