@@ -153,6 +153,20 @@ def test_the_child_of_a_killed_program_dies_with_it(tmp_path: Path) -> None:
     pytest.fail("the child lives on")
 
 
+def test_a_child_that_outlives_us_may_go_on_printing_to_nobody(tmp_path: Path) -> None:
+    script = f"kill -9 $PPID; sleep 0.3; echo one; echo two >&2; touch {tmp_path}/done"
+    code = (
+        f"import sys; sys.path.insert(0, {str(TOP / 'xen-legi')!r});"
+        f"from xen_legi.run import run; run(['sh', '-c', {script!r}], outlives_us=True)"
+    )
+    assert run.run([sys.executable, "-c", code], ok=(-9,)).status == -9
+    for _ in range(50):
+        if (tmp_path / "done").exists():
+            return
+        run.run(["sleep", "0.1"])
+    pytest.fail("the child was killed by what it printed")
+
+
 def test_progress_tells_share_rate_and_time_left() -> None:
     progress = steps.Progress("copy", 1 << 30)
     assert progress.line(1 << 28, 2.0) == "copy: 25 % of 1G, 128M/s, 6.0 s left"

@@ -83,6 +83,7 @@ def spawn(
             errors="replace",
             pass_fds=pass_fds,
             preexec_fn=None if outlives_us else _die_with_parent,
+            restore_signals=not outlives_us,  # Python ignores SIGPIPE: what it prints after our end must not kill it
         )
     except FileNotFoundError:
         die(f"{words[0]} is not installed", hint=f"apt-file search bin/{os.path.basename(words[0])} names its package")
