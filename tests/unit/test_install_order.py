@@ -23,11 +23,18 @@ PLAN = plan(WISH, FACTS, SOURCE)
 def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list of what is done to the host, in its order; /etc/xen and the locks are in tmp_path."""
     done: list[str] = []
+    there: list[lvm.Volume] = []
+
+    def make(group: str, name: str, size: int, tags: tuple[str, ...]) -> None:
+        there.append(replace(VOLUME, group=group, name=name, tags=frozenset(tags)))
+        done.append(f"create {name}")
+
     monkeypatch.setattr(config, "DIRECTORY", tmp_path)
     monkeypatch.setattr(config, "AUTOSTART", tmp_path / "auto")
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
     monkeypatch.setattr(files, "sync_directory", lambda path: done.append(f"sync {names(path)}"))
-    monkeypatch.setattr(lvm, "create", lambda group, name, size, tags: done.append(f"create {name}"))
+    monkeypatch.setattr(lvm, "create", make)
+    monkeypatch.setattr(lvm, "volumes", lambda: there)
     monkeypatch.setattr(lvm, "remove", lambda group, name: done.append(f"remove {name}"))
     monkeypatch.setattr(lvm, "change_tags", lambda name, add=(), remove=(): done.append(f"tag {name}"))
     return done
@@ -83,3 +90,18 @@ def test_a_failure_before_the_file_is_there_removes_the_volumes(said: list[str],
     with pytest.raises(KeyboardInterrupt), volumes.volumes("web1", PLAN.parts):
         raise KeyboardInterrupt
     assert said[2:] == ["remove web1-swap", "remove web1-disk"]
+
+
+def test_a_volume_whose_making_was_cut_off_is_removed_and_one_of_that_name_without_our_tag_is_not(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = replace(VOLUME, name="web1-swap", tags=frozenset({"xen-legi", "xen-legi.creating=web1"}))
+
+    def interrupted(*words: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lvm, "create", interrupted)
+    monkeypatch.setattr(lvm, "volumes", lambda: [mine, replace(VOLUME, name="web1-disk", tags=frozenset())])
+    with pytest.raises(KeyboardInterrupt), volumes.volumes("web1", PLAN.parts):
+        pass
+    assert said == ["remove web1-swap"]

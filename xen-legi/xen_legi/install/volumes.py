@@ -30,17 +30,15 @@ def volumes(name: str, parts: tuple[Part, ...]) -> Iterator[None]:
     next command drops their tags then.
     """
     tags = (lvm.TAG, f"{CREATING}={name}")
-    made: list[Part] = []
     try:
         with step("volumes: " + ", ".join(f"{one.group}/{one.name} {exact_size(one.size)}" for one in parts)):
             for part in parts:
                 lvm.create(part.group, part.name, part.size, tags=tags)
-                made.append(part)
                 named_point(f"create:after-lvcreate-{part.device}")
         yield
     except BaseException:
-        if not _named(name, made):
-            _remove(made)
+        if not _named(name, parts):
+            _remove(name, parts)
         raise
     for part in parts:
         lvm.change_tags(f"{part.group}/{part.name}", remove=tags)
@@ -53,18 +51,24 @@ def make_filesystems(parts: tuple[Part, ...]) -> None:
             run([*_MAKE[part.filesystem], part.path], timeout=1800)
 
 
-def _named(name: str, made: list[Part]) -> bool:
+def _named(name: str, parts: tuple[Part, ...]) -> bool:
     """Tell whether the domU's file is there and names one of the volumes."""
     try:
         known = config.parse((config.DIRECTORY / f"{name}.cfg").read_text(encoding="utf-8"), config.DIRECTORY)
     except (OSError, ValueError):
         return False
-    return bool({disk.path for disk in known.disks} & {str(one.path) for one in made})
+    return bool({disk.path for disk in known.disks} & {str(one.path) for one in parts})
 
 
-def _remove(made: list[Part]) -> None:
-    for part in made:
+def _remove(name: str, parts: tuple[Part, ...]) -> None:
+    """Remove those of the volumes that carry our tag: lvcreate may have ended after a signal took us away from it."""
+    try:
+        tagged = {(one.group, one.name) for one in lvm.volumes() if one.tagged(CREATING) == name}
+    except Problem as problem:
+        return warn(f"what was made is left, the next xen-legi command removes it: {problem.message}")
+    for part in parts:
         try:
-            lvm.remove(part.group, part.name)
+            if (part.group, part.name) in tagged:
+                lvm.remove(part.group, part.name)
         except Problem as problem:
             warn(f"{part.path} is left, the next xen-legi command removes it: {problem.message}")
