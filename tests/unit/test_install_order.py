@@ -1,5 +1,6 @@
 """The order in which a domU comes and goes: what is on disk at once must never be ahead of what is not yet."""
 
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pytest
 
 from test_install_plan import FACTS, SOURCE, VOLUME, WISH
 from xen_legi import files, steps
+from xen_legi.cli import delete as cli_delete
 from xen_legi.domu import config
 from xen_legi.domu.removal import Removal
-from xen_legi.errors import Problem
+from xen_legi.errors import Problem, die
 from xen_legi.install import create, leftovers, volumes
 from xen_legi.install.delete import delete
 from xen_legi.install.plan import plan
@@ -105,3 +107,28 @@ def test_a_volume_whose_making_was_cut_off_is_removed_and_one_of_that_name_witho
     with pytest.raises(KeyboardInterrupt), volumes.volumes("web1", PLAN.parts):
         pass
     assert said == ["remove web1-swap"]
+
+
+def test_a_filesystem_that_cannot_be_made_here_is_refused_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(volumes, "installed", lambda program: program != "mkfs.xfs")
+    volumes.need_programs(PLAN.parts)
+    with pytest.raises(Problem, match="mkfs.xfs is not installed") as raised:
+        volumes.need_programs(plan(replace(WISH, filesystem="xfs"), FACTS, SOURCE).parts)
+    assert (raised.value.hint, raised.value.status) == ("apt install xfsprogs", 2)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_domu_that_was_stopped_and_cannot_be_removed_is_no_wrong_use(
+    said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    file = tmp_path / "web1.cfg"
+    file.write_text(rendered(PLAN))
+    going = Removal(config.read(file), (), (), ())
+    answers = iter([going])
+    monkeypatch.setattr(cli_delete, "need_root", lambda what: None)
+    monkeypatch.setattr(cli_delete, "_runs", lambda name, options: stopped)
+    monkeypatch.setattr(cli_delete, "_stop", lambda options, plan: None)
+    monkeypatch.setattr(cli_delete, "_plan", lambda name, stopped: next(answers, None) or die("vg0/web1-disk is in use"))
+    with pytest.raises(Problem, match="vg0/web1-disk is in use") as raised:
+        cli_delete.main(Namespace(name="web1", yes=True, dry_run=False))
+    assert raised.value.status == (1 if stopped else 2)

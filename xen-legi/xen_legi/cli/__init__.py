@@ -45,7 +45,7 @@ def guarded(program: str, job: Callable[[], int]) -> int:
             raise
         return _told(program, Problem(f"{error.filename}: {error.strerror}", hint="use sudo"))
     except KeyboardInterrupt:
-        print(f"{program}: interrupted; what was begun has been undone", file=sys.stderr)
+        print(f"{program}: interrupted; the next command goes on with what is left, or removes it", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
