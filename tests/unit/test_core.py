@@ -191,3 +191,12 @@ def test_a_lock_tells_nobody_a_password(tmp_path: Path, monkeypatch: pytest.Monk
         told = (tmp_path / "one.lock").read_text().split(" ", 2)[2]
         assert told == "xen-legi create --password web1 --role-args --role-args --password --size 2G\n"
     assert (tmp_path / "one.lock").read_text() == ""
+
+
+def test_a_shared_lock_is_held_by_many_readers_and_keeps_a_writer_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "LOCKS", tmp_path)
+    with steps.lock("one", what="one", shared=True), steps.lock("one", what="one", shared=True):
+        with pytest.raises(Problem, match="one is in use"), steps.lock("one", what="one"):
+            pass
+    with steps.lock("one", what="one"), pytest.raises(Problem, match="in use"), steps.lock("one", what="one", shared=True):
+        pass

@@ -14,8 +14,10 @@ from xen_legi.domu.removal import Removal
 from xen_legi.errors import Problem, die
 from xen_legi.install import create, leftovers, volumes
 from xen_legi.install.delete import delete
+from xen_legi.install.methods import template
 from xen_legi.install.plan import plan
 from xen_legi.install.render import rendered
+from xen_legi.install.templates import Template
 from xen_legi.storage import lvm
 
 PLAN = plan(WISH, FACTS, SOURCE)
@@ -132,3 +134,18 @@ def test_a_domu_that_was_stopped_and_cannot_be_removed_is_no_wrong_use(
     with pytest.raises(Problem, match="vg0/web1-disk is in use") as raised:
         cli_delete.main(Namespace(name="web1", yes=True, dry_run=False))
     assert raised.value.status == (1 if stopped else 2)
+
+
+def test_what_a_domu_is_copied_from_cannot_be_removed_meanwhile(
+    said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+
+    def copied(source: Path, *words: object, **more: object) -> None:
+        held.extend(one for one in ("template-trixie", "kernels") if steps.is_locked(one))
+
+    monkeypatch.setattr(create, "copy_tree", copied)
+    monkeypatch.setattr(template, "copy_tree", copied)
+    monkeypatch.setattr(create, "settle", lambda guest, plan: None)
+    create._fill(PLAN, template.FromTemplate(Template("trixie", tmp_path)), tmp_path)
+    assert held == ["template-trixie", "kernels"]
