@@ -81,6 +81,12 @@ def test_every_line_of_the_sample_can_be_uncommented() -> None:
         ("[domu]\nbridge = 'br{vlan!z}'", "[domu] bridge"),
         ("[domu]\nbridge = 'xenbr0'", "[domu] bridge"),
         ("[domu]\nbridge = 'a-long-name-{vlan}'", "[domu] bridge"),
+        ("[backup]\nghost_size = 'much'", "settings: [backup] ghost_size: space 'much' is not a size"),
+        ("[backup]\nghost_size = '200%'", "[backup] ghost_size: '200%' is not between 1% and 100%"),
+        ("[domu]\nvcpus = 0", "[domu] vcpus: 0 is not a number of processors"),
+        ("[storage]\nvolume_group = '/dev/vg0'", "[storage] volume_group: '/dev/vg0' is not the name of a volume group"),
+        ("[storage]\nvolume_group = '..'", "is not the name of a volume group"),
+        ("[backup]\nreceive_volume_group = ''", "is not the name of a volume group"),
         ("[domu]\nsrv = ''", "is not the path of a directory"),
         ("[domu]\nsrv = '/a\\u0000'".replace("'", '"'), "is not the path of a directory"),
         ("memory = '1G'", "outside of a section"),
@@ -90,7 +96,7 @@ def test_every_line_of_the_sample_can_be_uncommented() -> None:
 def test_a_wrong_setting_is_named_with_its_place(text: str, part: str) -> None:
     with pytest.raises(Problem) as caught:
         config.parse(text)
-    assert part in caught.value.message
+    assert part in caught.value.message and caught.value.hint
 
 
 def test_settings_that_cannot_be_read_are_wrong_use(tmp_path: Path) -> None:
@@ -100,6 +106,17 @@ def test_settings_that_cannot_be_read_are_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="cannot be read: Is a directory"):
         config.load(tmp_path)
     assert config.load(tmp_path / "nothing.toml") == config.Config()
+
+
+@given(st.text(), st.lists(st.text()))
+def test_any_setting_can_be_written_and_read(text: str, texts: list[str]) -> None:
+    written = f"[domu]\ntemplate = {config.as_toml(text)}\nnameserver = {config.as_toml(tuple(texts))}"
+    assert config.parse(written) == config.Config(template=text, nameserver=tuple(texts))
+
+
+def test_space_for_a_ghost_is_a_share_or_a_size() -> None:
+    for value in ("1%", "20 %", "2G"):
+        assert config.parse(f"[backup]\nghost_size = '{value}'").ghost_size == value
 
 
 def test_a_bridge_may_have_any_name_with_the_vlan_in_it() -> None:

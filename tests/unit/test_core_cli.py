@@ -198,6 +198,19 @@ def test_a_password_that_would_break_the_shadow_file_is_refused(password: str) -
         wish.password(argparse.Namespace(passwd=False, password=password))
 
 
+# settings
+
+
+@pytest.mark.parametrize(("name", "printed"), [
+    ("destinations", '["vg1", "dom0b"]\n'), ("nameserver", "[]\n"), ("dom0_memory", "1G+5%\n"), ("vcpus", "1\n"),
+])
+def test_a_list_is_printed_as_it_is_written_in_the_file_and_a_text_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, printed: str
+) -> None:
+    monkeypatch.setattr(config, "load", lambda: config.Config(destinations=("vg1", "dom0b")))
+    assert cli.main(["config", "get", name]) == 0 and capsys.readouterr().out == printed
+
+
 # what is wrong on the host
 
 
