@@ -10,7 +10,7 @@ from test_net_stanzas import read
 from xen_legi import steps
 from xen_legi.errors import Problem
 from xen_legi.net import files, hook, kernel, stamps
-from xen_legi.net.apply import failed_line, reason
+from xen_legi.net.apply import Outcome, failed_line, reason
 from xen_legi.net.hook import stanza_of
 from xen_legi.net.options import TABLE, variables
 from xen_legi.net.stamps import options_key, stamp
@@ -95,3 +95,16 @@ def test_hardware_that_goes_down_stays_and_is_no_failure(host: Path) -> None:
 def test_a_link_of_ours_that_stays_is_a_failure(host: Path) -> None:
     with pytest.raises(Problem, match="its link cannot be removed"):
         hook.one_down("bond0", {"ADDRFAM": "inet", "METHOD": "manual", "IF_BOND_SLAVES": "none"})
+
+
+def test_what_is_wrong_in_the_files_is_told_and_stops_nothing(
+    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = read("auto br0\niface br0 inet manual\n  bridge-ports none\niface eth1 inet nonsense\n")
+    made: list[str] = []
+    monkeypatch.setattr(files, "load", lambda path: found)
+    monkeypatch.setattr(hook, "carry_out", lambda wanted: made.extend(wanted.links) or Outcome())
+    monkeypatch.setattr(stamps, "write", lambda stanzas, links: None)
+    assert hook.main({"IFACE": "--all", "PHASE": "pre-up", "ADDRFAM": "meta", "LOGICAL": "auto"}) == 0
+    said = capsys.readouterr().err
+    assert made == ["br0"] and "warning: " in said and "iface eth1: inet nonsense is not known to ifupdown" in said

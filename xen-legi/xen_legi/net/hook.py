@@ -54,6 +54,8 @@ def all_up(class_: str) -> None:
     """
     caller = files.caller()
     interfaces = files.load(caller.interfaces)
+    for problem in interfaces.problems:
+        say(f"warning: {problem}")
     with _alone():
         devices = os.listdir(_SYS)
         up = files.configured()
