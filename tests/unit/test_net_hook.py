@@ -9,7 +9,7 @@ from test_net_links import REFERENCE, stanza, wanted
 from test_net_stanzas import read
 from xen_legi import steps
 from xen_legi.errors import Problem
-from xen_legi.net import files, hook, kernel, stamps
+from xen_legi.net import apply, files, hook, kernel, stamps
 from xen_legi.net.apply import Outcome, failed_line, reason
 from xen_legi.net.hook import stanza_of
 from xen_legi.net.options import TABLE, variables
@@ -108,3 +108,7 @@ def test_what_is_wrong_in_the_files_is_told_and_stops_nothing(
     assert hook.main({"IFACE": "--all", "PHASE": "pre-up", "ADDRFAM": "meta", "LOGICAL": "auto"}) == 0
     said = capsys.readouterr().err
     assert made == ["br0"] and "warning: " in said and "iface eth1: inet nonsense is not known to ifupdown" in said
+
+
+def test_a_hook_waits_for_the_batch_of_another_to_its_end() -> None:
+    assert hook._LOCK_SECONDS > apply.TIMEOUT

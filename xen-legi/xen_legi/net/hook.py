@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, fail
 from xen_legi.net import files, kernel, stamps, stanzas
-from xen_legi.net.apply import batch, carry_out, undo
+from xen_legi.net.apply import TIMEOUT, batch, carry_out, undo
 from xen_legi.net.describe import Link
 from xen_legi.net.links import Desired, desired
 from xen_legi.net.removal import removal
 from xen_legi.net.stanzas import Interfaces, Option, Stanza
 from xen_legi.steps import lock
 
-_LOCK_SECONDS = 60
+_LOCK_SECONDS = TIMEOUT + 10  # who waits for the batch of another hook waits for its end
 _SYS = "/sys/class/net"
 
 
