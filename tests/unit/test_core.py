@@ -210,7 +210,7 @@ def test_a_lock_tells_nobody_a_password(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / "one.lock").read_text() == ""
 
 
-def test_a_shared_lock_is_held_by_many_readers_and_keeps_a_writer_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readers_share_a_lock_and_keep_a_writer_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "LOCKS", tmp_path)
     with steps.lock("one", what="one", shared=True), steps.lock("one", what="one", shared=True):
         with pytest.raises(Problem, match="one is in use"), steps.lock("one", what="one"):

@@ -35,7 +35,7 @@ def host(tmp_path: Path) -> Path:
     (tmp_path / "bin/xl").chmod(0o755)
     (tmp_path / "privcmd").touch()
     (tmp_path / "settings").touch()
-    (tmp_path / "xendomains").write_text("#!/bin/sh\necho debians own: $1; exec sleep 60\n")
+    (tmp_path / "xendomains").write_text("#!/bin/sh\necho the script of Debian: $1; exec sleep 60\n")
     (tmp_path / "xendomains").chmod(0o755)
     return tmp_path
 
@@ -80,7 +80,7 @@ def test_an_xl_that_does_not_answer_holds_nobody(host: Path) -> None:
 def test_debians_own_way_has_a_limit_too(host: Path) -> None:
     (host / "settings").write_text("XENDOMAINS_SAVE=/srv/save\nXENDOMAINS_STOP_MAXWAIT=5min\n")
     ended = stop(host, domain("web1", 1))
-    assert (ended.returncode, ended.stdout) == (124, "debians own: stop\n")
+    assert (ended.returncode, ended.stdout) == (124, "the script of Debian: stop\n")
 
 
 def test_the_unit_leaves_the_limit_to_the_hook() -> None:
