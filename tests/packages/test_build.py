@@ -91,6 +91,13 @@ def test_no_package_asks_for_what_one_of_the_suites_does_not_have(debs: dict[str
         assert "xen-tools" not in wanted and "vlan" not in wanted and "ifenslave" not in wanted
 
 
+def test_no_package_asks_anything_when_it_is_installed(debs: dict[str, Path], tmp_path: Path) -> None:
+    for name, deb in debs.items():
+        output("dpkg-deb", "-e", deb, tmp_path / name)
+        members = {path.name: path.read_text() for path in (tmp_path / name).iterdir()}
+        assert not {"config", "templates"} & set(members) and not [one for one in members.values() if "confmodule" in one]
+
+
 def test_nothing_of_ours_is_a_diversion(debs: dict[str, Path], tmp_path: Path) -> None:
     for name, deb in debs.items():
         output("dpkg-deb", "-e", deb, tmp_path / name)

@@ -84,7 +84,10 @@ def test_options_may_stand_between_the_words_of_a_verb(words: str, meant: str) -
 def test_wrong_options_are_wrong_use(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         cli.main(words.split())
-    assert raised.value.code == 2 and "usage: xen-legi" in capsys.readouterr().err
+    verb = next((word for word in words.split()[:1] if word in cli.VERBS), "")
+    told = capsys.readouterr().err.splitlines()
+    assert raised.value.code == 2 and len(told) == 2 and told[0].startswith("xen-legi: ")
+    assert told[1] == f"  hint: {f'xen-legi {verb}'.strip()} --help"
 
 
 # names
@@ -183,7 +186,7 @@ def test_a_password_that_cannot_be_asked_for_is_wrong_use(
 ) -> None:
     with pytest.raises(Problem, match=message) as raised:
         wish.password(asked(monkeypatch, *answers))
-    assert raised.value.status == 2
+    assert raised.value.status == 2 and raised.value.hint
 
 
 def test_a_password_is_not_read_from_where_no_person_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +199,19 @@ def test_a_password_is_not_read_from_where_no_person_is(monkeypatch: pytest.Monk
 def test_a_password_that_would_break_the_shadow_file_is_refused(password: str) -> None:
     with pytest.raises(Problem, match="cannot be typed"):
         wish.password(argparse.Namespace(passwd=False, password=password))
+
+
+# settings
+
+
+@pytest.mark.parametrize(("name", "printed"), [
+    ("destinations", '["vg1", "dom0b"]\n'), ("nameserver", "[]\n"), ("dom0_memory", "1G+5%\n"), ("vcpus", "1\n"),
+])
+def test_a_list_is_printed_as_it_is_written_in_the_file_and_a_text_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, printed: str
+) -> None:
+    monkeypatch.setattr(config, "load", lambda: config.Config(destinations=("vg1", "dom0b")))
+    assert cli.main(["config", "get", name]) == 0 and capsys.readouterr().out == printed
 
 
 # what is wrong on the host

@@ -1,5 +1,6 @@
 """Whose keys root of a guest gets."""
 
+import subprocess
 from pathlib import Path
 
 from xen_legi.install import wish
@@ -10,3 +11,13 @@ def test_the_keys_of_peers_are_not_given_to_guests(tmp_path: Path) -> None:
     file = tmp_path / "authorized_keys"
     file.write_text(f"ssh-ed25519 AAAA admin\n{peer}\n# a remark")
     assert wish.ssh_keys(str(file)) == "ssh-ed25519 AAAA admin\n# a remark\n"
+
+
+def test_the_role_admin_ssh_does_not_give_them_either(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("ssh-ed25519 AAAA admin\nrestrict,command=\"x\" ssh-ed25519 BBBB xen-legi-peer=dom0b\n# a remark\n")
+    (tmp_path / "etc/ssh").mkdir(parents=True)
+    (tmp_path / "etc/ssh/sshd_config").touch()
+    role = Path(__file__).resolve().parents[2] / "xen-legi/roles/admin-ssh"
+    subprocess.run(["sh", role, tmp_path, keys], check=True)
+    assert (tmp_path / "root/.ssh/authorized_keys").read_text() == "ssh-ed25519 AAAA admin\n"

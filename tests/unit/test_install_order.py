@@ -1,5 +1,6 @@
 """The order in which a domU comes and goes: what is on disk at once must never be ahead of what is not yet."""
 
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,13 +8,16 @@ import pytest
 
 from test_install_plan import FACTS, SOURCE, VOLUME, WISH
 from xen_legi import files, steps
+from xen_legi.cli import delete as cli_delete
 from xen_legi.domu import config
 from xen_legi.domu.removal import Removal
-from xen_legi.errors import Problem
+from xen_legi.errors import Problem, die
 from xen_legi.install import create, leftovers, volumes
 from xen_legi.install.delete import delete
+from xen_legi.install.methods import template
 from xen_legi.install.plan import plan
 from xen_legi.install.render import rendered
+from xen_legi.install.templates import Template
 from xen_legi.storage import lvm
 
 PLAN = plan(WISH, FACTS, SOURCE)
@@ -23,11 +27,18 @@ PLAN = plan(WISH, FACTS, SOURCE)
 def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list of what is done to the host, in its order; /etc/xen and the locks are in tmp_path."""
     done: list[str] = []
+    there: list[lvm.Volume] = []
+
+    def make(group: str, name: str, size: int, tags: tuple[str, ...]) -> None:
+        there.append(replace(VOLUME, group=group, name=name, tags=frozenset(tags)))
+        done.append(f"create {name}")
+
     monkeypatch.setattr(config, "DIRECTORY", tmp_path)
     monkeypatch.setattr(config, "AUTOSTART", tmp_path / "auto")
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
     monkeypatch.setattr(files, "sync_directory", lambda path: done.append(f"sync {names(path)}"))
-    monkeypatch.setattr(lvm, "create", lambda group, name, size, tags: done.append(f"create {name}"))
+    monkeypatch.setattr(lvm, "create", make)
+    monkeypatch.setattr(lvm, "volumes", lambda: there)
     monkeypatch.setattr(lvm, "remove", lambda group, name: done.append(f"remove {name}"))
     monkeypatch.setattr(lvm, "change_tags", lambda name, add=(), remove=(): done.append(f"tag {name}"))
     return done
@@ -83,3 +94,58 @@ def test_a_failure_before_the_file_is_there_removes_the_volumes(said: list[str],
     with pytest.raises(KeyboardInterrupt), volumes.volumes("web1", PLAN.parts):
         raise KeyboardInterrupt
     assert said[2:] == ["remove web1-swap", "remove web1-disk"]
+
+
+def test_a_volume_whose_making_was_cut_off_is_removed_and_one_of_that_name_without_our_tag_is_not(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = replace(VOLUME, name="web1-swap", tags=frozenset({"xen-legi", "xen-legi.creating=web1"}))
+
+    def interrupted(*words: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lvm, "create", interrupted)
+    monkeypatch.setattr(lvm, "volumes", lambda: [mine, replace(VOLUME, name="web1-disk", tags=frozenset())])
+    with pytest.raises(KeyboardInterrupt), volumes.volumes("web1", PLAN.parts):
+        pass
+    assert said == ["remove web1-swap"]
+
+
+def test_a_filesystem_that_cannot_be_made_here_is_refused_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(volumes, "installed", lambda program: program != "mkfs.xfs")
+    volumes.need_programs(PLAN.parts)
+    with pytest.raises(Problem, match="mkfs.xfs is not installed") as raised:
+        volumes.need_programs(plan(replace(WISH, filesystem="xfs"), FACTS, SOURCE).parts)
+    assert (raised.value.hint, raised.value.status) == ("apt install xfsprogs", 2)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_domu_that_was_stopped_and_cannot_be_removed_is_no_wrong_use(
+    said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    file = tmp_path / "web1.cfg"
+    file.write_text(rendered(PLAN))
+    going = Removal(config.read(file), (), (), ())
+    answers = iter([going])
+    monkeypatch.setattr(cli_delete, "need_root", lambda what: None)
+    monkeypatch.setattr(cli_delete, "_runs", lambda name, options: stopped)
+    monkeypatch.setattr(cli_delete, "_stop", lambda options, plan: None)
+    monkeypatch.setattr(cli_delete, "_plan", lambda name, stopped: next(answers, None) or die("vg0/web1-disk is in use"))
+    with pytest.raises(Problem, match="vg0/web1-disk is in use") as raised:
+        cli_delete.main(Namespace(name="web1", yes=True, dry_run=False))
+    assert raised.value.status == (1 if stopped else 2)
+
+
+def test_what_a_domu_is_copied_from_cannot_be_removed_meanwhile(
+    said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+
+    def copied(source: Path, *words: object, **more: object) -> None:
+        held.extend(one for one in ("template-trixie", "kernels") if steps.is_locked(one))
+
+    monkeypatch.setattr(create, "copy_tree", copied)
+    monkeypatch.setattr(template, "copy_tree", copied)
+    monkeypatch.setattr(create, "settle", lambda guest, plan: None)
+    create._fill(PLAN, template.FromTemplate(Template("trixie", tmp_path)), tmp_path)
+    assert held == ["template-trixie", "kernels"]

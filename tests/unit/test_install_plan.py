@@ -141,7 +141,7 @@ def test_the_summary_says_what_starts_the_domu_with_dom0() -> None:
 def test_what_cannot_work_is_refused_before_anything_is_done(change: dict[str, object], message: str) -> None:
     with pytest.raises(Problem, match=message) as raised:
         plan(replace(WISH, **change), FACTS, SOURCE)
-    assert raised.value.status == EXIT_USAGE
+    assert raised.value.status == EXIT_USAGE and raised.value.hint
 
 
 def test_the_plan_shows_and_counts_volumes_as_lvm2_makes_them_of_whole_extents() -> None:

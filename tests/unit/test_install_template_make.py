@@ -8,7 +8,7 @@ import pytest
 from xen_legi import steps
 from xen_legi.errors import Problem
 from xen_legi.install import mirror, template_make
-from xen_legi.install.templates import Template, all_templates, check_template_name, read, written
+from xen_legi.install.templates import Template, all_templates, check_template_name, lock_name, read, written
 
 POINTS = ("template:begun", "template:after-bootstrap", "template:between", "template:after-rename", "template:end")
 
@@ -110,7 +110,7 @@ def test_what_somebody_is_at_work_on_is_left_alone(here: Path) -> None:
     put(here, ".old-web", "bookworm")
     put(here, ".making-db", "sid")
     before = names(here)
-    with steps.lock(template_make.lock_name("web"), what="web"), steps.lock(template_make.lock_name("db"), what="db"):
+    with steps.lock(lock_name("web"), what="web"), steps.lock(lock_name("db"), what="db"):
         template_make.clean(here)
         assert names(here) == before
 

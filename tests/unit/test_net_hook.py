@@ -7,7 +7,10 @@ import pytest
 
 from test_net_links import REFERENCE, stanza, wanted
 from test_net_stanzas import read
-from xen_legi.net.apply import failed_line, reason
+from xen_legi import steps
+from xen_legi.errors import Problem
+from xen_legi.net import apply, files, hook, kernel, stamps
+from xen_legi.net.apply import Outcome, failed_line, reason
 from xen_legi.net.hook import stanza_of
 from xen_legi.net.options import TABLE, variables
 from xen_legi.net.stamps import options_key, stamp
@@ -65,3 +68,47 @@ def test_a_refused_line_is_found_and_its_reason_told(stderr: str, index: int, te
     batch = ["link add name a type bridge", "link set dev b master xenbr72", "link set dev nix up"]
     assert failed_line(stderr, batch) == index
     assert reason(stderr) == text
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A host whose bond has a hardware port; return its /sys/class/net. The kernel does nothing."""
+    found = read("iface eth1 inet manual\n  bond-master bond0\niface bond0 inet manual\n  bond-slaves none\n")
+    for name in ("eth1", "bond0"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(hook, "_SYS", str(tmp_path))
+    monkeypatch.setattr(steps, "LOCKS", tmp_path.parent / "lock")
+    monkeypatch.setattr(files, "caller", lambda: files.Caller())
+    monkeypatch.setattr(files, "load", lambda path: found)
+    monkeypatch.setattr(files, "configured", lambda: {})
+    monkeypatch.setattr(stamps, "taken_down", lambda: [])
+    monkeypatch.setattr(stamps, "later_stanza", lambda *words: False)
+    monkeypatch.setattr(kernel, "read", lambda: {})
+    monkeypatch.setattr(hook, "batch", lambda lines, force: None)
+    return tmp_path
+
+
+def test_hardware_that_goes_down_stays_and_is_no_failure(host: Path) -> None:
+    hook.one_down("eth1", {"ADDRFAM": "inet", "METHOD": "manual", "IF_BOND_MASTER": "bond0"})
+
+
+def test_a_link_of_ours_that_stays_is_a_failure(host: Path) -> None:
+    with pytest.raises(Problem, match="its link cannot be removed"):
+        hook.one_down("bond0", {"ADDRFAM": "inet", "METHOD": "manual", "IF_BOND_SLAVES": "none"})
+
+
+def test_what_is_wrong_in_the_files_is_told_and_stops_nothing(
+    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = read("auto br0\niface br0 inet manual\n  bridge-ports none\niface eth1 inet nonsense\n")
+    made: list[str] = []
+    monkeypatch.setattr(files, "load", lambda path: found)
+    monkeypatch.setattr(hook, "carry_out", lambda wanted: made.extend(wanted.links) or Outcome())
+    monkeypatch.setattr(stamps, "write", lambda stanzas, links: None)
+    assert hook.main({"IFACE": "--all", "PHASE": "pre-up", "ADDRFAM": "meta", "LOGICAL": "auto"}) == 0
+    said = capsys.readouterr().err
+    assert made == ["br0"] and "warning: " in said and "iface eth1: inet nonsense is not known to ifupdown" in said
+
+
+def test_a_hook_waits_for_the_batch_of_another_to_its_end() -> None:
+    assert hook._LOCK_SECONDS > apply.TIMEOUT

@@ -4,6 +4,7 @@ A setting is a field of Config; its section in the file and its meaning stand be
 /etc/xen-legi/xen-legi.toml, and every setting has a default, so that no file at all is a good file.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Callable
@@ -41,6 +42,26 @@ def _directory(value: str) -> None:
         raise ValueError("is not the path of a directory; it begins with a slash")
 
 
+def _group(value: str) -> None:
+    """Raise ValueError unless lvm2 takes this as the name of a volume group (lvm(8), VALID NAMES)."""
+    if not re.fullmatch(r"(?!\.{1,2}$)[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,126}", value):
+        raise ValueError("is not the name of a volume group: vg0")
+
+
+def _vcpus(value: int) -> None:
+    if not 1 <= value <= 512:
+        raise ValueError("is not a number of processors: 1 to 512")
+
+
+def _ghost_size(value: str) -> None:
+    """Raise ValueError for a share that is none; what is no share must be a size."""
+    share = re.fullmatch(r"(\d{1,3})\s*%", value.strip())
+    if not share:
+        parse_size(value, what="space")
+    elif not 1 <= int(share[1]) <= 100:
+        raise ValueError("is not between 1% and 100%")
+
+
 def _dom0_memory(value: str) -> None:
     """Raise ValueError unless Xen takes `value` after dom0_mem=. What Xen does not understand leaves dom0 all memory."""
     if not re.fullmatch(r"[1-9]\d*[MGT](\+\d{1,2}%)?|[1-9]\d?%", value):
@@ -57,9 +78,9 @@ class Config:
         "memory of dom0, fixed at boot, in Xen's own dom0_mem form: 4G, or an amount plus a share of all; then update-grub",
         _dom0_memory,
     )
-    volume_group: str = setting("storage", "vg0", "volume group in which domUs are made")
+    volume_group: str = setting("storage", "vg0", "volume group in which domUs are made", _group)
     memory: str = setting("domu", "512M", "memory of a new domU", parse_size)
-    vcpus: int = setting("domu", 1, "virtual processors of a new domU")
+    vcpus: int = setting("domu", 1, "virtual processors of a new domU", _vcpus)
     size: str = setting("domu", "4G", "size of a new domU's root volume", parse_size)
     swap: str = setting("domu", "512M", "size of a new domU's swap volume", parse_size)
     filesystem: str = setting("domu", "ext4", "filesystem of a new domU: ext4 or xfs", _one_of("ext4", "xfs"))
@@ -72,8 +93,12 @@ class Config:
         "backup", (), 'where copies of the domUs go: a local volume group ("vg1") or another dom0 ("dom0b")'
     )
     exclude: tuple[str, ...] = setting("backup", (), "domUs that are not copied")
-    ghost_size: str = setting("backup", "20%", "space for what a domU changes while it is copied, as a share of its volume")
-    receive_volume_group: str = setting("backup", "vg0", "volume group that holds the copies that other dom0s send")
+    ghost_size: str = setting(
+        "backup", "20%", "space for what a domU changes while it is copied, as a share of its volume", _ghost_size
+    )
+    receive_volume_group: str = setting(
+        "backup", "vg0", "volume group that holds the copies that other dom0s send", _group
+    )
 
     @property
     def templates(self) -> Path:
@@ -119,12 +144,12 @@ def _value(one: "Field[Any]", value: Any, where: str) -> Any:
         return tuple(value)
     if type(value) is not kind or kind is tuple:
         wanted = {str: "a text in quotes", int: "a whole number", tuple: "a list of texts"}[kind]
-        die(f"{where} must be {wanted}, not {value!r}")
+        die(f"{where} must be {wanted}, not {value!r}", hint=f"the default: {one.name} = {as_toml(one.default)}")
     if check := one.metadata["check"]:
         try:
             check(value)
         except ValueError as error:
-            die(f"{where}: {value!r} {error}")
+            die(f"{where}: {value!r} {error}", hint=f"the default: {one.name} = {as_toml(one.default)}")
         except Problem as problem:
             die(f"{where}: {problem.message}", hint=problem.hint)
     return value
@@ -134,7 +159,9 @@ def as_toml(value: Any) -> str:
     """Return a setting's value as it is written in the file."""
     if isinstance(value, tuple):
         return "[" + ", ".join(as_toml(item) for item in value) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, str):  # the escapes of JSON are also those of TOML, which wants one more
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value)
 
 
 def sample() -> str:

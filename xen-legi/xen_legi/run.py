@@ -64,7 +64,6 @@ def spawn(
     env: Mapping[str, str] | None = None,
     cwd: Argument = "/",
     outlives_us: bool = False,
-    pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a command and yield it; leaving the context by an exception ends it, unless it `outlives_us`: then it is waited
     for, and at last left alone. Standard output goes to ours' stderr."""
@@ -81,8 +80,8 @@ def spawn(
             cwd=cwd,
             text=True,
             errors="replace",
-            pass_fds=pass_fds,
             preexec_fn=None if outlives_us else _die_with_parent,
+            restore_signals=not outlives_us,  # Python ignores SIGPIPE: what it prints after our end must not kill it
         )
     except FileNotFoundError:
         die(f"{words[0]} is not installed", hint=f"apt-file search bin/{os.path.basename(words[0])} names its package")
@@ -145,11 +144,6 @@ def run_json(argv: Sequence[Argument], *, timeout: float | None = 60) -> Any:
         return json.loads(result.stdout or "null")
     except ValueError as error:
         die(f"{argv[0]} answered what is not JSON: {error}", hint=f"run it by hand: {shlex.join(result.argv)}")
-
-
-def succeeds(argv: Sequence[Argument], *, timeout: float | None = 60) -> bool:
-    """Tell whether a command, which changes nothing, ends with status 0."""
-    return installed(str(argv[0])) and run(argv, ok=range(-64, 256), timeout=timeout).status == 0
 
 
 def installed(program: str) -> bool:

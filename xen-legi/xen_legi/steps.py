@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -15,6 +15,7 @@ from xen_legi.errors import EXIT_FAILED, die
 from xen_legi.units import format_seconds, format_size
 
 LOCKS = Path("/run/xen-legi/lock")  # not /run/lock: anybody may write there, and hold or replace what we lock
+_SECRET = ("--password", "--role-args")  # options whose values are shown to nobody else
 _depth = 0
 quiet = False  # --quiet: announce nothing, only problems and results
 
@@ -85,22 +86,37 @@ class Progress:
 
 
 @contextlib.contextmanager
-def lock(name: str, *, what: str, wait: float = 0) -> Iterator[int]:
+def lock(name: str, *, what: str, wait: float = 0, shared: bool = False) -> Iterator[int]:
     """Hold the lock `name` and yield its descriptor; die naming the holder if it is not free within `wait` seconds.
 
-    The kernel frees it when the last process that inherited the descriptor ends, so a killed run leaves no lock.
+    `shared`: together with others who share it, for who only reads.
+    No child inherits the descriptor, so the kernel frees the lock when we end: a killed run leaves none.
     """
     LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = LOCKS / f"{name}.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        if not _take(descriptor, wait):
+        if not _take(descriptor, wait, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
             die(f"{what} is in use by {_holder(path)}", hint="wait for it to end, then try again", status=EXIT_FAILED)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {int(time.time())} {shlex.join(sys.argv)}\n".encode(), 0)
-        yield descriptor
+        os.pwrite(descriptor, f"{os.getpid()} {int(time.time())} {shlex.join(without_secrets(sys.argv))}\n".encode(), 0)
+        try:
+            yield descriptor
+        finally:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def without_secrets(words: Iterable[str]) -> list[str]:
+    """Return the words of a command line without the values of options that may hold a password."""
+    kept, before = [], ""
+    for word in words:
+        if before not in _SECRET:
+            option, equals, _ = word.partition("=")
+            kept.append(option if equals and option in _SECRET else word)
+        before = word if before not in _SECRET else ""
+    return kept
 
 
 def is_locked(name: str) -> bool:
@@ -110,16 +126,16 @@ def is_locked(name: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _take(descriptor, 0)
+        return not _take(descriptor, 0, fcntl.LOCK_EX)
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, wait: float) -> bool:
+def _take(descriptor: int, wait: float, kind: int) -> bool:
     deadline = time.monotonic() + wait
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
             if time.monotonic() >= deadline:

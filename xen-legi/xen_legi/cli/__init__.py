@@ -8,10 +8,10 @@ import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from xen_legi import VERSION, run, steps
-from xen_legi.errors import EXIT_INTERRUPTED, EXIT_STATUS_HELP, Problem, die
+from xen_legi.errors import EXIT_INTERRUPTED, EXIT_STATUS_HELP, EXIT_USAGE, Problem, die
 
 # A verb is a module of this package. It has a docstring (its help: the first line is the summary), EXAMPLES (text),
 # arguments(parser) and main(options) -> exit status. The modules' names are the verbs' names, but for these:
@@ -45,7 +45,7 @@ def guarded(program: str, job: Callable[[], int]) -> int:
             raise
         return _told(program, Problem(f"{error.filename}: {error.strerror}", hint="use sudo"))
     except KeyboardInterrupt:
-        print(f"{program}: interrupted; what was begun has been undone", file=sys.stderr)
+        print(f"{program}: interrupted; the next command goes on with what is left, or removes it", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
@@ -83,7 +83,7 @@ def _dispatch(words: list[str]) -> int:
 
 def parser(verbs: Sequence[str] = tuple(VERBS)) -> argparse.ArgumentParser:
     """Return the parser with these verbs; the completion and the manual's test take it with all of them."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="xen-legi",
         description="Turn plain Debian hosts into Xen dom0s and look after their domUs.",
         epilog=EXIT_STATUS_HELP,
@@ -100,12 +100,23 @@ def parser(verbs: Sequence[str] = tuple(VERBS)) -> argparse.ArgumentParser:
     return top
 
 
-class VerbParser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser that tells of wrong use as die() does: one line and a hint, not its whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program."""
+        self.exit(EXIT_USAGE, f"{self.prog.split()[0]}: {message}\n  hint: {self.prog} --help\n")
+
+
+class VerbParser(Parser):
     """The parser of a verb, whose options may stand before, between and after its words."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse the words of the verb; the program's own parser hands them over here."""
-        return super().parse_known_args(words_first(self, args), namespace)
+        """Parse the words of the verb; the program's own parser hands them over here, and knows no more words than we."""
+        known, unknown = super().parse_known_args(words_first(self, args), namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(word for word in args if word in unknown)}")
+        return known, unknown
 
 
 def words_first(one: argparse.ArgumentParser, given: Sequence[str]) -> list[str]:

@@ -35,7 +35,8 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(values, indent=2))
     elif options.what == "get":
-        print(values[options.name])
+        value = values[options.name]
+        print(value if isinstance(value, str) else config.as_toml(value))
     else:
         for one in fields(config.Config):
             print(f"{one.metadata['section']}.{one.name} = {config.as_toml(values[one.name])}")

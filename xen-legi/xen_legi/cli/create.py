@@ -17,6 +17,7 @@ from xen_legi.install.methods import METHODS, Method, method
 from xen_legi.install.model import Plan, Wish
 from xen_legi.install.plan import Source, check_domu_name, plan
 from xen_legi.install.roles import find_roles
+from xen_legi.install.volumes import need_programs
 from xen_legi.steps import lock, named_point
 from xen_legi.units import format_seconds
 
@@ -108,5 +109,5 @@ def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config)
     keys = wish.ssh_keys(options.ssh_key)
     version = options.kernel.rpartition("vmlinuz-")[2]
     facts = gather(settings, version)
-    plan(wished, facts, source)  # before a password is asked for
+    need_programs(plan(wished, facts, source).parts)  # before a password is asked for
     return plan(wished, facts, source, roles=roles, ssh_keys=keys, password=wish.password(options)), chosen

@@ -10,7 +10,7 @@ import time
 from xen_legi.cli import agreed
 from xen_legi.domu import config, disks, names, xl
 from xen_legi.domu.removal import Removal, removal
-from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, fail, need_root
+from xen_legi.errors import EXIT_OK, EXIT_USAGE, Problem, die, fail, need_root
 from xen_legi.install import leftovers
 from xen_legi.install.delete import delete
 from xen_legi.steps import lock, say, step
@@ -48,7 +48,9 @@ def main(options: argparse.Namespace) -> int:
             return EXIT_USAGE
         if _runs(options.name, options):
             _stop(options, plan)
-        now = _plan(options.name, stopped=True)
+            now = _plan_of_stopped(options.name)
+        else:
+            now = _plan(options.name, stopped=True)
         if now.described() != plan.described():  # a person may have thought for an hour
             fail(f"what goes with domU {options.name} has changed meanwhile", hint="nothing was removed; look at it again")
         delete(now)
@@ -65,6 +67,14 @@ def _plan(name: str, *, stopped: bool) -> Removal:
     domu = config.by_name(name)
     volumes, links = lvm.volumes(), config.auto_links(domu.file)
     return removal(domu, files, volumes, links, devices=disks.devices(files, volumes), idle=stopped)
+
+
+def _plan_of_stopped(name: str) -> Removal:
+    """Return what goes with a domU that we have stopped. What is refused now comes after a change."""
+    try:
+        return _plan(name, stopped=True)
+    except Problem as problem:
+        fail(f"domU {name} was stopped and not removed: {problem.message}", hint=problem.hint)
 
 
 def _runs(name: str, options: argparse.Namespace) -> bool:

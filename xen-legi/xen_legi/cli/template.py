@@ -13,7 +13,7 @@ from xen_legi import config
 from xen_legi.cli import agreed
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import template_make
-from xen_legi.install.templates import Template, all_templates, check_template_name
+from xen_legi.install.templates import Template, all_templates, check_template_name, lock_name
 from xen_legi.steps import lock, say
 from xen_legi.units import format_size
 
@@ -74,7 +74,7 @@ def _list(templates: list[Template], *, as_json: bool) -> int:
 
 
 def _delete(options: argparse.Namespace, settings: config.Config) -> int:
-    with lock(template_make.lock_name(options.name), what=f"template {options.name}"):
+    with lock(lock_name(options.name), what=f"template {options.name}"):
         one = next((one for one in all_templates(settings.templates) if one.name == options.name), None)
         if not one:
             die(f"there is no template {options.name!r} in {settings.templates}", hint="xen-legi template list")

@@ -38,7 +38,7 @@ def gateway(text: str, nics: list[Interface]) -> Address | None:
         return None
     one = address(text, what="gateway")
     if one in [nic.ip for nic in nics]:
-        die(f"gateway {one} is the domU's own address")
+        die(f"gateway {one} is the domU's own address", hint="give the address of its router, or leave --gateway out")
     if not any(one in nic.network for nic in nics):
         networks = ", ".join(str(nic.network) for nic in nics) or "none, it uses DHCP"
         die(f"gateway {one} is outside of the domU's network", hint=f"networks of this domU: {networks}")
@@ -56,7 +56,7 @@ def _check_host(one: Interface) -> None:
     """Die for what cannot be a machine's address."""
     network = one.network
     if one.ip.is_multicast or one.ip.is_unspecified or one.ip.is_loopback:
-        die(f"{one.ip} cannot be a machine's address")
+        die(f"{one.ip} cannot be a machine's address", hint="give one of the network that the domU is in: 192.168.72.11/24")
     if network.prefixlen >= network.max_prefixlen - 1:
         return  # a point-to-point network has no address of its own
     if one.ip == network.network_address:

@@ -178,7 +178,7 @@ def _check_places(places: list[tuple[str, str, int | None]], wish: Wish, facts: 
 def _check_addresses(found: list[addresses.Interface], facts: Facts) -> None:
     texts = [str(one.ip) for one in found]
     if len(set(texts)) < len(texts):
-        die("the same address was given twice")
+        die("the same address was given twice", hint="each --ip is the address of another interface")
     for text in texts:
         if text in facts.addresses:
             die(f"address {text} is dom0's own", hint="choose another one")

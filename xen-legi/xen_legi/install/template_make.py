@@ -17,17 +17,12 @@ from xen_legi.install.bootstrap import bootstrap
 from xen_legi.install.guest import Guest
 from xen_legi.install.packages import packages
 from xen_legi.install.settle import identity
-from xen_legi.install.templates import Template, check_template_name, measured, written
+from xen_legi.install.templates import Template, check_template_name, lock_name, measured, written
 from xen_legi.run import run
 from xen_legi.steps import is_locked, lock, named_point, say, step, warn
 from xen_legi.storage.mounts import mounts_below
 
 _MAKING, _OLD, _GONE = ".making-", ".old-", ".gone-"
-
-
-def lock_name(name: str) -> str:
-    """Return the name of the lock under which a template is made or deleted."""
-    return f"template-{name}"
 
 
 def make(directory: Path, name: str, dist: str, *, uri: str, include: tuple[str, ...], replace: bool) -> Template:

@@ -49,6 +49,11 @@ def read(path: Path) -> Template:
         return bare
 
 
+def lock_name(name: str) -> str:
+    """Return the name of the lock under which a template is made or deleted, and which those who copy it share."""
+    return f"template-{name}"
+
+
 def find(directory: Path, name: str) -> Template:
     """Return one template, its size known. Die if there is none of that name, or if it holds no guest."""
     check_template_name(name)

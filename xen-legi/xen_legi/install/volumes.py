@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Iterator
 
 from xen_legi.domu import config
-from xen_legi.errors import Problem
+from xen_legi.errors import Problem, die
 from xen_legi.install.leftovers import CREATING
 from xen_legi.install.model import SWAP, Part
-from xen_legi.run import run
+from xen_legi.run import installed, run
 from xen_legi.steps import named_point, step, warn
 from xen_legi.storage import lvm
 from xen_legi.units import exact_size
@@ -18,6 +18,7 @@ _MAKE = {
     "xfs": ("mkfs.xfs", "-q", "-f", "-K"),
     SWAP: ("mkswap",),
 }
+_PACKAGE = {"mkfs.ext4": "e2fsprogs", "mkfs.xfs": "xfsprogs", "mkswap": "util-linux"}
 # While it is filled nothing on it is of use to anybody; it is flushed as a whole when it is unmounted.
 FILL_OPTIONS = {"ext4": "noatime,barrier=0,data=writeback", "xfs": "noatime"}
 
@@ -30,20 +31,25 @@ def volumes(name: str, parts: tuple[Part, ...]) -> Iterator[None]:
     next command drops their tags then.
     """
     tags = (lvm.TAG, f"{CREATING}={name}")
-    made: list[Part] = []
     try:
         with step("volumes: " + ", ".join(f"{one.group}/{one.name} {exact_size(one.size)}" for one in parts)):
             for part in parts:
                 lvm.create(part.group, part.name, part.size, tags=tags)
-                made.append(part)
                 named_point(f"create:after-lvcreate-{part.device}")
         yield
     except BaseException:
-        if not _named(name, made):
-            _remove(made)
+        if not _named(name, parts):
+            _remove(name, parts)
         raise
     for part in parts:
         lvm.change_tags(f"{part.group}/{part.name}", remove=tags)
+
+
+def need_programs(parts: tuple[Part, ...]) -> None:
+    """Die if a program that makes one of the filesystems is not installed."""
+    for program in (_MAKE[part.filesystem][0] for part in parts):
+        if not installed(program):
+            die(f"{program} is not installed", hint=f"apt install {_PACKAGE[program]}")
 
 
 def make_filesystems(parts: tuple[Part, ...]) -> None:
@@ -53,18 +59,24 @@ def make_filesystems(parts: tuple[Part, ...]) -> None:
             run([*_MAKE[part.filesystem], part.path], timeout=1800)
 
 
-def _named(name: str, made: list[Part]) -> bool:
+def _named(name: str, parts: tuple[Part, ...]) -> bool:
     """Tell whether the domU's file is there and names one of the volumes."""
     try:
         known = config.parse((config.DIRECTORY / f"{name}.cfg").read_text(encoding="utf-8"), config.DIRECTORY)
     except (OSError, ValueError):
         return False
-    return bool({disk.path for disk in known.disks} & {str(one.path) for one in made})
+    return bool({disk.path for disk in known.disks} & {str(one.path) for one in parts})
 
 
-def _remove(made: list[Part]) -> None:
-    for part in made:
+def _remove(name: str, parts: tuple[Part, ...]) -> None:
+    """Remove those of the volumes that carry our tag: lvcreate may have ended after a signal took us away from it."""
+    try:
+        tagged = {(one.group, one.name) for one in lvm.volumes() if one.tagged(CREATING) == name}
+    except Problem as problem:
+        return warn(f"what was made is left, the next xen-legi command removes it: {problem.message}")
+    for part in parts:
         try:
-            lvm.remove(part.group, part.name)
+            if (part.group, part.name) in tagged:
+                lvm.remove(part.group, part.name)
         except Problem as problem:
             warn(f"{part.path} is left, the next xen-legi command removes it: {problem.message}")

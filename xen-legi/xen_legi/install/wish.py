@@ -77,7 +77,7 @@ def _asked_password() -> str:
     except (EOFError, getpass.GetPassWarning):
         die("nobody is there to be asked for root's password", hint="give it with --password, or leave --passwd out")
     if clear != again:
-        die("the two passwords differ")
+        die("the two passwords differ", hint="type the same one twice")
     if not clear:
         die("no password was given", hint="leave --passwd out, and root has none")
     return clear
@@ -85,7 +85,7 @@ def _asked_password() -> str:
 
 def _name(options: argparse.Namespace) -> str:
     if options.name and options.hostname and options.name != options.hostname:
-        die(f"two names were given: {options.name} and {options.hostname}")
+        die(f"two names were given: {options.name} and {options.hostname}", hint="leave --hostname out: it means the same")
     name = str(options.name or options.hostname)
     if not name:
         die("a new domU needs a name", hint="xen-legi create web1 --vlan 72 --ip 192.168.72.11/24")

@@ -11,7 +11,7 @@ from xen_legi.net.links import Desired
 from xen_legi.net.plan import Plan, Step, plan
 from xen_legi.run import Result, run
 
-_TIMEOUT = 240  # seconds; networking.service gives all of us 300
+TIMEOUT = 240  # seconds; networking.service gives all of us 300
 _REFUSALS = 50
 
 
@@ -66,7 +66,7 @@ def batch(lines: Sequence[str], *, force: bool = False) -> Result:
     if not lines:
         return Result((), 0, "", "")
     options = ["-force"] if force else []
-    return run(["ip", *options, "-batch", "-"], stdin="\n".join(lines) + "\n", ok=range(256), timeout=_TIMEOUT)
+    return run(["ip", *options, "-batch", "-"], stdin="\n".join(lines) + "\n", ok=range(256), timeout=TIMEOUT)
 
 
 def failed_line(stderr: str, lines: Sequence[str]) -> int:

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, fail
 from xen_legi.net import files, kernel, stamps, stanzas
-from xen_legi.net.apply import batch, carry_out, undo
+from xen_legi.net.apply import TIMEOUT, batch, carry_out, undo
 from xen_legi.net.describe import Link
-from xen_legi.net.links import desired
+from xen_legi.net.links import Desired, desired
 from xen_legi.net.removal import removal
 from xen_legi.net.stanzas import Interfaces, Option, Stanza
 from xen_legi.steps import lock
 
-_LOCK_SECONDS = 60
+_LOCK_SECONDS = TIMEOUT + 10  # who waits for the batch of another hook waits for its end
 _SYS = "/sys/class/net"
 
 
@@ -54,6 +54,8 @@ def all_up(class_: str) -> None:
     """
     caller = files.caller()
     interfaces = files.load(caller.interfaces)
+    for problem in interfaces.problems:
+        say(f"warning: {problem}")
     with _alone():
         devices = os.listdir(_SYS)
         up = files.configured()
@@ -89,8 +91,8 @@ def one_down(interface: str, environment: Mapping[str, str]) -> None:
     """Remove an interface's link and what was made for it alone, when the last of its stanzas goes down."""
     interfaces = _with_environment(interface, environment)
     if not stamps.later_stanza(interface, environment.get("ADDRFAM", "inet"), interfaces):
-        _remove(interfaces, interface)
-        if os.path.exists(f"{_SYS}/{interface}") and "." not in interface:
+        link = _remove(interfaces, interface).links.get(interface)
+        if link and link.kind and os.path.exists(f"{_SYS}/{interface}") and "." not in interface:
             fail("its link cannot be removed", hint=f"try: ip link del dev {interface}")
 
 
@@ -99,13 +101,17 @@ def all_down(class_: str) -> None:
     _remove(files.load(files.caller().interfaces))
 
 
-def _remove(interfaces: Interfaces, *names: str) -> None:
-    """Remove the links of these interfaces, and of those that an `ifdown -a` (perhaps one that was killed) left to us."""
+def _remove(interfaces: Interfaces, *names: str) -> Desired:
+    """Remove the links of these interfaces, and of those that an `ifdown -a` (perhaps one that was killed) left to us.
+
+    Return what these interfaces were: hardware stays.
+    """
     with _alone():
         up = files.configured()
         names += tuple(name for name in stamps.taken_down() if name not in up)
         wanted = desired(interfaces, names, os.listdir(_SYS))
         batch(removal(names, wanted, kernel.read(), up), force=True)
+    return wanted
 
 
 def stanza_of(interface: str, environment: Mapping[str, str]) -> Stanza:

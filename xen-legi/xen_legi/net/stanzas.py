@@ -1,7 +1,7 @@
 """The stanzas of interfaces(5), read as ifupdown reads them; pure, and never an exception for what a file holds.
 
 ifupdown drops the rest of a file at its first error (and refuses to run when that file is the first one); so do we,
-and keep the error as a Message for `xen-legi net check`. Option names are kept with `-` and in lower case, because
+and keep the error as a Message, which the hook tells. Option names are kept with `-` and in lower case, because
 that is all that a hook sees of them: IF_BRIDGE_PORTS is bridge-ports, bridge_ports and Bridge-Ports alike.
 """
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from xen_legi.errors import CommandFailed, die
 from xen_legi.run import run, run_json
-from xen_legi.units import format_size
 
 TAG = "xen-legi"
 TIMEOUT = 120  # seconds for one command
@@ -106,17 +105,6 @@ def volumes(select: str = "") -> list[Volume]:
 def find(group: str, name: str) -> Volume | None:
     """Return one volume, or None."""
     return next((one for one in volumes() if (one.group, one.name) == (group, name)), None)
-
-
-def need_space(group_name: str, sizes: Iterable[int]) -> None:
-    """Die if the group does not exist or has no room for volumes of these sizes (bytes)."""
-    one = group(group_name)
-    wanted = sum(one.rounded(size) for size in sizes)
-    if wanted > one.free:
-        die(
-            f"volume group {one.name} has {format_size(one.free)} free, {format_size(wanted)} are needed",
-            hint="choose smaller sizes, another group, or grow it with vgextend(8)",
-        )
 
 
 def create(group: str, name: str, size: int, *, tags: Iterable[str] = ()) -> Path:

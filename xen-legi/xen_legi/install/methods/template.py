@@ -5,7 +5,8 @@ from pathlib import Path
 from xen_legi.config import Config
 from xen_legi.errors import die
 from xen_legi.install.copying import copy_tree
-from xen_legi.install.templates import Template, find
+from xen_legi.install.templates import Template, find, lock_name
+from xen_legi.steps import lock
 
 
 class FromTemplate:
@@ -18,8 +19,9 @@ class FromTemplate:
         self.size = template.size
 
     def install(self, root: Path) -> None:
-        """Copy the tree."""
-        copy_tree(self.template.path, root, what="copied", total=self.size)
+        """Copy the tree, which nobody removes meanwhile."""
+        with lock(lock_name(self.template.name), what=self.text, shared=True):
+            copy_tree(self.template.path, root, what="copied", total=self.size)
 
 
 def prepare(settings: Config, dist: str) -> FromTemplate:
