@@ -12,7 +12,7 @@ from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options
 from xen_legi.backup.report import Row
 from xen_legi.backup.unreadable import NotCopied
-from xen_legi.cli import VerbParser, common, guarded
+from xen_legi.cli import Parser, VerbParser, common, guarded
 from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import disks
@@ -54,7 +54,7 @@ def verb_first(words: Sequence[str]) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole program."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="backup-domu",
         description=__doc__,
         epilog=f"{EXAMPLES}\n{EXIT_STATUS_HELP}",
