@@ -15,7 +15,7 @@ HEADER = "Name                                        ID   Mem VCPUs\tState\tTim
 XL = """#!/bin/sh
 echo "$*" >>calls
 case $1 in
-    list) [ ! -e broken ] || exit 1; cat domains ;;
+    list) [ ! -e broken ] || exit 1; [ ! -e shaky ] || { rm shaky; exit 1; }; cat domains ;;
     shutdown) exec 8>lock; flock 8
         [ "$3" = 9 ] || sed -i "/^.\\{40\\} *$3 /d" domains
         [ "$3" != 2 ] ;;
@@ -35,7 +35,7 @@ def host(tmp_path: Path) -> Path:
     (tmp_path / "bin/xl").chmod(0o755)
     (tmp_path / "privcmd").touch()
     (tmp_path / "settings").touch()
-    (tmp_path / "xendomains").write_text("#!/bin/sh\necho the script of Debian: $1; exec sleep 60\n")
+    (tmp_path / "xendomains").write_text("#!/bin/sh\necho Debian: $1 $SYSTEMCTL_SKIP_REDIRECT; exec sleep 60\n")
     (tmp_path / "xendomains").chmod(0o755)
     return tmp_path
 
@@ -74,13 +74,19 @@ def test_a_domu_that_has_shut_down_or_crashed_and_is_kept_is_not_waited_for(host
 
 def test_an_xl_that_does_not_answer_holds_nobody(host: Path) -> None:
     (host / "broken").touch()
-    assert stop(host, domain("web1", 1)).stdout == ""
+    ended = stop(host, domain("web1", 1))
+    assert (ended.returncode, ended.stdout) == (0, "") and "no domU was told" in ended.stderr
+
+
+def test_an_xl_that_fails_once_is_asked_again(host: Path) -> None:
+    (host / "shaky").touch()
+    assert "shutting down: web1" in stop(host, domain("web1", 1)).stdout
 
 
 def test_debians_own_way_has_a_limit_too(host: Path) -> None:
     (host / "settings").write_text("XENDOMAINS_SAVE=/srv/save\nXENDOMAINS_STOP_MAXWAIT=5min\n")
     ended = stop(host, domain("web1", 1))
-    assert (ended.returncode, ended.stdout) == (124, "the script of Debian: stop\n")
+    assert (ended.returncode, ended.stdout) == (124, "Debian: stop 1\n")
 
 
 def test_the_unit_leaves_the_limit_to_the_hook() -> None:
