@@ -12,7 +12,7 @@ from xen_legi.cli import delete as cli_delete
 from xen_legi.domu import config
 from xen_legi.domu.removal import Removal
 from xen_legi.errors import Problem, die
-from xen_legi.install import create, leftovers, volumes
+from xen_legi.install import create, leftovers, template_make, volumes
 from xen_legi.install.delete import delete
 from xen_legi.install.methods import template
 from xen_legi.install.plan import plan
@@ -21,6 +21,7 @@ from xen_legi.install.templates import Template
 from xen_legi.storage import lvm
 
 PLAN = plan(WISH, FACTS, SOURCE)
+TREE = "template-tree-trixie"
 
 
 @pytest.fixture
@@ -142,10 +143,23 @@ def test_what_a_domu_is_copied_from_cannot_be_removed_meanwhile(
     held: list[str] = []
 
     def copied(source: Path, *words: object, **more: object) -> None:
-        held.extend(one for one in ("template-trixie", "kernels") if steps.is_locked(one))
+        held.extend(one for one in ("template-tree-trixie", "kernels") if steps.is_locked(one))
 
     monkeypatch.setattr(create, "copy_tree", copied)
     monkeypatch.setattr(template, "copy_tree", copied)
     monkeypatch.setattr(create, "settle", lambda guest, plan: None)
     create._fill(PLAN, template.FromTemplate(Template("trixie", tmp_path)), tmp_path)
-    assert held == ["template-trixie", "kernels"]
+    assert held == ["template-tree-trixie", "kernels"]
+
+
+def test_a_template_that_is_made_anew_hinders_a_copy_for_its_renames_only(
+    said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+    monkeypatch.setattr(template_make, "named_point", lambda point: held.append(f"{point} {steps.is_locked(TREE)}"))
+    made = tmp_path / ".making-trixie"
+    made.mkdir()
+    template_make._put(Template("trixie", made), tmp_path / "trixie")
+    template_make.delete(Template("trixie", tmp_path / "trixie"))
+    assert held == ["template:between True", "template:after-rename True", "template:after-aside True"]
+    assert not steps.is_locked(TREE)

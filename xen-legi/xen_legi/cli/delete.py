@@ -92,7 +92,7 @@ def _stop(options: argparse.Namespace, plan: Removal) -> None:
     with step(f"{'destroy' if options.force else 'shut down'} domU {name}"):
         if options.force:
             xl.destroy(name)
-        if not (xl.gone(name, 30) if options.force else xl.shutdown(name)):
+        if not (xl.gone(name, 30) if options.force else xl.shutdown(name, 300)):
             fail(f"domU {name} is still running", hint="--force destroys it")
         names = {one.full_name for one in plan.volumes}
         for _ in range(20):

@@ -63,7 +63,7 @@ def _fill(plan: Plan, method: Method, root: Path) -> None:
     with step(f"modules of kernel {plan.kernel.version}"):
         modules = guest.path(f"/lib/modules/{plan.kernel.version}")
         modules.mkdir(parents=True, exist_ok=True)
-        with lock("kernels", what="the domUs' kernels", wait=120, shared=True):
+        with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
             copy_tree(plan.kernel.modules, modules, what="copied")
     named_point("create:after-modules")
     with step("settle the guest: name, network, fstab, keys, console"):

@@ -17,7 +17,7 @@ from xen_legi.install.bootstrap import bootstrap
 from xen_legi.install.guest import Guest
 from xen_legi.install.packages import packages
 from xen_legi.install.settle import identity
-from xen_legi.install.templates import Template, check_template_name, lock_name, measured, written
+from xen_legi.install.templates import Template, check_template_name, lock_name, measured, tree_lock, written
 from xen_legi.run import run
 from xen_legi.steps import is_locked, lock, named_point, say, step, warn
 from xen_legi.storage.mounts import mounts_below
@@ -48,9 +48,10 @@ def delete(one: Template) -> None:
     """Remove a template. Its lock is held."""
     _put_right(one.path.parent, one.name)
     gone = one.path.with_name(f"{_GONE}{one.name}")
-    one.path.rename(gone)
-    named_point("template:after-aside")
-    one.facts.unlink(missing_ok=True)
+    with tree_lock(one.name, change=True):
+        one.path.rename(gone)
+        named_point("template:after-aside")
+        one.facts.unlink(missing_ok=True)
     remove_tree(gone)
 
 
@@ -128,12 +129,13 @@ def _put(made: Template, target: Path) -> None:
     """Give the finished tree its name; an old one stands aside until then."""
     _, new, old, _ = (target.with_name(one) for one in _beside(made.name))
     new.write_text(written(made), encoding="utf-8")
-    if target.exists():
-        target.rename(old)
-    named_point("template:between")
-    made.path.rename(target)
-    named_point("template:after-rename")
-    new.rename(Template(made.name, target).facts)
+    with tree_lock(made.name, change=True):
+        if target.exists():
+            target.rename(old)
+        named_point("template:between")
+        made.path.rename(target)
+        named_point("template:after-rename")
+        new.rename(Template(made.name, target).facts)
     remove_tree(old)
 
 

@@ -3,6 +3,7 @@
 A directory without such a file, made by hand, is a template too. Names that begin with a dot are being made.
 """
 
+import contextlib
 import os
 import re
 import tomllib
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from xen_legi.errors import die
 from xen_legi.run import run
+from xen_legi.steps import lock
+
+_PATIENCE = 1800  # seconds for which who changes a tree waits for those who copy it, and the other way round
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,13 @@ def read(path: Path) -> Template:
 
 
 def lock_name(name: str) -> str:
-    """Return the name of the lock under which a template is made or deleted, and which those who copy it share."""
+    """Return the name of the lock under which a template is made or deleted."""
     return f"template-{name}"
+
+
+def tree_lock(name: str, *, change: bool = False) -> contextlib.AbstractContextManager[int]:
+    """Hold the tree of a template: together with others who copy it, or alone to `change` what has its name."""
+    return lock(f"template-tree-{name}", what=f"the tree of template {name}", wait=_PATIENCE, shared=not change)
 
 
 def find(directory: Path, name: str) -> Template:

@@ -42,7 +42,7 @@ def add(store: Store, version: str, source: Source = Source()) -> bool:
     _check(want, source)
     if not missing(have, want):
         return False
-    with lock("kernels", what=f"{store.top}/boot", wait=120):
+    with lock("kernels", what=f"{store.top}/boot", wait=1800):
         parts = missing(have, want)
         if not parts:
             return False

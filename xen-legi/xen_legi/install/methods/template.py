@@ -5,8 +5,7 @@ from pathlib import Path
 from xen_legi.config import Config
 from xen_legi.errors import die
 from xen_legi.install.copying import copy_tree
-from xen_legi.install.templates import Template, find, lock_name
-from xen_legi.steps import lock
+from xen_legi.install.templates import Template, find, tree_lock
 
 
 class FromTemplate:
@@ -20,7 +19,7 @@ class FromTemplate:
 
     def install(self, root: Path) -> None:
         """Copy the tree, which nobody removes meanwhile."""
-        with lock(lock_name(self.template.name), what=self.text, shared=True):
+        with tree_lock(self.template.name):
             copy_tree(self.template.path, root, what="copied", total=self.size)
 
 
