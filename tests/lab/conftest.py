@@ -13,6 +13,7 @@ import testinfra
 from testinfra.host import Host
 
 from backups import copied_tiny
+from domus import WEB1, make_web1, wait_for_ssh
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -93,6 +94,16 @@ def addresses(dom0a: Host, dom0b: Host) -> Iterator[str]:
     yield "192.168.73.2"
     for host, last in ((dom0a, 1), (dom0b, 2)):
         host.run(f"ip address del 192.168.73.{last}/24 dev xenbr73")
+
+
+@pytest.fixture(scope="module")
+def web1(dom0a: Host, dom0b: Host) -> Iterator[Host]:
+    """dom0b, from which web1 on dom0a is reached over VLAN 72."""
+    make_web1(dom0a, dom0b)
+    dom0b.check_output("ip address replace 192.168.72.2/24 dev xenbr72")
+    wait_for_ssh(dom0b, WEB1)
+    yield dom0b
+    dom0b.run("ip address del 192.168.72.2/24 dev xenbr72")
 
 
 @pytest.fixture(scope="module")

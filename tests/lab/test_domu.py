@@ -8,19 +8,9 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from domus import WEB1, banner, guest, known, make_keys, make_web1, refused, run_killed, state, wait_for_ssh
+from domus import WEB1, banner, guest, known, make_keys, refused, run_killed, state, wait_for_ssh
 
 SMALL = "--vlan 72 --ip 192.168.72.99/24 --dist tiny --kernel 0-tiny --size 64M --swap 16M --memory 32M --no-start"
-
-
-@pytest.fixture(scope="session")
-def web1(dom0a: Host, dom0b: Host) -> Iterator[Host]:
-    """dom0b, from which web1 on dom0a is reached over VLAN 72."""
-    make_web1(dom0a, dom0b)
-    dom0b.check_output("ip address replace 192.168.72.2/24 dev xenbr72")
-    wait_for_ssh(dom0b, WEB1)
-    yield dom0b
-    dom0b.run("ip address del 192.168.72.2/24 dev xenbr72")
 
 
 @pytest.fixture(scope="session")

@@ -6,21 +6,11 @@ import pytest
 from testinfra.host import Host
 
 from conftest import lab
-from domus import WEB1, banner, guest, make_web1, run_killed, wait_for_ssh
+from domus import WEB1, banner, guest, run_killed, wait_for_ssh
 
 pytestmark = pytest.mark.long
 FILE = "/etc/xen/web1.cfg"
 AUTO = "/etc/xen/auto/web1.cfg"
-
-
-@pytest.fixture(scope="module")
-def web1(dom0a: Host, dom0b: Host) -> Iterator[Host]:
-    """dom0b, from which web1 on dom0a is reached over VLAN 72."""
-    make_web1(dom0a, dom0b)
-    dom0b.check_output("ip address replace 192.168.72.2/24 dev xenbr72")
-    wait_for_ssh(dom0b, WEB1)
-    yield dom0b
-    dom0b.run("ip address del 192.168.72.2/24 dev xenbr72")
 
 
 @pytest.fixture
