@@ -131,7 +131,7 @@ def _matching(word: str, devices: Sequence[str]) -> Sequence[str]:
         return (word,)
     value, _, number = pattern.partition("/")
     matches = [name for name in devices if fnmatch.fnmatchcase(name, value)]
-    if variable or (number and not number.isdigit()):
+    if variable or (number and not number.isdecimal()):
         return ()
     return matches[int(number) - 1:int(number)] if number else matches
 
