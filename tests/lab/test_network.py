@@ -83,6 +83,11 @@ def test_the_network_came_up_at_boot_without_a_complaint(dom0: Host) -> None:
     assert {"eth1=eth1", "bond0=bond0", "vlan72=vlan72", "xenbr72=xenbr72", "vlan73=vlan73", "xenbr73=xenbr73"} <= set(state)
 
 
+def test_the_check_finds_the_files_good_and_the_kernel_as_they_say(dom0: Host) -> None:
+    result = dom0.run("xen-legi net check")
+    assert (result.rc, result.stdout, result.stderr) == (0, "", "nothing to complain about\n")
+
+
 def test_the_bond_is_what_the_file_says(dom0: Host) -> None:
     facts = kind(link(dom0, "bond0"))
     assert (facts["info_kind"], facts["mode"], facts["miimon"]) == ("bond", "802.3ad", 100)

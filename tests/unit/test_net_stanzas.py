@@ -88,9 +88,9 @@ def test_an_error_costs_the_rest_of_its_file_and_nothing_else() -> None:
     ("iface a inet manual\n mtu\n", "i:2: mtu has no value"),
     ("mtu 1500\n", "i:1: mtu stands outside of a stanza"),
     ("auto a\n up x\n", "i:2: up stands outside of a stanza"),
-    ("iface a\n", "i:1: iface a: no family no method is not known to ifupdown"),
+    ("iface a\n", "i:1: iface a lacks its address family and method, as in iface a inet manual"),
     ("iface a inet manual inherits b\n", "i:1: iface a inherits from b, which is not defined before it"),
-    ("iface\n", "i:1: iface : no family no method is not known to ifupdown"),
+    ("iface\n", "i:1: iface NAME lacks its address family and method, as in iface NAME inet manual"),
     ("iface a inherits\n", "i:1: iface a inherits from , which is not defined before it"),
 ])
 def test_what_ifupdown_refuses_is_told_with_its_place(text: str, message: str) -> None:

@@ -13,6 +13,14 @@ _LONGEST_NAME = 15
 _LISTS = (values.addresses, values.devices)  # read all lines of an option, not only the last
 
 
+class Nonsense(ValueError):
+    """An option that makes no sense; `where` is its file:line."""
+
+    def __init__(self, text: str, where: str) -> None:
+        super().__init__(text)
+        self.where = where
+
+
 @dataclass(frozen=True)
 class Link:
     """A link as it shall be. What is empty is not decided by the stanzas and left as it is."""
@@ -84,14 +92,19 @@ class _Given:
         if not found:
             return ""
         known, option = found[-1]
-        lines = option.value.splitlines()
-        return self.read(option.name, " ".join(lines if known.read in _LISTS else lines[-1:]).strip(), known.read)
+        if known.read in _LISTS:
+            return self.read(option.name, " ".join(self.words(name)), known.read)
+        return self.read(option.name, " ".join(option.value.splitlines()[-1:]).strip(), known.read)
 
     def read(self, name: str, value: str, read: Callable[[str], str]) -> str:
         try:
             return read(value)
         except ValueError as error:
-            raise ValueError(f"{name} {value!r} {error}") from None
+            raise Nonsense(f"{name} {value!r} {error}", self.place(name)) from None
+
+    def place(self, name: str) -> str:
+        """Return where the last line of an option stands."""
+        return next((option.where for _, option in reversed(self.known) if option.name == name), "")
 
     def remarks(self) -> list[Known]:
         return [known for known in TABLE if known.kind == "remark" and self.has(known.name)]
@@ -201,7 +214,7 @@ def _bridge_address(given: _Given) -> str:
     value = given.value("bridge-hw").removeprefix("MAC").strip()
     if not value:
         return ""
-    return given.read("bridge-hw", value, values.mac if values.is_mac(value) else values.device)
+    return given.read("bridge-hw", value, values.mac if ":" in value else values.device)
 
 
 def _ports(given: _Given, name: str, devices: Collection[str]) -> tuple[str, ...]:

@@ -88,8 +88,29 @@ class _Builder:
             for port in link.ports:
                 master = self.masters.setdefault(port, link.name)
                 if master != link.name:
-                    self.errors[link.name] = f"{port} is already a port of {master}"
-                    self.links.pop(link.name, None)
+                    self.leave_out(link.name, f"{port} is already a port of {master}")
+        vlans: dict[tuple[str, str, str], str] = {}
+        for name, link in list(self.links.items()):
+            first = vlans.setdefault((link.lower, link.vlan, link.protocol), name) if link.kind == "vlan" else name
+            if first != name:
+                self.leave_out(name, f"is VLAN {link.vlan} of {link.lower}, and so is {first}")
+            elif name in self.below(name):
+                self.leave_out(name, "stands, through its ports or its raw device, on itself")
+
+    def leave_out(self, name: str, why: str) -> None:
+        self.errors[name] = why
+        self.links.pop(name, None)
+
+    def below(self, name: str) -> set[str]:
+        """Return all that a link stands on, through ports and raw devices."""
+        found: set[str] = set()
+        pending = [name]
+        while pending:
+            link = self.links.get(pending.pop())
+            new = {*link.ports, link.lower} - found - {""} if link else set()
+            found |= new
+            pending += new
+        return found
 
     def finished(self, name: str) -> Link:
         """Return a link with what depends on the others."""

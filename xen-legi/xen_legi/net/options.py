@@ -32,7 +32,7 @@ class Known:
     @property
     def link(self) -> str:
         """Return the kind of link that a stanza with this option describes, or nothing."""
-        if self.name in ("bond-master", "bond-primary", "bond-give-a-chance"):
+        if self.kind == "remark" or self.name in ("bond-master", "bond-primary"):
             return ""  # these stand in the stanzas of ports too
         if self.name == "xen-vlan":
             return "bridge"

@@ -63,6 +63,7 @@ class Interfaces:
     no_scripts: tuple[str, ...] = ()
     mappings: tuple[str, ...] = ()
     problems: tuple[Message, ...] = ()
+    class_places: tuple[str, ...] = ()  # file:line of each of `classes`
 
     def of(self, name: str) -> tuple[Stanza, ...]:
         """Return the stanzas of an interface, in the order of the files."""
@@ -130,7 +131,7 @@ def _matching(word: str, devices: Sequence[str]) -> Sequence[str]:
         return (word,)
     value, _, number = pattern.partition("/")
     matches = [name for name in devices if fnmatch.fnmatchcase(name, value)]
-    if variable or (number and not number.isdigit()):
+    if variable or (number and not number.isdecimal()):
         return ()
     return matches[int(number) - 1:int(number)] if number else matches
 
@@ -161,12 +162,14 @@ class _Reader:
         self.no_scripts: list[str] = []
         self.mappings: list[str] = []
         self.problems: list[Message] = []
+        self.class_places: list[str] = []
         self.open: list[str] = []  # files being read, against a file that sources itself
         self.block = ""  # what takes the next lines: iface, mapping, or nothing
 
     def result(self) -> Interfaces:
         return Interfaces(
-            tuple(self.stanzas), tuple(self.classes), tuple(self.no_scripts), tuple(self.mappings), tuple(self.problems)
+            tuple(self.stanzas), tuple(self.classes), tuple(self.no_scripts), tuple(self.mappings), tuple(self.problems),
+            tuple(self.class_places),
         )
 
     def file(self, path: str) -> None:
@@ -209,6 +212,7 @@ class _Reader:
         elif word == "auto" or word.startswith("allow-"):
             self.block = ""
             self.classes += [(word.removeprefix("allow-"), name) for name in words]
+            self.class_places += [where] * len(words)
         elif word in ("no-scripts", "no-auto-down", "rename"):
             self.block = ""
             self.no_scripts += words if word == "no-scripts" else []
@@ -222,8 +226,11 @@ class _Reader:
         stanza = Stanza(name, "", "", (), where)
         if rest[:1] != ["inherits"]:
             family, method = (*rest[:2], "", "")[:2]
+            if not method:
+                named = f"iface {name or 'NAME'}"
+                self.stop(where, f"{named} lacks its address family and method, as in {named} inet manual")
             if method not in METHODS.get(family, "").split():
-                self.stop(where, f"iface {name}: {family or 'no family'} {method or 'no method'} is not known to ifupdown")
+                self.stop(where, f"iface {name}: {family} {method} is not known to ifupdown")
             stanza, rest = replace(stanza, family=family, method=method), rest[2:]
         if rest[:1] == ["inherits"]:
             stanza = self.inherit(stanza, (rest[1:] or [""])[0], where)

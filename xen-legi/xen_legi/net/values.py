@@ -53,7 +53,7 @@ def choice(*names: str) -> Reader:
     """Return a reader of one of these names, or of its number, as the driver's own parameters take it."""
 
     def read(value: str) -> str:
-        if value.isdigit() and int(value) < len(names):
+        if value.isdecimal() and int(value) < len(names):
             return names[int(value)]
         if value.lower() in names:
             return value.lower()
@@ -112,4 +112,4 @@ def vlan_protocol(value: str) -> str:
 
 def is_vlan_id(value: str) -> bool:
     """Tell whether this is a VLAN ID."""
-    return value.isdigit() and 1 <= int(value) <= 4094
+    return value.isdecimal() and 1 <= int(value) <= 4094

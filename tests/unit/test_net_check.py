@@ -1,0 +1,43 @@
+"""Interfaces files against the kernel. What is said of files alone: test_net_corpus.py."""
+
+from dataclasses import replace
+
+from test_net_stanzas import read
+from xen_legi.net.check import differences
+from xen_legi.net.kernel import GROUP, Device
+
+FILE = """\
+auto br0
+iface br0 inet manual
+    bridge_ports eth1 eth7
+"""
+ETH1 = Device("eth1", address="52:54:00:00:00:01", up=True, master="br0", silent=True)
+BR0 = Device("br0", "bridge", up=True, ours=True, attributes={"stp_state": "0", "forward_delay": "0"})
+
+
+def told(*devices: Device) -> list[str]:
+    return [str(one) for one in differences(read(FILE), ["br0"], {one.name: one for one in devices})]
+
+
+MISSING = [
+    "eth7: error: eth7: there is no such device, and no stanza that makes it",
+    "i:2: error: br0: port eth7 is missing: there is no such device, and no stanza that makes it",
+]
+
+
+def test_a_device_that_is_missing_is_an_error_with_the_place_of_its_stanza() -> None:
+    assert told(ETH1, BR0) == MISSING
+
+
+def test_what_is_not_there_is_a_difference_with_the_command_that_makes_it() -> None:
+    made = f"link add name br0 address 52:54:00:00:00:01 group {GROUP} type bridge stp_state 0 forward_delay 0"
+    assert told(replace(ETH1, master="")) == [
+        *MISSING,
+        f"i:2: difference: br0: needs: ip {made}",
+        "eth1: difference: eth1: needs: ip link set dev eth1 master br0",
+    ]
+
+
+def test_an_attribute_that_differs_is_told_alone() -> None:
+    changed = replace(BR0, attributes={"stp_state": "1", "forward_delay": "0"})
+    assert told(ETH1, changed)[2:] == ["i:2: difference: br0: needs: ip link set dev br0 type bridge stp_state 0"]

@@ -1,0 +1,90 @@
+"""The network of a dom0: what /etc/network/interfaces says, and what the kernel has.
+
+`show` lists the links of the kernel: cards, bonds, VLANs, bridges, and the vifs of domUs (by name when root asks).
+`check` reads the files and tells, with file and line, what ifup would refuse, what is hardly meant, and in what the kernel
+differs. With FILE it reads that file, of whatever host, and asks the kernel nothing. It changes nothing and needs no root.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from xen_legi.domu import xl
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, die
+from xen_legi.net import check, files, kernel, show, stanzas
+from xen_legi.net.check import Finding
+from xen_legi.net.stanzas import Interfaces
+from xen_legi.run import run_json
+from xen_legi.steps import say
+
+EXAMPLES = """\
+  xen-legi net show
+  xen-legi net check                      this host's files, and its kernel
+  xen-legi net check ./interfaces         a file that is to become them
+  xen-legi net check --json
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("what", choices=("show", "check"), help="what to do")
+    parser.add_argument("file", nargs="?", default="", metavar="FILE", help="with check: another file than the host's own")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Do it."""
+    if options.what == "show":
+        return _show(as_json=options.json)
+    return _check(options)
+
+
+def _show(*, as_json: bool) -> int:
+    links = show.rows(run_json(["ip", "-json", "-details", "address", "show"]), _domus())
+    print(json.dumps([asdict(one) for one in links], indent=2) if as_json else show.table(links))
+    return EXIT_OK
+
+
+def _domus() -> dict[int, str]:
+    """Return the names of the running domains by their number, as far as we may ask."""
+    return {one.id: one.name for one in xl.domains()} if os.geteuid() == 0 and xl.answers() else {}
+
+
+def _check(options: argparse.Namespace) -> int:
+    found = _of_file(options.file) if options.file else _of_host()
+    errors = sum(one.level == "error" for one in found)
+    if options.json:
+        print(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        for one in found:
+            print(one)
+        say(_summary(found))
+    return EXIT_FAILED if errors else EXIT_OK
+
+
+def _of_file(name: str) -> list[Finding]:
+    if not Path(name).is_file():
+        die(f"{name} is no file", hint="without a name, this host's own is read: /etc/network/interfaces")
+    return check.check(files.load(name))
+
+
+def _of_host() -> list[Finding]:
+    interfaces = files.load()
+    state = kernel.read()
+    names = (*stanzas.selected(interfaces, "auto", state), *_up_with_stanza(interfaces))
+    return [*check.check(interfaces, state), *check.differences(interfaces, dict.fromkeys(names), state)]
+
+
+def _up_with_stanza(interfaces: Interfaces) -> Iterable[str]:
+    """Return the interfaces that ifupdown holds for up, beyond those that come up by themselves."""
+    return sorted(name for name in files.configured() if interfaces.of(name))
+
+
+def _summary(found: Iterable[Finding]) -> str:
+    levels = [one.level for one in found]
+    counts = [(levels.count(level), level) for level in ("error", "warning", "difference")]
+    told = [f"{count} {level}{'s' if count > 1 else ''}" for count, level in counts if count]
+    return ", ".join(told) or "nothing to complain about"

@@ -1,0 +1,152 @@
+"""What is wrong with interfaces files, or only looks so: with file and line. Pure.
+
+An error is what ifup would refuse, or what would not come to be; a warning is what comes to be and was hardly meant; a
+difference is what the kernel has in another way.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from xen_legi.net import values
+from xen_legi.net.describe import describe
+from xen_legi.net.kernel import State
+from xen_legi.net.links import desired
+from xen_legi.net.options import ALIASES, BY_NAME, find
+from xen_legi.net.plan import plan
+from xen_legi.net.stanzas import Interfaces, Stanza
+
+_FAMILIES = ("bridge-", "bond-", "vlan-", "xen-")  # no other package's options begin so, once we know them all
+_SINGLE = ("mtu", "hwaddress", "address", "netmask", "gateway")  # ifup hands both lines of these to `ip` as they are
+_LEFTOVER = re.compile(r".*(\.dpkg-[a-z]+|\.ucf-[a-z]+|\.bak|\.orig|\.old|\.rej|~)")
+_ADDRESSED = ("static", "dhcp", "auto", "bootp", "ipv4ll")
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """Something to tell about a place, FILE:LINE."""
+
+    where: str
+    level: str  # error, warning, difference
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.level}: {self.text}"
+
+
+def check(interfaces: Interfaces, devices: Collection[str] = ()) -> list[Finding]:
+    """Return what there is to say of interfaces files, in the order of files and lines."""
+    found = {Finding(one.where, "error", one.text) for one in interfaces.problems}
+    for rule in _RULES:
+        found.update(rule(interfaces, devices))
+    return sorted(found, key=lambda one: (*_place(one.where), one))
+
+
+def differences(interfaces: Interfaces, names: Iterable[str], state: State) -> list[Finding]:
+    """Return in what the kernel differs from what these interfaces need. What check() tells is not told again."""
+    wanted = desired(interfaces, names, state)
+    planned = plan(wanted, state)
+    places = {stanza.name: stanza.where for stanza in reversed(interfaces.stanzas)}
+    wrong = {name: text for name, text in planned.errors.items() if name not in wanted.errors}
+    said = [(name, "error", text) for name, text in (*wrong.items(), *planned.missing.items())]
+    said += [(step.link, "difference", f"needs: ip {step.do}") for step in planned.steps]
+    return [Finding(places.get(name, name), level, f"{name}: {text}") for name, level, text in said]
+
+
+def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """What the stanzas of each interface, and all of them together, cannot mean."""
+    wrong = set()
+    for name, stanzas in _by_name(interfaces).items():
+        try:
+            _, remarks = describe(name, stanzas, devices)
+        except ValueError as error:
+            wrong.add(name)
+            yield Finding(getattr(error, "where", "") or stanzas[0].where, "error", f"{name}: {error}")
+        else:
+            yield from (Finding(one.where, "warning", one.text) for one in remarks)
+    stanzas_of = _by_name(interfaces)
+    for name, text in desired(interfaces, stanzas_of, devices).errors.items():
+        if name not in wrong:
+            yield Finding(stanzas_of[name][0].where if name in stanzas_of else name, "error", f"{name}: {text}")
+
+
+def _names(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Names that the kernel does not take; a stanza for a pattern or a mapping need not be one."""
+    logical = {word.partition("=")[2] for _, word in interfaces.classes}
+    for stanza in interfaces.stanzas:
+        ours = any(known.ours for known in (find(option.name) for option in stanza.options) if known)
+        if stanza.name not in logical and not ours:  # of ours, describe() has told it
+            try:
+                values.device(stanza.name)
+            except ValueError as error:
+                yield Finding(stanza.where, "error", f"{stanza.name!r} {error}")
+
+
+def _unknown_options(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Options that look like ours and are none: ifup takes them without a word."""
+    known = [*BY_NAME, *ALIASES]
+    for stanza in interfaces.stanzas:
+        for option in stanza.options:
+            if option.name.startswith(_FAMILIES) and not find(option.name):
+                near = difflib.get_close_matches(option.name, known, 1)
+                meant = f"; is {near[0]} meant?" if near else ""
+                yield Finding(option.where, "warning", f"{stanza.name}: {option.name} is no option that we know{meant}")
+
+
+def _twice(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Options with one value that have two lines, inherited ones included."""
+    for stanza in interfaces.stanzas:
+        seen: dict[str, str] = {}
+        for option in stanza.options:
+            if option.name in _SINGLE and option.name in seen:
+                first = seen[option.name].rpartition(":")[2]
+                text = f"{stanza.name}: {option.name} stands in line {first} already: ifup would hand both values to ip"
+                yield Finding(option.where, "error", text)
+            seen.setdefault(option.name, option.where)
+
+
+def _without_stanza(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Interfaces that are to come up and have no stanza."""
+    have = _by_name(interfaces)
+    for (class_, word), where in zip(interfaces.classes, interfaces.class_places, strict=True):
+        name = word.partition("=")[2] or word
+        if "/" not in name and name not in have and name not in interfaces.mappings:
+            line = "auto" if class_ == "auto" else f"allow-{class_}"
+            yield Finding(where, "error", f"{line} {word}: there is no stanza iface {name}")
+
+
+def _ports_with_addresses(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Ports that get an address: it belongs to the bridge or the bond."""
+    have = _by_name(interfaces)
+    for link in desired(interfaces, have, devices).links.values():
+        for stanza in have.get(link.name, ()) if link.master else ():
+            if stanza.method in _ADDRESSED:
+                text = f"{link.name} is a port of {link.master} and gets an address ({stanza.method}): it is {link.master}'s"
+                yield Finding(stanza.where, "warning", text)
+
+
+def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Files that an editor or dpkg left and that `source` reads all the same."""
+    places = [stanza.where for stanza in interfaces.stanzas] + list(interfaces.class_places)
+    for file in {_place(where)[0] for where in places}:
+        if _LEFTOVER.fullmatch(file):
+            yield Finding(f"{file}:1", "warning", "the file looks like what dpkg or an editor left, and it is read")
+
+
+_RULES: tuple[Callable[[Interfaces, Collection[str]], Iterable[Finding]], ...] = (
+    _links, _names, _unknown_options, _twice, _without_stanza, _ports_with_addresses, _leftovers,
+)
+
+
+def _by_name(interfaces: Interfaces) -> Mapping[str, list[Stanza]]:
+    found: dict[str, list[Stanza]] = {}
+    for stanza in interfaces.stanzas:
+        found.setdefault(stanza.name, []).append(stanza)
+    return found
+
+
+def _place(where: str) -> tuple[str, int]:
+    """Return the file and the line of a place."""
+    file, _, line = where.rpartition(":")
+    return (file, int(line)) if line.isdecimal() else (where, 0)
