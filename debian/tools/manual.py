@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Fill the generated parts of a manual page: manual.py xen-legi|backup-domu < page.scd (scdoc's form) > page.scd.
 
-A line @VERBS@, @OPTIONS@, @SETTINGS@ or @STATUS@ in the page is replaced by what the program's parser, its table of
-settings and its exit statuses say, so that the manual cannot forget one. See scdoc(5) for the form.
+A line @VERBS@, @OPTIONS@, @EXAMPLES@, @SETTINGS@ or @STATUS@ in the page is replaced by what the program's parser, its table
+of settings and its exit statuses say, so that the manual cannot forget one. See scdoc(5) for the form.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def main() -> int:
     program = sys.argv[1]
     for line in sys.stdin.read().splitlines():
         parts = {"@VERBS@": lambda: verbs(program, PARSERS[program]()), "@OPTIONS@": lambda: arguments(PARSERS[program]()),
-                 "@SETTINGS@": settings, "@STATUS@": status}
+                 "@EXAMPLES@": lambda: examples(PARSERS[program]()), "@SETTINGS@": settings, "@STATUS@": status}
         print("\n".join(parts[line]()) if line in parts else line)
     return 0
 

@@ -248,3 +248,12 @@ def test_bytes_that_are_no_text_can_be_printed(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(sys, "stdout", stream)
     assert cli.guarded("xen-legi", lambda: print("web\udcff") or 0) == 0
     assert stream.buffer.getvalue() == b"web\\udcff\n"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("words", ["net show x", "config show x", "config sample x", "kernel list x", "template list x",
+                                   "peer list x"])
+def test_a_word_that_a_verb_has_no_use_for_is_wrong_use(
+    words: str, capsys: pytest.CaptureFixture[str], as_root: None
+) -> None:
+    assert cli.main(words.split()) == 2
+    assert capsys.readouterr().err.startswith(f"xen-legi: xen-legi {' '.join(words.split()[:2])} takes no 'x'\n  hint: ")

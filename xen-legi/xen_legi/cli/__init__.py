@@ -74,6 +74,11 @@ def agreed(question: str, what: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
+def surplus(what: str, word: str) -> NoReturn:
+    """Die because of a word that a verb has no use for: it would be taken for done."""
+    die(f"xen-legi {what} takes no {word!r}", hint=f"xen-legi {what.split()[0]} --help")
+
+
 def _dispatch(words: list[str]) -> int:
     chosen = next((word for word in words if not word.startswith("-")), "")
     options = parser([chosen] if chosen in VERBS else list(VERBS)).parse_args(words)
@@ -136,6 +141,12 @@ def words_first(one: argparse.ArgumentParser, given: Sequence[str]) -> list[str]
     return [*words, *options]
 
 
+def _summary(text: str) -> str:
+    """Return the first line of a verb's text as a part of a sentence."""
+    first = text.partition("\n")[0].rstrip(".")
+    return first[:1].lower() + first[1:]
+
+
 def common(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
     """Add the options that every program and verb understands. `again`: below a parser that has them, and their defaults."""
     default = argparse.SUPPRESS if again else False
@@ -148,7 +159,7 @@ def add_verb(below: "argparse._SubParsersAction[VerbParser]", verb: str, module:
     text = (module.__doc__ or "").strip()
     one = below.add_parser(
         verb,
-        help=text.splitlines()[0].rstrip(".").lower() if text else "",
+        help=_summary(text),
         description=text,
         epilog=f"examples:\n{module.EXAMPLES.rstrip()}\n\n{EXIT_STATUS_HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

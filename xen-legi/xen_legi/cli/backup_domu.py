@@ -27,10 +27,10 @@ _WITH_VALUE = ("--to",)
 _NO_VERB = ("-h", "--help", "--version")
 EXAMPLES = """\
 examples:
-  backup-domu                          copy all domUs to all destinations of /etc/xen-legi/xen-legi.toml
-  backup-domu web1 --to dom0b          copy one, to one
-  backup-domu plan                     say what would be copied, and how
-  backup-domu status                   where copies are, and how old
+  backup-domu                          # copy all domUs to all destinations of /etc/xen-legi/xen-legi.toml
+  backup-domu web1 --to dom0b          # copy one, to one
+  backup-domu plan                     # say what would be copied, and how
+  backup-domu status                   # where copies are, and how old
 """
 
 

@@ -8,12 +8,13 @@ import json
 from dataclasses import asdict, fields
 
 from xen_legi import config
+from xen_legi.cli import surplus
 from xen_legi.errors import EXIT_OK, die
 
 EXAMPLES = """\
   xen-legi config show
   xen-legi config get dom0_memory
-  xen-legi config sample > /etc/xen-legi/xen-legi.toml
+  xen-legi config sample | less            # every setting, its meaning and its default
 """
 
 
@@ -26,6 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the settings."""
+    if options.what != "get" and options.name:
+        surplus(f"config {options.what}", options.name)
     if options.what == "sample":
         print(config.sample(), end="")
         return EXIT_OK

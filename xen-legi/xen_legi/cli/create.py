@@ -77,7 +77,9 @@ def _access(group: "argparse._ArgumentGroup") -> None:
                        help="public keys for root (default: /root/.ssh/authorized_keys of this host)")
     group.add_argument("--password", default="", metavar="TEXT", help="root's password; without it root has none")
     group.add_argument("--passwd", action="store_true", help="ask for root's password")
-    group.add_argument("--role", default="", metavar="NAME,...", help="scripts to run on the guest before it starts")
+    group.add_argument("--role", default="", metavar="NAME,...",
+                       help="scripts in /etc/xen-tools/role.d or /usr/share/xen-legi/roles, or paths; each is run as "
+                       "ROLE MOUNTPOINT ARGUMENTS before the guest starts")
     group.add_argument("--role-args", default="", metavar="ARGUMENTS", help="arguments for the roles")
 
 

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from xen_legi import config
+from xen_legi.cli import surplus
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import EXIT_OK, die, need_root
 from xen_legi.kernels.add import Source, add
@@ -16,11 +17,11 @@ from xen_legi.kernels.store import Kernel, Store
 from xen_legi.steps import say
 
 EXAMPLES = """\
-  xen-legi kernel add                     the newest kernel of dom0
+  xen-legi kernel add                      # the newest kernel of dom0
   xen-legi kernel add 6.12.48+deb13-amd64
   xen-legi kernel list --json
   xen-legi kernel default 6.12.48+deb13-amd64
-  xen-legi kernel default newest          follow the newest again
+  xen-legi kernel default newest           # follow the newest again
 """
 
 
@@ -34,6 +35,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Do it."""
     store = Store(Path(config.load().srv))
+    if options.what == "list" and options.version:
+        surplus("kernel list", options.version)
     if options.what == "list":
         return _list(store, as_json=options.json)
     if options.what == "default":

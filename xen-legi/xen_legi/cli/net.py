@@ -1,17 +1,21 @@
 """The network of a dom0: what /etc/network/interfaces says, and what the kernel has.
 
 `show` lists the links of the kernel: cards, bonds, VLANs, bridges, and the vifs of domUs (by name when root asks).
-`check` reads the files and tells, with file and line, what ifup would refuse, what is hardly meant, and in what the kernel
-differs. With FILE it reads that file, of whatever host, and asks the kernel nothing. It changes nothing and needs no root.
+`check` reads the files and tells, with file and line: errors, which ifup would refuse or which would not come to be;
+warnings, for what was hardly meant; differences, which the kernel has in another way (before a reboot or ifup that is as it
+should be). With FILE it reads that file, and what it sources on this host, and asks the kernel nothing. The exit status is 1
+if there is an error. Nothing is changed, and whoever may read the files need not be root: /usr/sbin/xen-legi net check.
 """
 
 import argparse
+import errno
 import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from xen_legi.cli import surplus
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die
 from xen_legi.net import check, files, kernel, show, stanzas
@@ -22,8 +26,8 @@ from xen_legi.steps import say
 
 EXAMPLES = """\
   xen-legi net show
-  xen-legi net check                      this host's files, and its kernel
-  xen-legi net check ./interfaces         a file that is to become them
+  xen-legi net check                      # this host's files, and its kernel
+  xen-legi net check ./interfaces         # a file that is to become them
   xen-legi net check --json
 """
 
@@ -31,12 +35,14 @@ EXAMPLES = """\
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
     parser.add_argument("what", choices=("show", "check"), help="what to do")
-    parser.add_argument("file", nargs="?", default="", metavar="FILE", help="with check: another file than the host's own")
+    parser.add_argument("file", nargs="?", default=None, metavar="FILE", help="with check: another file than the host's own")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def main(options: argparse.Namespace) -> int:
     """Do it."""
+    if options.what == "show" and options.file is not None:
+        surplus("net show", options.file)
     if options.what == "show":
         return _show(as_json=options.json)
     return _check(options)
@@ -54,7 +60,7 @@ def _domus() -> dict[int, str]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    found = _of_file(options.file) if options.file else _of_host()
+    found = _of_file(options.file) if options.file is not None else _of_host()
     errors = sum(one.level == "error" for one in found)
     if options.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
@@ -67,15 +73,23 @@ def _check(options: argparse.Namespace) -> int:
 
 def _of_file(name: str) -> list[Finding]:
     if not Path(name).is_file():
-        die(f"{name} is no file", hint="without a name, this host's own is read: /etc/network/interfaces")
-    return check.check(files.load(name))
+        die(f"{name!r} is no regular file", hint="without a name, this host's own is read: /etc/network/interfaces")
+    return check.check(_readable(files.load(name)))
 
 
 def _of_host() -> list[Finding]:
-    interfaces = files.load()
+    interfaces = _readable(files.load())
     state = kernel.read()
     names = (*stanzas.selected(interfaces, "auto", state), *_up_with_stanza(interfaces))
     return [*check.check(interfaces, state), *check.differences(interfaces, dict.fromkeys(names), state)]
+
+
+def _readable(interfaces: Interfaces) -> Interfaces:
+    """Return the same. Die if a file may not be read: that it is there and good may be so all the same."""
+    hidden = next((one for one in interfaces.problems if one.text.endswith(os.strerror(errno.EACCES))), None)
+    if hidden and os.geteuid() != 0:
+        die(str(hidden), hint="use sudo")
+    return interfaces
 
 
 def _up_with_stanza(interfaces: Interfaces) -> Iterable[str]:

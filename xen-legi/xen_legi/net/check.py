@@ -32,7 +32,8 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.level}: {self.text}"
+        line = f"{self.where}: {self.level}: {self.text}"
+        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)  # a file may hold anything
 
 
 def check(interfaces: Interfaces, devices: Collection[str] = ()) -> list[Finding]:
@@ -47,11 +48,19 @@ def differences(interfaces: Interfaces, names: Iterable[str], state: State) -> l
     """Return in what the kernel differs from what these interfaces need. What check() tells is not told again."""
     wanted = desired(interfaces, names, state)
     planned = plan(wanted, state)
-    places = {stanza.name: stanza.where for stanza in reversed(interfaces.stanzas)}
-    wrong = {name: text for name, text in planned.errors.items() if name not in wanted.errors}
+    have = _by_name(interfaces)
+
+    def place(name: str) -> str:
+        """Where a link's stanza stands, or that of the link which needs it."""
+        above = (link.name for link in wanted.links.values() if name in (*link.ports, link.lower) and link.name in have)
+        owner = name if name in have else next(above, "")
+        return have[owner][0].where if owner else name
+
+    told_above = {name for text in planned.missing.values() for name in planned.errors if f"port {name} is" in text}
+    wrong = {name: text for name, text in planned.errors.items() if name not in wanted.errors and name not in told_above}
     said = [(name, "error", text) for name, text in (*wrong.items(), *planned.missing.items())]
     said += [(step.link, "difference", f"needs: ip {step.do}") for step in planned.steps]
-    return [Finding(places.get(name, name), level, f"{name}: {text}") for name, level, text in said]
+    return [Finding(place(name), level, f"{name}: {text}") for name, level, text in said]
 
 
 def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:

@@ -202,7 +202,10 @@ class _Reader:
         if word in ("source", "source-directory", "source-dir"):
             self.block = ""
             for pattern in words[:1]:
-                for file in self.source.expand(pattern, path, word != "source"):
+                found = self.source.expand(pattern, path, word != "source")
+                if not found and not set("*?[") & set(pattern):
+                    self.problem(where, f"{word} {pattern}: there is nothing of that name")
+                for file in found:
                     self.file(file)
         elif word == "iface":
             self.iface(words, where)

@@ -1,0 +1,37 @@
+"""The examples of README, manuals and --help: each is what a shell and our parsers take."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from xen_legi import cli
+from xen_legi.cli import backup_domu
+
+TOP = Path(__file__).resolve().parents[2]
+TEXTS = [TOP / "README.md", TOP / "docs/manual-recovery.md", *sorted((TOP / "xen-legi/xen_legi/cli").glob("*.py"))]
+
+
+def examples() -> Iterator[str]:
+    """Yield every indented line that begins with one of our programs."""
+    for path in TEXTS:
+        for line in path.read_text().splitlines():
+            if re.match(r"\s+(xen-legi|backup-domu)( |$)", line):
+                yield line.strip()
+
+
+@pytest.mark.parametrize("line", sorted(set(examples())))
+def test_an_example_can_be_pasted(line: str) -> None:
+    program, *words = shlex.split(line.partition(" | ")[0], comments=True)
+    if program == "xen-legi":
+        cli.parser().parse_args(words)
+    else:
+        backup_domu.parser().parse_args(backup_domu.verb_first(words))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/manual-recovery.md"])
+def test_what_stands_behind_a_command_is_a_comment(page: str) -> None:
+    commands = [line for line in (TOP / page).read_text().splitlines() if re.match(r" {4,}(xl|lv\w+|mount|mv|cp|rm) ", line)]
+    assert commands and [line for line in commands if "(" in line.partition("#")[0]] == []
