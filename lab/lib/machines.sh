@@ -167,6 +167,19 @@ power() {
     esac
 }
 
+# evidence HOST: what a machine that hangs does, for whoever reads the log when it is gone: where its processor is, twice,
+# and the end of its console, where that was kept.
+evidence() {
+    local try
+    {
+        for try in 1 2; do
+            virsh qemu-monitor-command "$(domain_of "$1")" --hmp info registers | grep -E '^(RIP|CS|CR)|halted'
+            sleep "$try"
+        done
+        tail -n 30 "$(console_log "$1")"
+    } >&2 || true
+}
+
 reboot_machine() {
     local before
     before=$(on "$1" cat /proc/sys/kernel/random/boot_id)
@@ -176,7 +189,10 @@ reboot_machine() {
     local end=$((SECONDS + 900))
     until [[ $(inside timeout 15 ssh -F "$SSH_CONFIG" -o ControlPath=none -o ConnectTimeout=5 "$1" \
         cat /proc/sys/kernel/random/boot_id </dev/null 2>/dev/null || echo "$before") != "$before" ]]; do
-        [[ $SECONDS -lt $end ]] || fail "$1 did not come back from its reboot" "its console: $(console_of "$1")"
+        if [[ $SECONDS -ge $end ]]; then
+            evidence "$1"
+            fail "$1 did not come back from its reboot" "its console: $(console_of "$1")"
+        fi
         sleep 1
     done
 }
