@@ -180,8 +180,8 @@ evidence() {
     } >&2 || true
 }
 
-# reboot_machine HOST: it shuts itself down and is switched on again, so that nothing of an emulated processor is left:
-# after a reset, Xen's start has been seen to take minutes more, or for ever.
+# reboot_machine HOST: it shuts itself down and is switched on again, so that an emulated processor starts with nothing of
+# its past: after a reset, Xen's start has been seen to take minutes more, or for ever.
 reboot_machine() {
     local end=$((SECONDS + 600))
     # By a connection of its own, which may break any way it likes.

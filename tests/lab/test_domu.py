@@ -99,6 +99,11 @@ def test_the_list_tells_all_of_web1(dom0a: Host, web1: Host) -> None:
     assert "xenbr72 192.168.72.11" in dom0a.check_output("xen-legi list")
 
 
+def test_the_network_shows_web1_at_its_bridge(dom0a: Host, web1: Host) -> None:
+    shown = json.loads(dom0a.check_output("xen-legi net show --json"))
+    assert [(one["domu"], one["port_of"]) for one in shown if one["kind"] == "vif"] == [("web1", "xenbr72")]
+
+
 def test_a_running_domu_is_not_deleted(dom0a: Host, web1: Host) -> None:
     before = state(dom0a)
     refused(dom0a.run("xen-legi delete web1 --yes"))

@@ -88,6 +88,32 @@ def test_the_check_finds_the_files_good_and_the_kernel_as_they_say(dom0: Host) -
     assert (result.rc, result.stdout, result.stderr) == (0, "", "nothing to complain about\n")
 
 
+def test_the_check_reads_a_file_for_whoever_may_read_it(dom0b: Host) -> None:
+    check = "runuser -u nobody -- /usr/sbin/xen-legi net check"
+    assert dom0b.run(check).rc == 0
+    dom0b.check_output("printf 'auto br9\\n' >/tmp/br9")
+    try:
+        result = dom0b.run(f"{check} /tmp/br9")
+        assert (result.rc, result.stdout) == (1, "/tmp/br9:1: error: auto br9: there is no stanza iface br9\n")
+        dom0b.check_output("chmod 600 /tmp/br9")
+        result = dom0b.run(f"{check} /tmp/br9")
+        hidden = "xen-legi: /tmp/br9: cannot be read: Permission denied\n  hint: use sudo\n"
+        assert (result.rc, result.stdout, result.stderr) == (2, "", hidden)
+    finally:
+        dom0b.check_output("rm -f /tmp/br9")
+
+
+def test_the_links_are_shown_with_what_they_stand_on(dom0: Host) -> None:
+    shown = {one["name"]: one for one in json.loads(dom0.check_output("xen-legi net show --json"))}
+    bond = shown["bond0"]
+    assert (bond["kind"], bond["detail"], bond["ports"], bond["carrier"]) == ("bond", "802.3ad", ["eth1", "eth2"], True)
+    for number in ("72", "73"):
+        vlan, bridge = shown[f"vlan{number}"], shown[f"xenbr{number}"]
+        assert (vlan["kind"], vlan["detail"], vlan["on"], vlan["port_of"]) == ("vlan", number, "bond0", bridge["name"])
+        assert (bridge["kind"], bridge["ours"], vlan["name"] in bridge["ports"]) == ("bridge", True, True)
+    assert (shown["eth0"]["kind"], shown["eth0"]["ours"], len(shown["eth0"]["addresses"]) > 0) == ("hardware", False, True)
+
+
 def test_the_bond_is_what_the_file_says(dom0: Host) -> None:
     facts = kind(link(dom0, "bond0"))
     assert (facts["info_kind"], facts["mode"], facts["miimon"]) == ("bond", "802.3ad", 100)

@@ -33,6 +33,12 @@ def test_an_example_can_be_pasted(line: str) -> None:
         backup_domu.parser().parse_args(backup_domu.verb_first(words))
 
 
+def test_each_verb_has_an_example() -> None:
+    shown = [line.split() for line in examples()]
+    assert {words[1] for words in shown if words[0] == "xen-legi"} == set(cli.VERBS)
+    assert {"plan", "status"} <= {words[1] for words in shown if words[0] == "backup-domu" and len(words) > 1}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_stands_behind_a_command_is_a_comment(page: Path) -> None:
     commands = [line for line in page.read_text().splitlines() if re.match(r" {4,}(xl|lv\w+|mount|mv|cp|rm|ln) ", line)]

@@ -19,9 +19,7 @@ def told(*devices: Device) -> list[str]:
     return [str(one) for one in differences(read(FILE), ["br0"], {one.name: one for one in devices})]
 
 
-MISSING = [
-    "i:2: error: br0: port eth7 is missing: there is no such device, and no stanza that makes it",
-]
+MISSING = ["i:2: error: br0: port eth7 is missing: there is no such device, and no stanza that makes it"]
 
 
 def test_a_device_that_is_missing_is_an_error_with_the_place_of_its_stanza() -> None:
@@ -40,3 +38,9 @@ def test_what_is_not_there_is_a_difference_with_the_command_that_makes_it() -> N
 def test_an_attribute_that_differs_is_told_alone() -> None:
     changed = replace(BR0, attributes={"stp_state": "1", "forward_delay": "0"})
     assert told(ETH1, changed)[1:] == ["i:2: difference: br0: needs: ip link set dev br0 type bridge stp_state 0"]
+
+
+def test_a_missing_raw_device_is_told_once_and_by_the_vlan_that_needs_it() -> None:
+    vlan = "auto vlan5\niface vlan5 inet manual\n    vlan-raw-device eth7\n"
+    (one,) = differences(read(vlan), ["vlan5"], {})
+    assert str(one).startswith("i:2: error: vlan5: raw device eth7 is missing: ")

@@ -1,4 +1,4 @@
-"""The table of links. The facts are what `ip -json -details address show` printed on a dom0 with one domU, shortened."""
+"""The table of links, from facts in the form of `ip -json -details address show`. A real dom0's are read in tests/lab."""
 
 from typing import Any
 

@@ -147,3 +147,8 @@ def test_how_ifup_was_called_decides_which_files_are_read(
 ) -> None:
     call = parse_call(words, environment)
     assert (call.interfaces, call.exclude) == (interfaces, exclude)
+
+
+def test_a_file_that_is_not_there_is_told_and_a_directory_may_be_empty() -> None:
+    assert problems(read("source vlan72\n")) == ["i:1: source vlan72: there is no such file"]
+    assert problems(read("source interfaces.d/*\nsource-directory interfaces.d\n")) == []

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from xen_legi.backup import copies, state
 from xen_legi.backup.destination import Destination
-from xen_legi.backup.report import age, table
+from xen_legi.backup.report import age
+from xen_legi.columns import aligned
 from xen_legi.errors import Problem
 from xen_legi.units import format_size
 
@@ -52,7 +53,7 @@ def text(places: Sequence[Place], domus: Iterable[str]) -> str:
     for one in sorted(places, key=lambda one: (one.domu, one.where)):
         size = format_size(one.size) if one.size else "-"
         rows.append((one.domu, one.source, one.where, one.state, str(one.generation), age(one.time), size))
-    lines = table(rows) if places else ["there are no copies"]
+    lines = aligned(rows) if places else ["there are no copies"]
     copied = {one.domu for one in places if one.generation and one.source == state.host()}
     lines += [f"{name} has no good copy" for name in sorted(set(domus) - copied)]
     for one in places:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xen_legi import files
 from xen_legi.backup.send import Sent
+from xen_legi.columns import aligned
 from xen_legi.units import format_seconds, format_size
 
 LAST = Path("/var/lib/xen-legi/backup/last.json")
@@ -61,7 +62,7 @@ def text(rows: Sequence[Row], host: str, seconds: float) -> str:
     """Return the report for people."""
     lines = [f"backup-domu on {host}: {subject(rows)}, in {format_seconds(seconds)}"]
     if rows:
-        lines += ["", *table(_cells(rows))]
+        lines += ["", *aligned(_cells(rows))]
     for row in rows:
         lines += [f"{row.domu} to {row.destination}: warning: {warning}" for warning in row.warnings]
         if row.message:
@@ -69,12 +70,6 @@ def text(rows: Sequence[Row], host: str, seconds: float) -> str:
         if row.hint:
             lines.append(f"  hint: {row.hint}")
     return "\n".join(lines) + "\n"
-
-
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Given a header and rows of cells, return lines with aligned columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
 def save(rows: Iterable[Row], host: str, began: float, seconds: float, path: Path = LAST) -> None:

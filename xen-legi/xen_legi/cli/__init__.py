@@ -74,9 +74,10 @@ def agreed(question: str, what: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def surplus(what: str, word: str) -> NoReturn:
-    """Die because of a word that a verb has no use for: it would be taken for done."""
-    die(f"xen-legi {what} takes no {word!r}", hint=f"xen-legi {what.split()[0]} --help")
+def no_more(what: str, word: str | None) -> None:
+    """Die if there is a word that this verb has no use for: it would be taken for done."""
+    if word:
+        die(f"xen-legi {what} takes no {word!r}", hint=f"xen-legi {what.split()[0]} --help")
 
 
 def _dispatch(words: list[str]) -> int:

@@ -13,6 +13,7 @@ from xen_legi.backup.job import Options
 from xen_legi.backup.report import Row
 from xen_legi.backup.unreadable import NotCopied
 from xen_legi.cli import Parser, VerbParser, common, guarded
+from xen_legi.columns import aligned
 from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import disks
@@ -150,7 +151,7 @@ def _plan(options: argparse.Namespace) -> int:
     for one in domus:
         rows += [(one.name, part.volume.full_name, format_size(part.volume.size), part.method, ", ".join(where))
                  for part in one.parts]
-    print(*report.table(rows), sep="\n")
+    print(*aligned(rows), sep="\n")
     problems = [(one.name, one.problem) for one in domus if one.problem] + [(one.name, one.message) for one in unread]
     for name, problem in problems:
         print(f"{name} cannot be copied: {problem}")

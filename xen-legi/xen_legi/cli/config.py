@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, fields
 
 from xen_legi import config
-from xen_legi.cli import surplus
+from xen_legi.cli import no_more
 from xen_legi.errors import EXIT_OK, die
 
 EXAMPLES = """\
@@ -27,8 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the settings."""
-    if options.what != "get" and options.name:
-        surplus(f"config {options.what}", options.name)
+    if options.what != "get":
+        no_more(f"config {options.what}", options.name)
     if options.what == "sample":
         print(config.sample(), end="")
         return EXIT_OK

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from xen_legi import config
-from xen_legi.cli import surplus
+from xen_legi.cli import no_more
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import EXIT_OK, die, need_root
 from xen_legi.kernels.add import Source, add
@@ -35,8 +35,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Do it."""
     store = Store(Path(config.load().srv))
-    if options.what == "list" and options.version:
-        surplus("kernel list", options.version)
+    if options.what == "list":
+        no_more("kernel list", options.version)
     if options.what == "list":
         return _list(store, as_json=options.json)
     if options.what == "default":

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from xen_legi.cli import surplus
+from xen_legi.cli import no_more
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die
 from xen_legi.net import check, files, kernel, show, stanzas
@@ -41,9 +41,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Do it."""
-    if options.what == "show" and options.file is not None:
-        surplus("net show", options.file)
     if options.what == "show":
+        no_more("net show", options.file)
         return _show(as_json=options.json)
     return _check(options)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from xen_legi import files
 from xen_legi.backup import destination
-from xen_legi.cli import surplus
+from xen_legi.cli import no_more
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, Problem, die, need_root
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
@@ -52,8 +52,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Do one of the things."""
     need_root("xen-legi peer")
-    if options.what == "list" and options.name:
-        surplus("peer list", options.name)
+    if options.what == "list":
+        no_more("peer list", options.name)
     if options.what != "list":
         book.check_name(options.name)
     return _DOINGS[options.what](options)

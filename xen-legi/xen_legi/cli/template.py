@@ -10,7 +10,7 @@ import os
 from dataclasses import asdict
 
 from xen_legi import config
-from xen_legi.cli import agreed, surplus
+from xen_legi.cli import agreed, no_more
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import template_make
 from xen_legi.install.templates import Template, all_templates, check_template_name, lock_name
@@ -39,8 +39,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Do it."""
-    if options.what == "list" and options.name:
-        surplus("template list", options.name)
+    if options.what == "list":
+        no_more("template list", options.name)
     settings = config.load()
     if os.geteuid() == 0:
         template_make.clean(settings.templates)

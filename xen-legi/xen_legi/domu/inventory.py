@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from xen_legi.columns import aligned
 from xen_legi.domu.config import Disk, DomuConfig, Vif
 from xen_legi.domu.disks import NO_DEVICES, Devices, locate
 from xen_legi.domu.xl import Domain
@@ -72,9 +73,7 @@ def inventory(
 def table(entries: Iterable[Entry]) -> str:
     """Return the entries as a table for people."""
     heading = ("NAME", "STATE", "MEMORY", "VCPUS", "NETWORK", "VOLUMES", "AUTO")
-    rows = [heading, *(_row(one) for one in entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(word.ljust(width) for word, width in zip(row, widths)).rstrip() for row in rows)
+    return "\n".join(aligned([heading, *(_row(one) for one in entries)]))
 
 
 def vlan_of(bridge: str, setting: str) -> int | None:

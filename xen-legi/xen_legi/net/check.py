@@ -6,7 +6,7 @@ difference is what the kernel has in another way.
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from xen_legi.net import values
@@ -15,7 +15,7 @@ from xen_legi.net.kernel import State
 from xen_legi.net.links import desired
 from xen_legi.net.options import ALIASES, BY_NAME, find
 from xen_legi.net.plan import plan
-from xen_legi.net.stanzas import Interfaces, Stanza
+from xen_legi.net.stanzas import Interfaces
 
 _FAMILIES = ("bridge-", "bond-", "vlan-", "xen-")  # no other package's options begin so, once we know them all
 _SINGLE = ("mtu", "hwaddress", "address", "netmask", "gateway")  # ifup hands both lines of these to `ip` as they are
@@ -48,7 +48,7 @@ def differences(interfaces: Interfaces, names: Iterable[str], state: State) -> l
     """Return in what the kernel differs from what these interfaces need. What check() tells is not told again."""
     wanted = desired(interfaces, names, state)
     planned = plan(wanted, state)
-    have = _by_name(interfaces)
+    have = interfaces.by_name()
 
     def place(name: str) -> str:
         """Where a link's stanza stands, or that of the link which needs it."""
@@ -56,7 +56,8 @@ def differences(interfaces: Interfaces, names: Iterable[str], state: State) -> l
         owner = name if name in have else next(above, "")
         return have[owner][0].where if owner else name
 
-    told_above = {name for text in planned.missing.values() for name in planned.errors if f"port {name} is" in text}
+    told_above = {below for link in wanted.links.values() for below in (*link.ports, link.lower)
+                  if link.name in (planned.missing if below in link.ports else planned.errors)}
     wrong = {name: text for name, text in planned.errors.items() if name not in wanted.errors and name not in told_above}
     said = [(name, "error", text) for name, text in (*wrong.items(), *planned.missing.items())]
     said += [(step.link, "difference", f"needs: ip {step.do}") for step in planned.steps]
@@ -65,8 +66,8 @@ def differences(interfaces: Interfaces, names: Iterable[str], state: State) -> l
 
 def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """What the stanzas of each interface, and all of them together, cannot mean."""
-    wrong = set()
-    for name, stanzas in _by_name(interfaces).items():
+    wrong, have = set(), interfaces.by_name()
+    for name, stanzas in have.items():
         try:
             _, remarks = describe(name, stanzas, devices)
         except ValueError as error:
@@ -74,15 +75,14 @@ def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
             yield Finding(getattr(error, "where", "") or stanzas[0].where, "error", f"{name}: {error}")
         else:
             yield from (Finding(one.where, "warning", one.text) for one in remarks)
-    stanzas_of = _by_name(interfaces)
-    for name, text in desired(interfaces, stanzas_of, devices).errors.items():
+    for name, text in desired(interfaces, have, devices).errors.items():
         if name not in wrong:
-            yield Finding(stanzas_of[name][0].where if name in stanzas_of else name, "error", f"{name}: {text}")
+            yield Finding(have[name][0].where if name in have else name, "error", f"{name}: {text}")
 
 
 def _names(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Names that the kernel does not take; a stanza for a pattern or a mapping need not be one."""
-    logical = {word.partition("=")[2] for _, word in interfaces.classes}
+    logical = {one.name.partition("=")[2] for one in interfaces.classes}
     for stanza in interfaces.stanzas:
         ours = any(known.ours for known in (find(option.name) for option in stanza.options) if known)
         if stanza.name not in logical and not ours:  # of ours, describe() has told it
@@ -109,25 +109,24 @@ def _twice(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
         seen: dict[str, str] = {}
         for option in stanza.options:
             if option.name in _SINGLE and option.name in seen:
-                first = seen[option.name].rpartition(":")[2]
-                text = f"{stanza.name}: {option.name} stands in line {first} already: ifup would hand both values to ip"
-                yield Finding(option.where, "error", text)
+                text = f"{option.name} stands at {seen[option.name]} already: ifup would hand both values to ip"
+                yield Finding(option.where, "error", f"{stanza.name}: {text}")
             seen.setdefault(option.name, option.where)
 
 
 def _without_stanza(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Interfaces that are to come up and have no stanza."""
-    have = _by_name(interfaces)
-    for (class_, word), where in zip(interfaces.classes, interfaces.class_places, strict=True):
-        name = word.partition("=")[2] or word
+    have = interfaces.by_name()
+    for one in interfaces.classes:
+        name = one.name.partition("=")[2] or one.name
         if "/" not in name and name not in have and name not in interfaces.mappings:
-            line = "auto" if class_ == "auto" else f"allow-{class_}"
-            yield Finding(where, "error", f"{line} {word}: there is no stanza iface {name}")
+            line = "auto" if one.class_ == "auto" else f"allow-{one.class_}"
+            yield Finding(one.where, "error", f"{line} {one.name}: there is no stanza iface {name}")
 
 
 def _ports_with_addresses(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Ports that get an address: it belongs to the bridge or the bond."""
-    have = _by_name(interfaces)
+    have = interfaces.by_name()
     for link in desired(interfaces, have, devices).links.values():
         for stanza in have.get(link.name, ()) if link.master else ():
             if stanza.method in _ADDRESSED:
@@ -137,7 +136,7 @@ def _ports_with_addresses(interfaces: Interfaces, devices: Collection[str]) -> I
 
 def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Files that an editor or dpkg left and that `source` reads all the same."""
-    places = [stanza.where for stanza in interfaces.stanzas] + list(interfaces.class_places)
+    places = [one.where for one in interfaces.stanzas] + [one.where for one in interfaces.classes]
     for file in {_place(where)[0] for where in places}:
         if _LEFTOVER.fullmatch(file):
             yield Finding(f"{file}:1", "warning", "the file looks like what dpkg or an editor left, and it is read")
@@ -146,13 +145,6 @@ def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 _RULES: tuple[Callable[[Interfaces, Collection[str]], Iterable[Finding]], ...] = (
     _links, _names, _unknown_options, _twice, _without_stanza, _ports_with_addresses, _leftovers,
 )
-
-
-def _by_name(interfaces: Interfaces) -> Mapping[str, list[Stanza]]:
-    found: dict[str, list[Stanza]] = {}
-    for stanza in interfaces.stanzas:
-        found.setdefault(stanza.name, []).append(stanza)
-    return found
 
 
 def _place(where: str) -> tuple[str, int]:

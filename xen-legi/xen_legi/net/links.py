@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from xen_legi.net.describe import Link, describe, implicit
-from xen_legi.net.stanzas import Interfaces, Message, Stanza
+from xen_legi.net.stanzas import Interfaces, Message
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,9 @@ class _Builder:
 
     def __init__(self, interfaces: Interfaces, devices: Collection[str]) -> None:
         self.devices = devices
-        self.stanzas: dict[str, list[Stanza]] = {}
+        self.stanzas = interfaces.by_name()
         self.joining: dict[str, list[str]] = {}  # bond -> ports whose stanzas name it
         for stanza in interfaces.stanzas:
-            self.stanzas.setdefault(stanza.name, []).append(stanza)
             for option in stanza.options:
                 if option.name == "bond-master":
                     self.joining.setdefault(option.value, []).append(stanza.name)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xen_legi.columns import aligned
 from xen_legi.net import kernel
 from xen_legi.net.kernel import Device, State
 
@@ -44,9 +45,7 @@ def rows(answer: Sequence[Mapping[str, Any]], domus: Mapping[int, str]) -> list[
 
 def table(links: Iterable[Row]) -> str:
     """Return the links as a table for people."""
-    lines = [_HEADING, *(_words(one) for one in links)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADING))]
-    return "\n".join("  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip() for line in lines)
+    return "\n".join(aligned([_HEADING, *(_words(one) for one in links)]))
 
 
 def _row(device: Device, state: State, facts: Mapping[str, Any], domus: Mapping[int, str]) -> Row:

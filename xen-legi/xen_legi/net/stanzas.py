@@ -55,15 +55,23 @@ class Stanza:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """One word of an auto or allow- line: an interface or a pattern, perhaps with =LOGICAL."""
+
+    class_: str
+    name: str
+    where: str
+
+
+@dataclass(frozen=True)
 class Interfaces:
     """All that the files say. `classes` keeps the order of its lines: ifup goes by it. auto is a class like others."""
 
     stanzas: tuple[Stanza, ...] = ()
-    classes: tuple[tuple[str, str], ...] = ()  # (class, interface or pattern)
+    classes: tuple[Listed, ...] = ()
     no_scripts: tuple[str, ...] = ()
     mappings: tuple[str, ...] = ()
     problems: tuple[Message, ...] = ()
-    class_places: tuple[str, ...] = ()  # file:line of each of `classes`
 
     def of(self, name: str) -> tuple[Stanza, ...]:
         """Return the stanzas of an interface, in the order of the files."""
@@ -71,7 +79,14 @@ class Interfaces:
 
     def listed(self, class_: str) -> tuple[str, ...]:
         """Return what the lines of a class name, patterns as they are written."""
-        return tuple(name for owner, name in self.classes if owner == class_)
+        return tuple(one.name for one in self.classes if one.class_ == class_)
+
+    def by_name(self) -> dict[str, list[Stanza]]:
+        """Return the stanzas of each interface, in the order of the files."""
+        found: dict[str, list[Stanza]] = {}
+        for stanza in self.stanzas:
+            found.setdefault(stanza.name, []).append(stanza)
+        return found
 
 
 class Source(Protocol):
@@ -158,18 +173,16 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.stanzas: list[Stanza] = []
-        self.classes: list[tuple[str, str]] = []
+        self.classes: list[Listed] = []
         self.no_scripts: list[str] = []
         self.mappings: list[str] = []
         self.problems: list[Message] = []
-        self.class_places: list[str] = []
         self.open: list[str] = []  # files being read, against a file that sources itself
         self.block = ""  # what takes the next lines: iface, mapping, or nothing
 
     def result(self) -> Interfaces:
         return Interfaces(
-            tuple(self.stanzas), tuple(self.classes), tuple(self.no_scripts), tuple(self.mappings), tuple(self.problems),
-            tuple(self.class_places),
+            tuple(self.stanzas), tuple(self.classes), tuple(self.no_scripts), tuple(self.mappings), tuple(self.problems)
         )
 
     def file(self, path: str) -> None:
@@ -203,8 +216,8 @@ class _Reader:
             self.block = ""
             for pattern in words[:1]:
                 found = self.source.expand(pattern, path, word != "source")
-                if not found and not set("*?[") & set(pattern):
-                    self.problem(where, f"{word} {pattern}: there is nothing of that name")
+                if not found and word == "source" and not set("*?[") & set(pattern):  # a directory may well be empty
+                    self.problem(where, f"source {pattern}: there is no such file")
                 for file in found:
                     self.file(file)
         elif word == "iface":
@@ -214,8 +227,7 @@ class _Reader:
             self.mappings += words
         elif word == "auto" or word.startswith("allow-"):
             self.block = ""
-            self.classes += [(word.removeprefix("allow-"), name) for name in words]
-            self.class_places += [where] * len(words)
+            self.classes += [Listed(word.removeprefix("allow-"), name, where) for name in words]
         elif word in ("no-scripts", "no-auto-down", "rename"):
             self.block = ""
             self.no_scripts += words if word == "no-scripts" else []
