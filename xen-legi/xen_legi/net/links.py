@@ -63,6 +63,7 @@ class _Builder:
                 return
             link = implicit(link)
         self.remarks += remarks
+        self.links[name] = link  # known before what it needs: it may, by mistake, need itself
         self.links[name] = self.with_ports(link)
         for other in (*self.links[name].ports, link.lower, link.joins):
             if other:
