@@ -10,7 +10,7 @@ import pytest
 from testinfra.host import Host
 
 from backups import LAST, backup, filled, in_disk, leftovers, manifest, problem, report, volumes
-from domus import WEB1, guest, run_killed, wait_for_ssh
+from domus import WEB1, guest, refused, run_killed, state, wait_for_ssh
 
 COPIES = {"vg1": ("dom0a", "/dev/vg1/tiny1-disk.copy"), "dom0b": ("dom0b", "/dev/vg0/tiny1-disk.copy")}
 SSH = "ssh -F /etc/xen-legi/peers/dom0b.conf dom0b"
@@ -98,14 +98,14 @@ def test_while_a_generation_is_written_the_last_good_one_is_kept(tiny1: Host, do
 
 
 @contextlib.contextmanager
-def unreachable(host: Host) -> Iterator[None]:
-    """Have a host look for dom0b where nobody is."""
-    host.check_output("sed -i.saved 's/HostName .*/HostName 192.0.2.1/; s/ConnectTimeout .*/ConnectTimeout 2/' "
-                      "/etc/xen-legi/peers/dom0b.conf")
+def unreachable(host: Host, peer: str = "dom0b") -> Iterator[None]:
+    """Have a host look for its peer where nobody is: at an address of the lab's own network."""
+    file = f"/etc/xen-legi/peers/{peer}.conf"
+    host.check_output(f"sed -i.saved 's/HostName .*/HostName 10.213.0.250/; s/ConnectTimeout .*/ConnectTimeout 2/' {file}")
     try:
         yield
     finally:
-        host.check_output("mv /etc/xen-legi/peers/dom0b.conf.saved /etc/xen-legi/peers/dom0b.conf")
+        host.check_output(f"mv {file}.saved {file}")
 
 
 @pytest.mark.parametrize("words", ["", "--cron"])
@@ -130,6 +130,21 @@ def test_a_peer_that_cannot_be_reached_is_one_line_and_the_other_copy_is_made(ti
     assert rows["vg1"]["state"] == "good"
     assert "dom0b cannot be reached" in rows["dom0b"]["message"] and "\n" not in rows["dom0b"]["message"]
     assert "xen-legi peer check dom0b" in rows["dom0b"]["hint"]
+
+
+def test_a_copy_is_not_started_while_nobody_knows_whether_the_domu_runs(tiny1: Host, dom0b: Host) -> None:
+    before = state(dom0b)
+    with unreachable(dom0b, "dom0a"):
+        result = dom0b.run("xen-legi promote tiny1")
+    refused(result)
+    assert "dom0a cannot be reached" in result.stderr and "say --force-dead" in result.stderr
+    assert state(dom0b) == before
+
+
+@pytest.mark.parametrize("words", ["--yes", "--root-ssh"])
+def test_a_host_that_does_not_answer_becomes_no_peer(dom0a: Host, words: str) -> None:
+    refused(dom0a.run(f"xen-legi peer add dom0z --address 10.213.0.250 {words}"))
+    assert "dom0z" not in dom0a.check_output("xen-legi peer list; ls /etc/xen-legi/peers")
 
 
 def test_a_copy_that_is_in_use_is_not_written(tiny1: Host, dom0b: Host) -> None:
@@ -273,8 +288,8 @@ def test_one_command_starts_the_copy_on_the_other_host_and_the_guest_answers(dom
         wait_for_ssh(web1, WEB1)
         assert guest(web1, "cat /root/kept").strip() == "kept"
         assert "/dev/vg0/web1-disk," in web1.check_output("cat /etc/xen/web1.cfg")
-        refused = dom0a.run("backup-domu web1 --to dom0b")
-        assert refused.rc == 3 and "was promoted on dom0b" in report(dom0a)[0]["message"]
+        later = dom0a.run("backup-domu web1 --to dom0b")
+        assert later.rc == 3 and "was promoted on dom0b" in report(dom0a)[0]["message"]
     finally:
         web1.run("xl shutdown -w web1 || xl destroy web1")
         web1.check_output("xen-legi promote web1 --undo")

@@ -224,10 +224,18 @@ def test_nothing_is_deleted_while_a_file_cannot_be_read(crowded: Host) -> None:
         crowded.check_output("rm /etc/xen/broken.cfg")
 
 
-def test_nobody_but_root_makes_domus(crowded: Host) -> None:
-    result = crowded.run(f"runuser -u nobody -- /usr/sbin/xen-legi create x {SMALL}")
+FOR_ROOT = [
+    f"create x {SMALL}", "delete small --yes", "start small", "stop small", "console small", "promote small", "list",
+    "template make tiny", "template delete tiny --yes", "kernel add", "peer add dom0z", "peer remove dom0b",
+]
+
+
+@pytest.mark.parametrize("words", FOR_ROOT)
+def test_what_is_for_root_is_refused_to_others(crowded: Host, words: str) -> None:
+    before = state(crowded)
+    result = crowded.run(f"runuser -u nobody -- /usr/sbin/xen-legi {words} </dev/null")
     refused(result)
-    assert "must be run as root" in result.stderr
+    assert "must be run as root" in result.stderr and state(crowded) == before
 
 
 def test_a_dry_run_prints_the_plan_and_does_nothing(crowded: Host) -> None:

@@ -92,6 +92,28 @@ def test_a_group_without_room_for_the_ghost_fails_that_domu_and_changes_nothing(
     assert leftovers(tiny) == []
 
 
+@pytest.mark.parametrize("words", ["tiny1 --to vg1", "plan", "status"])
+def test_a_backup_is_for_root(tiny: Host, words: str) -> None:
+    result = tiny.run(f"runuser -u nobody -- /usr/sbin/backup-domu {words}")
+    assert result.rc == 2 and "must be run as root" in problem(result)[0]
+
+
+def test_a_group_without_room_for_the_next_generation_keeps_the_last_good_one(tiny: Host) -> None:
+    before = manifest(tiny, "/dev/vg1/tiny1-disk.copy")
+    in_disk(tiny, "echo more > /run/look/etc/more")
+    tiny.check_output("lvcreate -qq -y -l 100%FREE -n tiny1-filler vg1")
+    try:
+        there = volumes(tiny)
+        result = backup(tiny, "--to vg1")
+        (row,) = report(tiny)
+        assert volumes(tiny) == there
+    finally:
+        tiny.check_output("lvremove -qq -y vg1/tiny1-filler")
+    assert result.rc == 3 and "volume group vg1 has" in row["message"] and "vgextend" in row["hint"]
+    assert manifest(tiny, "/dev/vg1/tiny1-disk.copy") == before
+    assert backup(tiny, "--to vg1").rc == 0
+
+
 def test_a_disk_that_cannot_be_copied_is_a_failure_and_never_left_out(tiny: Host) -> None:
     change = "s#disk = \\[#&'phy:/dev/vg0/tiny1-odd,xvdb,w', #"
     tiny.check_output(f'lvcreate -qq -y -W y -L 4M -n tiny1-odd vg0 && sed -i.saved "{change}" /etc/xen/tiny1.cfg')

@@ -118,7 +118,7 @@ def test_a_sender_waits_longer_than_the_parts_of_its_order_may_take(volumes: int
     monkeypatch.setattr(job, "_prove", lambda made: 0.0)
     swap = [VolumeRequest(f"swap{one}", f"/dev/vg0/swap{one}", 1 << 20, Identity("swap", "", "")) for one in range(volumes)]
     wanted = CopyRequest("web1", "r1", 1, "", tuple(swap))
-    assert job._to_one(Receiver(DOM0B, {}), wanted, {}, [], 0, Options("r1", "20%")).state == report.GOOD
+    assert job._to_one(Receiver(DOM0B, {}), job.Transfer(wanted, {}, [], 0, Options("r1", "20%"))).state == report.GOOD
     assert waited["begin"] > volumes * (lvm.MERGE_TIMEOUT + 2 * identity.MAKE_TIMEOUT)
     assert waited["begin"] > waited["commit"] > volumes * 10 * lvm.TIMEOUT
 

@@ -60,7 +60,7 @@ def test_whatever_goes_wrong_with_one_receiver_is_its_own_row_and_given_up_there
     monkeypatch.setattr(Destination, "call", call)
     monkeypatch.setattr(send, "send", lambda *words, **more: pytest.fail("something is sent"))
     wanted = CopyRequest("web1", "r1", 1, WEB1.text, ())
-    row = job._to_one(Receiver(DOM0B, {}), wanted, {}, [], 0, OPTIONS)
+    row = job._to_one(Receiver(DOM0B, {}), job.Transfer(wanted, {}, [], 0, OPTIONS))
     assert (row.state, verbs) == ("failed", ["begin", "abort"]) and said in row.message
 
 

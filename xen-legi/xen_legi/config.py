@@ -62,6 +62,11 @@ def _ghost_size(value: str) -> None:
         raise ValueError("is not between 1% and 100%")
 
 
+def _at_once(value: int) -> None:
+    if not 1 <= value <= 16:
+        raise ValueError("is not a number of copies: 1 to 16")
+
+
 def _dom0_memory(value: str) -> None:
     """Raise ValueError unless Xen takes `value` after dom0_mem=. What Xen does not understand leaves dom0 all memory."""
     if not re.fullmatch(r"[1-9]\d*[MGT](\+\d{1,2}%)?|[1-9]\d?%", value):
@@ -95,6 +100,9 @@ class Config:
     exclude: tuple[str, ...] = setting("backup", (), "domUs that are not copied")
     ghost_size: str = setting(
         "backup", "20%", "space for what a domU changes while it is copied, as a share of its volume", _ghost_size
+    )
+    at_once: int = setting(
+        "backup", 2, "to how many destinations a domU is copied at the same time; 1: to one after the other", _at_once
     )
     receive_volume_group: str = setting(
         "backup", "vg0", "volume group that holds the copies that other dom0s send", _group

@@ -80,7 +80,7 @@ def spawn(
             cwd=cwd,
             text=True,
             errors="replace",
-            preexec_fn=None if outlives_us else _die_with_parent,
+            preexec_fn=None if outlives_us else die_with_parent,
             restore_signals=not outlives_us,  # Python ignores SIGPIPE: what it prints after our end must not kill it
         )
     except FileNotFoundError:
@@ -157,7 +157,8 @@ def _words(argv: Sequence[Argument]) -> tuple[str, ...]:
     return tuple(str(word) for word in argv)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Have the kernel end this process when the one that made it ends, however that ends."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

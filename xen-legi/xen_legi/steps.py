@@ -17,6 +17,8 @@ from xen_legi.units import format_seconds, format_size
 LOCKS = Path("/run/xen-legi/lock")  # not /run/lock: anybody may write there, and hold or replace what we lock
 _SECRET = ("--password", "--role-args")  # options whose values are shown to nobody else
 _depth = 0
+beside_others = False  # a worker: other processes write to the same terminal, no line of it is redrawn
+whole_run = 0  # a worker: the process that it works for
 quiet = False  # --quiet: announce nothing, only problems and results
 
 
@@ -56,7 +58,7 @@ class Progress:
     def __init__(self, what: str, total: int = 0, shown: Callable[[int], str] = format_size) -> None:
         self.what, self.total, self.text = what, total, shown
         self.began = self.shown = time.monotonic()
-        self.terminal = sys.stderr.isatty()
+        self.terminal = sys.stderr.isatty() and not beside_others
 
     def update(self, done: int, note: str = "") -> None:
         """Given bytes done (or what `shown` writes) of `total` (0: unknown), show it if it is time to."""
@@ -175,4 +177,6 @@ def named_point(name: str) -> None:
     for variable, number in (("XEN_LEGI_KILL_AT", signal.SIGKILL), ("XEN_LEGI_STOP_AT", signal.SIGSTOP)):
         if os.environ.get(variable) == name:
             os.environ.pop(variable)  # a place that is passed again and again holds us once
+            if whole_run and number == signal.SIGKILL:
+                os.kill(whole_run, number)
             os.kill(os.getpid(), number)

@@ -58,7 +58,7 @@ def size_of(setting: str, origin: int) -> int:
     """Given the setting ghost_size (20% or 2G) and a volume's size, return the ghost's size in bytes. Die if it is none."""
     if match := re.fullmatch(r"(\d{1,3})\s*%", setting.strip()):
         if not 1 <= int(match[1]) <= 100:
-            die(f"ghost_size {setting!r} is not between 1% and 100%")
+            die(f"ghost_size {setting!r} is not between 1% and 100%", hint="a share, as in 20%, or a size, as in 2G")
         return max(_LEAST, origin * int(match[1]) // 100)
     return min(max(_LEAST, parse_size(setting, what="ghost_size")), origin + origin // 64 + _LEAST)
 

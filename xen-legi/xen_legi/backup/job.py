@@ -1,13 +1,14 @@
-"""The copies of one domU in one run: ghosts of all its volumes, then one destination after the other."""
+"""The copies of one domU in one run: ghosts of all its volumes, then their transfer to some destinations at once."""
 
 import contextlib
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from xen_legi import files
+from xen_legi import files, workers
 from xen_legi.backup import boot, copies, destination, ghost, identity, namespace, report, request, send
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
@@ -17,6 +18,7 @@ from xen_legi.backup.request import CopyRequest, VolumeRequest
 from xen_legi.backup.send import Sent
 from xen_legi.errors import Problem, die, fail
 from xen_legi.steps import lock, named_point, say, step
+from xen_legi.units import format_seconds
 
 COUNTERS = Path("/var/lib/xen-legi/backup/generation")
 _SMALL = 1000  # below so many files, losing half of them is nothing that we can judge
@@ -44,6 +46,7 @@ class Options:
     ghost_size: str
     checksum: bool = False
     allow_deletes: bool = False
+    at_once: int = 1
 
 
 def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> Iterator[Row]:
@@ -63,32 +66,51 @@ def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> Iter
             wanted = _with_identities(wanted, domu, dict(zip((one.name for one in data), made)))
             with _mounted(wanted, data, made) as trees:
                 named_point("backup:ghosts-mounted")
-                for one in there:
-                    yield _to_one(one, wanted, trees, made, pause.seconds, options)
+                yield from _to_all(there, Transfer(wanted, trees, made, pause.seconds, options))
 
 
-def _to_one(
-    receiver: Receiver, wanted: CopyRequest, trees: dict[str, Path], made: Sequence[Ghost], pause: float, options: Options
-) -> Row:
+@dataclass(frozen=True)
+class Transfer:
+    """What goes to every receiver: the request, the mounted ghost of each slot, and how long the guest was paused."""
+
+    wanted: CopyRequest
+    trees: dict[str, Path]
+    made: Sequence[Ghost]
+    pause: float
+    options: Options
+
+
+def _to_all(receivers: Sequence[Receiver], what: Transfer) -> Iterator[Row]:
+    """Copy to all of them, some at once, and yield a row for each."""
+    names = ", ".join(one.where.name for one in receivers)
+    with step(f"{what.wanted.domu} to {names}, generation {what.wanted.generation}"):
+        done = workers.each(partial(_to_one, what=what), receivers, what.options.at_once)
+        for receiver, row in zip(receivers, done, strict=True):
+            if isinstance(row, Problem):
+                row = report.failed(what.wanted.domu, receiver.where.name, row.message, row.hint)
+            yield row
+
+
+def _to_one(receiver: Receiver, what: Transfer) -> Row:
     """Copy to one receiver; whatever goes wrong there is this row's problem and nobody else's."""
     began = time.monotonic()
-    where = receiver.where
+    where, wanted = receiver.where, what.wanted
     try:
-        with step(f"{wanted.domu} to {where.name}, generation {wanted.generation}"):
-            _floor(receiver, wanted, trees)
-            warnings = _begin(where, wanted)
-            sent = _transfer(where, wanted, trees, made, options)
-            full = _prove(made)  # for the last time: what becomes of the ghosts from here on is nothing to this copy
-            named_point("backup:verified")
-            where.call("commit", wanted.domu, wanted.run, timeout=copies.timeout("commit", len(wanted.volumes)))
-            named_point("backup:committed")
+        _floor(receiver, wanted, what.trees)
+        warnings = _begin(where, wanted)
+        sent = _transfer(where, what)
+        full = _prove(what.made)  # for the last time: what becomes of the ghosts from here on is nothing to this copy
+        named_point("backup:verified")
+        where.call("commit", wanted.domu, wanted.run, timeout=copies.timeout("commit", len(wanted.volumes)))
+        named_point("backup:committed")
         took = time.monotonic() - began
+        say(f"{where.name}: the copy is good ({format_seconds(took)})")
         return report.good(
-            wanted.domu, where.name, wanted.generation, sent, took, ghost=full, pause=pause, warnings=tuple(warnings)
+            wanted.domu, where.name, wanted.generation, sent, took, ghost=full, pause=what.pause, warnings=tuple(warnings)
         )
     except Exception as error:
         problem = explained(error)
-        say(f"  {problem.message}")
+        say(problem.message)
         with contextlib.suppress(Problem):
             where.call("abort", wanted.domu, wanted.run, timeout=60)
         return report.failed(wanted.domu, where.name, problem.message, problem.hint, time.monotonic() - began)
@@ -105,24 +127,23 @@ def _begin(where: Destination, wanted: CopyRequest) -> list[str]:
         raise destination.strange(where.name, error) from None
     for one in wanted.boot:
         if one.path in missing:
-            say(f"  it lacks {one.path}: sending it")
+            say(f"{where.name} lacks {one.path}: sending it")
             where.push("kernel", Path(one.path).name, one.sha256, file=Path(one.path))
             named_point("backup:kernel-sent")
     return warnings
 
 
-def _transfer(
-    where: Destination, wanted: CopyRequest, trees: dict[str, Path], made: Sequence[Ghost], options: Options
-) -> Sent:
+def _transfer(where: Destination, what: Transfer) -> Sent:
     """Send every tree, prove the ghosts, then have every copy compared. Raise Problem for any difference."""
     total = Sent()
-    for slot, tree in trees.items():
-        _prove(made)
-        total += send.send(tree, where, wanted.domu, slot, wanted.run, checksum=options.checksum)
+    domu, run, checksum = what.wanted.domu, what.wanted.run, what.options.checksum
+    for slot, tree in what.trees.items():
+        _prove(what.made)
+        total += send.send(tree, where, domu, slot, run, checksum=checksum)
         named_point("backup:sent")
-    _prove(made)
-    for slot, tree in trees.items():
-        differ = send.verify(tree, where, wanted.domu, slot, wanted.run, checksum=options.checksum)
+    _prove(what.made)
+    for slot, tree in what.trees.items():
+        differ = send.verify(tree, where, domu, slot, run, checksum=checksum)
         if differ:
             lines = "".join(f"\n    {line}" for line in differ[:5])
             fail(f"{where.name}: the copy of {slot} differs from its ghost in {len(differ)} places:{lines}",

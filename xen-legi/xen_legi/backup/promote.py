@@ -126,7 +126,7 @@ def promoted(domu: str, group: str = "") -> Copy:
     """Return the promoted copy of a domU on this host. Die if there is none, or if several are meant."""
     known = [one for one in copies.all_copies().values() if one.domu == domu and one.promoted and group in ("", one.group)]
     if not known:
-        die(f"no copy of {domu!r} was promoted on this host")
+        die(f"no copy of {domu!r} was promoted on this host", hint="backup-domu status shows the copies of this host")
     if len(known) > 1:  # an undo throws away what the domU has written: which of them is a person's word
         groups = ", ".join(sorted(one.group for one in known))
         die(f"copies of {domu!r} were promoted in several volume groups: {groups}", hint="say which: --group GROUP")

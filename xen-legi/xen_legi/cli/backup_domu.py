@@ -18,7 +18,7 @@ from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import disks
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import EXIT_OK, EXIT_PARTLY, EXIT_STATUS_HELP, Problem, die, need_root
+from xen_legi.errors import EXIT_OK, EXIT_PARTLY, EXIT_STATUS_HELP, die, need_root
 from xen_legi.peers import book
 from xen_legi.storage import lvm
 from xen_legi.units import format_size
@@ -114,7 +114,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.cron and not configs and not unread:
         return EXIT_OK
     asked = nightly.receivers(_destinations(options.to or settings.destinations))
-    what = Options(nightly.run_name(), settings.ghost_size, options.checksum, options.allow_deletes)
+    what = Options(
+        nightly.run_name(), settings.ghost_size, options.checksum, options.allow_deletes, settings.at_once
+    )
     rows = nightly.run(configs, unread, asked, what)
     seconds = time.time() - began
     kept = _keep(rows, began, seconds)
@@ -198,5 +200,5 @@ def _destinations(names: Sequence[str]) -> list[Destination]:
             hint='in /etc/xen-legi/xen-legi.toml, section [backup]: destinations = ["vg1", "dom0b"]')
     groups, peers = set(lvm.groups()), book.all_peers()
     if twice := {name for name in names if list(names).count(name) > 1}:
-        raise Problem(f"{', '.join(sorted(twice))} is named twice")
+        die(f"{', '.join(sorted(twice))} is named twice", hint="name each destination once")
     return [destination.resolve(name, groups, peers) for name in names]

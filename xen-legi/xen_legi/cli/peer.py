@@ -19,7 +19,7 @@ from typing import Any
 from xen_legi import files
 from xen_legi.backup import destination
 from xen_legi.cli import no_more
-from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, Problem, die, need_root
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, CommandFailed, Problem, die, need_root
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
 from xen_legi.run import run
@@ -64,7 +64,7 @@ def _add(options: argparse.Namespace) -> int:
     peer = Peer(options.name, options.address or (known.address if known else "") or options.name, book.DIRECTORY)
     book.check_address(peer.address)
     here = book.this_host()
-    host_key = trust.public_key(_root_ssh(peer.address, _SHOW_KEY) if options.root_ssh else trust.scan(peer.address))
+    host_key = trust.public_key(_host_key(peer) if options.root_ssh else trust.scan(peer.address))
     print(f"host key of {peer.name} ({peer.address}): {trust.fingerprint(host_key)}")
     if not (options.yes or options.root_ssh):
         _ask(peer)
@@ -86,7 +86,7 @@ def _ask(peer: Peer) -> None:
     if not sys.stdin.isatty():
         die("nobody is there to be asked whether this host key is the right one", hint=f"compare it {where}; then say --yes")
     if input(f"is it the one that is shown {where}? [y/N] ").strip().lower() not in ("y", "yes"):
-        die(f"{peer.name} was not added")
+        die(f"{peer.name} was not added", hint="if the keys differ, another host answers there: find out which")
 
 
 def _accept(options: argparse.Namespace) -> int:
@@ -160,6 +160,16 @@ def _without(name: str) -> list[tuple[Path, str, int]]:
         (trust.AUTHORIZED_KEYS, keys, trust.without_peer(keys, name), 0o600),
     )
     return [(path, after, mode) for path, before, after, mode in found if after.splitlines() != before.splitlines()]
+
+
+def _host_key(peer: Peer) -> str:
+    """Read the other host's key there, as root. Die if that cannot be: nothing has been done yet."""
+    try:
+        return _root_ssh(peer.address, _SHOW_KEY)
+    except CommandFailed as error:
+        said = (error.stderr.strip().splitlines() or [f"ssh ended with status {error.command_status}"])[-1]
+        die(f"root cannot log in to {peer.address}: {said.removeprefix('ssh: ')}",
+            hint=f"try: ssh root@{peer.address}; or leave --root-ssh out: xen-legi peer add {peer.name}")
 
 
 def _root_ssh(address: str, command: str) -> str:
