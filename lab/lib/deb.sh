@@ -8,15 +8,20 @@ build_packages() {
     [[ -e $REPOSITORY/xen-legi.sources ]] || die "there is no repository in out/repo" "make repo makes it"
 }
 
+# On a machine: prints the names of our packages that are installed there.
+OURS="dpkg-query -W -f '\${db:Status-Abbrev} \${Package}\n' 'xen-legi*' 2>/dev/null | sed -n 's/^ii *//p'"
+
 # On a machine: read only this source, then bring every package of it that is installed to the version in it. Versions may be
 # equal when only the content changed, so they are installed again.
 install_script() {
-    cat <<'END'
+    cat <<END
 set -eu
+ours=\$($OURS)
+END
+    cat <<'END'
 install -m 644 /srv/xen-legi-repo/xen-legi.sources /etc/apt/sources.list.d/xen-legi.sources
 apt-get update -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null \
     -o Dir::Etc::SourceList=/etc/apt/sources.list.d/xen-legi.sources -o APT::Get::List-Cleanup=0
-ours=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 'xen-legi*' 2>/dev/null | sed -n 's/^ii *//p')
 [ -z "$ours" ] || DEBIAN_FRONTEND=noninteractive apt-get install --yes -q --reinstall --allow-downgrades -o Dpkg::Options::=--force-confold $ours
 END
 }
@@ -28,7 +33,7 @@ INSTALLED=/srv/xen-legi-repo/.installed
 has_these() {
     local said
     [[ -s $REPOSITORY/.sources ]] || return 1
-    said=$(on "$1" "cat $INSTALLED 2>/dev/null && dpkg --audit && dpkg --verify 'xen-legi-*' | grep -v ' c /'" || true)
+    said=$(on "$1" "cat $INSTALLED 2>/dev/null && dpkg --audit && dpkg --verify \$($OURS) | grep -v ' c /'" || true)
     [[ $said == "$(cat "$REPOSITORY/.sources")" ]]
 }
 

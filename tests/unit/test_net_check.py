@@ -12,7 +12,7 @@ iface br0 inet manual
     bridge_ports eth1 eth7
 """
 ETH1 = Device("eth1", address="52:54:00:00:00:01", up=True, master="br0", silent=True)
-BR0 = Device("br0", "bridge", up=True, ours=True, attributes={"stp_state": "0", "forward_delay": "0"})
+BR0 = Device("br0", "bridge", up=True, group=GROUP, attributes={"stp_state": "0", "forward_delay": "0"})
 
 
 def told(*devices: Device) -> list[str]:

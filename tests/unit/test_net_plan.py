@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from test_net_links import REFERENCE, stanza, wanted
-from xen_legi.net.kernel import Device, parse
+from xen_legi.net.kernel import GOING, GROUP, Device, parse
 from xen_legi.net.plan import Plan, plan
 from xen_legi.net.removal import removal
 
@@ -27,9 +27,9 @@ def complete() -> dict[str, Device]:
     return state(
         replace(ETH1, master="bond0", up=True, silent=True),
         replace(ETH2, master="bond0", up=True, silent=True, address=ETH1.address),
-        Device("bond0", "bond", ETH1.address, up=True, silent=True, ours=True, attributes=BOND),
-        Device("xenbr72", "bridge", ETH1.address, up=True, ours=True, attributes=BRIDGE),
-        Device("vlan72", "vlan", ETH1.address, up=True, master="xenbr72", lower="bond0", silent=True, ours=True,
+        Device("bond0", "bond", ETH1.address, up=True, silent=True, group=GROUP, attributes=BOND),
+        Device("xenbr72", "bridge", ETH1.address, up=True, group=GROUP, attributes=BRIDGE),
+        Device("vlan72", "vlan", ETH1.address, up=True, master="xenbr72", lower="bond0", silent=True, group=GROUP,
                attributes={"id": "72", "protocol": "802.1Q"}),
     )
 
@@ -203,17 +203,22 @@ def removed(text: str, name: str, devices: dict[str, Device], *configured: str) 
     return removal([name], wanted(text, name, devices=tuple(devices)), devices, configured)
 
 
+def gone(*names: str) -> list[str]:
+    """The lines that remove these links at once."""
+    return [*(f"link set dev {name} group {GOING}" for name in names), f"link del group {GOING}"]
+
+
 def test_ifdown_removes_the_bridge_and_leaves_the_vlan_whose_stanza_is_up() -> None:
-    assert removed(REFERENCE, "xenbr72", complete(), "bond0", "vlan72") == ["link del dev xenbr72"]
+    assert removed(REFERENCE, "xenbr72", complete(), "bond0", "vlan72") == gone("xenbr72")
 
 
 def test_ifdown_removes_what_was_made_for_the_bridge_alone() -> None:
-    assert removed(REFERENCE, "xenbr72", complete(), "bond0") == ["link del dev xenbr72", "link del dev vlan72"]
+    assert removed(REFERENCE, "xenbr72", complete(), "bond0") == gone("xenbr72", "vlan72")
 
 
 def test_ifdown_removes_a_bond_that_nobody_asked_for_with_its_last_vlan_and_releases_the_ports() -> None:
     assert removed(REFERENCE, "xenbr72", complete()) == [
-        "link del dev xenbr72", "link del dev vlan72", "link del dev bond0",
+        *gone("xenbr72", "vlan72", "bond0"),
         "link set dev eth1 down", "link set dev eth1 addrgenmode eui64",
         "link set dev eth2 down", "link set dev eth2 addrgenmode eui64",
     ]
@@ -222,19 +227,75 @@ def test_ifdown_removes_a_bond_that_nobody_asked_for_with_its_last_vlan_and_rele
 def test_ifdown_leaves_what_others_need_and_what_we_did_not_make() -> None:
     devices = complete()
     devices["vlan73"] = replace(devices["vlan72"], name="vlan73", master="")
-    assert removed(REFERENCE, "xenbr72", devices) == ["link del dev xenbr72", "link del dev vlan72"]
-    devices["vlan72"] = replace(devices["vlan72"], ours=False)
-    assert removed(REFERENCE, "xenbr72", devices) == ["link del dev xenbr72"]
+    assert removed(REFERENCE, "xenbr72", devices) == gone("xenbr72", "vlan72")
+    devices["vlan72"] = replace(devices["vlan72"], group=0)
+    assert removed(REFERENCE, "xenbr72", devices) == gone("xenbr72")
 
 
 def test_ifdown_of_a_bond_leaves_a_port_that_is_up_by_its_own_stanza() -> None:
     assert removed(REFERENCE, "bond0", complete(), "bond0", "eth1") == [
-        "link del dev bond0", "link set dev eth2 down", "link set dev eth2 addrgenmode eui64",
+        *gone("bond0"), "link set dev eth2 down", "link set dev eth2 addrgenmode eui64",
     ]
 
 
 def test_ifdown_leaves_the_vlan_of_a_dotted_stanza_to_ifupdown_and_never_removes_hardware() -> None:
     text = stanza("vlan-raw-device eth1", name="eth1.5")
-    devices = state(ETH1, Device("eth1.5", "vlan", lower="eth1", ours=True, attributes={"id": "5", "protocol": "802.1Q"}))
+    devices = state(ETH1, Device("eth1.5", "vlan", lower="eth1", group=GROUP, attributes={"id": "5", "protocol": "802.1Q"}))
     assert removed(text, "eth1.5", devices) == []
     assert removed(stanza("bridge_ports none", name="eth1"), "eth1", state(ETH1)) == []
+
+
+SPAN = "auto eth1\niface eth1 inet manual\n    xen-vlans 5-6 8\n\niface xenbr6 inet static\n    address 10.0.6.1/24\n"
+
+
+def span(*ids: int) -> dict[str, Device]:
+    """The state after SPAN, as far as these VLANs go."""
+    made = [ETH1]
+    for number in ids:
+        made += [
+            Device(f"xenbr{number}", "bridge", ETH1.address, up=True, silent=number != 6, group=GROUP, attributes=BRIDGE),
+            Device(f"eth1.{number}", "vlan", up=True, master=f"xenbr{number}", lower="eth1", silent=True, group=GROUP,
+                   attributes={"id": str(number), "protocol": "802.1Q"}),
+        ]
+    return state(*(replace(one, up=True, silent=True) for one in made[:1]), *made[1:])
+
+
+def test_a_range_makes_a_bridge_for_each_vlan_and_brings_up_what_no_stanza_does() -> None:
+    made = lines(SPAN, ["eth1"], state(ETH1))
+    assert [line for line in made if "xenbr5" in line or "eth1.5" in line] == [
+        "link add name xenbr5 address 52:54:00:00:00:01 group 5694 type bridge stp_state 0 forward_delay 0",
+        "link set dev xenbr5 addrgenmode none",
+        "link set dev xenbr5 up",
+        "link add link eth1 name eth1.5 group 5694 master xenbr5 type vlan protocol 802.1Q id 5",
+        "link set dev eth1.5 addrgenmode none",
+        "link set dev eth1.5 up",
+    ]
+    assert "link set dev xenbr6 addrgenmode none" not in made  # it has a stanza with an address
+    assert lines(SPAN, ["eth1"], span(5, 6, 8)) == []
+
+
+def test_ifdown_of_a_range_removes_its_links_and_not_the_bridge_of_a_domu() -> None:
+    names = ["xenbr5", "eth1.5", "xenbr6", "eth1.6", "xenbr8", "eth1.8"]
+    assert removed(SPAN, "eth1", span(5, 6, 8)) == gone(*names)
+    devices = span(5, 6, 8) | state(Device("vif1.0", master="xenbr5"))
+    assert removed(SPAN, "eth1", devices) == gone(*names[2:])
+    assert removed(SPAN, "eth1", span(5, 6, 8), "eth1", "xenbr6") == gone(*names[:2], *names[4:])
+
+
+def test_what_a_killed_ifdown_left_in_the_group_of_those_that_go_is_taken_out_of_it() -> None:
+    devices = span(5, 6)
+    devices["xenbr5"] = replace(devices["xenbr5"], group=GOING)
+    assert removed(SPAN, "xenbr6", devices)[0] == f"link set dev xenbr5 group {GROUP}"
+
+
+def test_of_very_many_bridges_that_cannot_be_made_some_are_named() -> None:
+    devices = state(ETH1, *(Device(f"xenbr{number}") for number in range(1, 31)))
+    found = planned("iface eth1 inet manual\n    xen-vlans 1-30\n", ["eth1"], devices)
+    assert found.missing["eth1"].startswith("xenbr1 is missing: there is a hardware device of that name, not a bridge; ")
+    assert found.missing["eth1"].endswith("; and 22 more")
+
+
+def test_thousands_of_them_are_planned_and_removed_without_looking_at_each_for_each() -> None:
+    text = "iface eth1 inet manual\n    xen-vlans 1-4094\n"
+    assert len(lines(text, ["eth1"], state(ETH1))) == 2 + 6 * 4094
+    assert len(removed(text, "eth1", span(*range(1, 4095)))) == 2 * 4094 + 1

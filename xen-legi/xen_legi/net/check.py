@@ -54,7 +54,9 @@ def differences(interfaces: Interfaces, names: Iterable[str], state: State) -> l
         """Where a link's stanza stands, or that of the link which needs it."""
         above = (link.name for link in wanted.links.values() if name in (*link.ports, link.lower) and link.name in have)
         owner = name if name in have else next(above, "")
-        return have[owner][0].where if owner else name
+        if owner:
+            return have[owner][0].where
+        return (wanted.links[name].where if name in wanted.links else "") or name
 
     told_above = {below for link in wanted.links.values() for below in (*link.ports, link.lower)
                   if link.name in (planned.missing if below in link.ports else planned.errors)}

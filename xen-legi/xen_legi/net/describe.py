@@ -1,7 +1,7 @@
 """What one interface's stanzas say about its link. Pure; ValueError, with a sentence about the option, for nonsense."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from xen_legi.net import values
@@ -10,7 +10,7 @@ from xen_legi.net.stanzas import Message, Option, Stanza
 
 Setting = tuple[Known, str]
 _LONGEST_NAME = 15
-_LISTS = (values.addresses, values.devices)  # read all lines of an option, not only the last
+_LISTS = (values.addresses, values.devices, values.vlan_ranges)  # read all lines of an option, not only the last
 
 
 class Nonsense(ValueError):
@@ -37,6 +37,8 @@ class Link:
     protocol: str = ""
     over: "Link | None" = None  # xen-vlan: the VLAN that a bridge makes for itself
     joins: str = ""  # bond-master
+    vlans: tuple[str, ...] = ()  # xen-vlans: their IDs
+    raised: bool = False  # a bridge of xen-vlans: no stanza says to bring it up
     mtu: int = 0
     own_mtu: bool = True  # no: a link above needs at least that
     address: str = ""  # MAC address, or (bridge-hw) the device to take it from
@@ -56,8 +58,16 @@ def describe(name: str, stanzas: Iterable[Stanza], devices: Collection[str]) -> 
     if not link.ours:
         return replace(link, mtu=_mtu(given), address=_address(given)), []
     given.read("name", name, values.device)
-    link = replace(link, kind=_kind(given), joins=given.value("bond-master"), mtu=_mtu(given), address=_address(given))
+    link = replace(link, kind=_kind(given), joins=given.value("bond-master"), mtu=_mtu(given), address=_address(given),
+                   vlans=tuple(given.value("xen-vlans").split()))
     return _COMPLETE.get(link.kind, _device)(link, given, devices), remarks
+
+
+def spans(link: Link) -> Iterator[Link]:
+    """Yield the bridges of xen-vlans, each over its VLAN of the link."""
+    for vlan in link.vlans:
+        yield Link(f"xenbr{vlan}", "bridge", ours=True, where=link.where, settings=_PLAIN, over=_vlan_of(link.name, vlan),
+                   raised=True)
 
 
 def implicit(link: Link) -> Link:
@@ -177,16 +187,24 @@ def _of(name: str) -> Known:
     return next(known for known in TABLE if known.name == name)
 
 
+_PLAIN = ((_of("bridge-stp"), "0"), (_of("bridge-fd"), "0"))  # a bridge of which no stanza says more
+
+
 def _over(given: _Given) -> Link:
     """Return the VLAN of `xen-vlan ID DEVICE`."""
     words = given.lines("xen-vlan")[-1].split()
     if len(words) != 2:
         raise ValueError(f"xen-vlan {' '.join(words)!r} is not a VLAN ID and a device, as in xen-vlan 72 bond0")
     vlan, raw = given.read("xen-vlan", words[0], values.vlan_id), given.read("xen-vlan", words[1], values.device)
+    return _vlan_of(raw, vlan, given.value("vlan-protocol") or "802.1Q")
+
+
+def _vlan_of(raw: str, vlan: str, protocol: str = "802.1Q") -> Link:
+    """Return a VLAN that has no stanza."""
     name = f"{raw}.{vlan}"
     if len(name) > _LONGEST_NAME:
         name = f"vlan{vlan}"
-    return Link(name, "vlan", lower=raw, vlan=vlan, protocol=given.value("vlan-protocol") or "802.1Q")
+    return Link(name, "vlan", lower=raw, vlan=vlan, protocol=protocol)
 
 
 def _from_name(name: str) -> tuple[str, str]:

@@ -8,6 +8,8 @@ from xen_legi.run import run_json
 
 GROUP = 0x163E  # link group of all links that we make, the tail of Xen's MAC prefix 00:16:3e; `ip link show group 5694`
 
+GOING = GROUP + 1  # of those that are removed together, in the moment before
+
 
 @dataclass(frozen=True)
 class Device:
@@ -22,9 +24,14 @@ class Device:
     master: str = ""
     lower: str = ""
     silent: bool = False  # gets no IPv6 address by itself
-    ours: bool = False
+    group: int = 0
     attributes: Mapping[str, str] = field(default_factory=dict)
     port: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ours(self) -> bool:
+        """Tell whether we made it."""
+        return self.group in (GROUP, GOING)
 
 
 State = Mapping[str, Device]
@@ -52,10 +59,15 @@ def _device(row: dict[str, Any]) -> Device:
         master=row.get("master", ""),
         lower=row.get("link") or "",
         silent=row.get("inet6_addr_gen_mode") in ("none", None),
-        ours=row.get("group") == str(GROUP),
+        group=_group(row.get("group", "")),
         attributes={key: _text(value) for key, value in info.get("info_data", {}).items()},
         port={key: _text(value) for key, value in info.get("info_slave_data", {}).items()},
     )
+
+
+def _group(name: str) -> int:
+    """Return the number of a link group; 0 for `default` and other names, which are nobody's of ours."""
+    return int(name) if name.isdecimal() else 0
 
 
 def _text(value: object) -> str:

@@ -8,7 +8,8 @@ its name, and the rest goes on.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
-from xen_legi.net.describe import Link, describe, implicit
+from xen_legi.net.describe import Link, describe, implicit, spans
+from xen_legi.net.options import find
 from xen_legi.net.stanzas import Interfaces, Message
 
 
@@ -27,6 +28,7 @@ def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[st
     for name in names:
         builder.add(name, needed=False)
     builder.hang()
+    builder.carriers = {one.lower for one in builder.links.values()}
     links = {name: builder.finished(name) for name in builder.in_order()}
     return Desired(_with_mtus(links, builder.errors), builder.errors, tuple(builder.remarks))
 
@@ -46,8 +48,10 @@ class _Builder:
         self.uplinks = _uplinks_of(interfaces)
         self.links: dict[str, Link] = {}
         self.errors: dict[str, str] = {}
+        self.carriers: set[str] = set()
         self.remarks: list[Message] = []
         self.masters: dict[str, str] = {}
+        self.owners: dict[str, str] = {}  # bridge of xen-vlans -> the interface with that option
 
     def add(self, name: str, needed: bool) -> None:
         """Take in an interface and what it needs; one that is not ours only when another needs it."""
@@ -68,6 +72,28 @@ class _Builder:
         for other in (*self.links[name].ports, link.lower, link.joins):
             if other:
                 self.add(other, needed=True)
+        self.span(self.links[name])
+
+    def span(self, link: Link) -> None:
+        """Take in the bridges of xen-vlans. One that has a stanza with options of ours is what that says."""
+        for bridge in spans(link):
+            owner = self.owners.setdefault(bridge.name, link.name)
+            if owner != link.name:
+                self.errors[link.name] = f"{bridge.name} is already a bridge of {owner}"
+                self.links.pop(link.name, None)
+                return
+            if self.described(bridge.name):
+                self.add(bridge.name, needed=True)
+            elif bridge.name not in self.links:
+                self.links[bridge.name] = bridge
+                self.links[bridge.name] = self.with_ports(bridge)
+                for port in self.links[bridge.name].ports:
+                    self.add(port, needed=True)
+
+    def described(self, name: str) -> bool:
+        """Tell whether a stanza says what kind of link this is."""
+        known = (find(option.name) for stanza in self.stanzas.get(name, ()) for option in stanza.options)
+        return any(one.ours for one in known if one)
 
     def with_ports(self, link: Link) -> Link:
         """Add the ports that ask for this bond themselves, and the VLAN of a bridge that is written as one stanza."""
@@ -114,15 +140,16 @@ class _Builder:
 
     def finished(self, name: str) -> Link:
         """Return a link with what depends on the others."""
-        link = self.links[name]
-        carriers = {one.lower for one in self.links.values()}
+        link, carriers = self.links[name], self.carriers
         manual = all(stanza.method == "manual" for stanza in self.stanzas.get(name, ()))
         master = self.masters.get(name, "")
         return replace(
             link,
             master=master if master in self.links else "",
-            carries=bool(master) or name in carriers,
-            silent=bool(master) or (manual and (link.kind == "vlan" or name in carriers or name in self.uplinks)),
+            carries=bool(master) or name in carriers or link.raised,
+            silent=bool(master) or (
+                manual and (link.kind == "vlan" or link.raised or name in carriers or name in self.uplinks)
+            ),
         )
 
     def in_order(self) -> list[str]:

@@ -6,7 +6,7 @@ What is not in the table belongs to others and is left alone. Values are read by
 from dataclasses import dataclass
 
 from xen_legi.net import values
-from xen_legi.net.values import Reader, centiseconds, choice, number, on_off, switch
+from xen_legi.net.values import Reader, centiseconds, choice, number, on_off, switch, vlan_ranges
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ TABLE = (
     _remark("bridge-vids", "is not done by this version: the bridge is made without it"),
     _remark("bridge-pvid", "is not done by this version: the bridge is made without it"),
     _remark("bridge-access", "is not done by this version: the port joins without it"),
-    _remark("xen-vlans", "is not done by this version: write one stanza with xen-vlan for each VLAN"),
+    _shape("xen-vlans", "RANGES: a bridge xenbrID for each of these VLANs of this interface, as in 1-100 200", vlan_ranges),
     _shape("bond-slaves", "ports of this bond, none, or all (eth*); the old name is slaves"),
     _shape("bond-master", "this is a port of that bond", values.device),
     _bond("bond-mode", "mode", choice(*MODES), f"{', '.join(MODES)} (default: balance-rr, the kernel's)", "empty"),

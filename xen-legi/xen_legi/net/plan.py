@@ -9,9 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from xen_legi.net.addresses import address
-from xen_legi.net.describe import Link, Setting
+from xen_legi.net.describe import Link, Setting, spans
 from xen_legi.net.kernel import GROUP, Device, State
 from xen_legi.net.links import Desired
+
+
+_TOLD = 8  # of many links that are missing, this many are named
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,12 @@ class _Planner:
     def missing(self) -> Iterator[tuple[str, str]]:
         """Yield, for each bridge and bond that comes to be, the ports that it lacks."""
         for link in self.links.values():
-            lacking = [port for port in link.ports if port in self.errors]
+            ports = [(f"port {port}", self.errors[port]) for port in link.ports if port in self.errors]
+            bridges = [(one.name, self.errors[one.name]) for one in spans(link) if one.name in self.errors]
+            lacking = [f"{what} is missing: {why}" for what, why in (*ports, *bridges)]
             if lacking and link.name not in self.errors:
-                yield link.name, "; ".join(f"port {port} is missing: {self.errors[port]}" for port in lacking)
+                more = [f"and {len(lacking) - _TOLD} more"] if len(lacking) > _TOLD else []
+                yield link.name, "; ".join([*lacking[:_TOLD], *more])
 
     def steps(self, link: Link) -> list[Step]:
         """Return the steps for one link. Raise ValueError if it cannot be made."""

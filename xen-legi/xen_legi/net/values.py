@@ -102,6 +102,19 @@ def vlan_id(value: str) -> str:
     return number(1, 4094)(value)
 
 
+def vlan_ranges(value: str) -> str:
+    """Take VLAN IDs and ranges of them, with blanks or commas between them; return the IDs in order, with blanks."""
+    found: set[int] = set()
+    for word in value.replace(",", " ").split():
+        first, dash, last = word.partition("-")
+        if not is_vlan_id(first) or (dash and not is_vlan_id(last)) or (dash and int(first) > int(last)):
+            raise ValueError("is not a list of VLAN IDs from 1 to 4094 and ranges of them, as in 1-100 200")
+        found.update(range(int(first), int(last or first) + 1))
+    if not found:
+        raise ValueError("names no VLAN")
+    return " ".join(map(str, sorted(found)))
+
+
 def vlan_protocol(value: str) -> str:
     """Take 802.1q or 802.1ad; return it as `ip` shows it."""
     names = {"802.1q": "802.1Q", "802.1ad": "802.1ad"}
@@ -112,4 +125,4 @@ def vlan_protocol(value: str) -> str:
 
 def is_vlan_id(value: str) -> bool:
     """Tell whether this is a VLAN ID."""
-    return value.isdecimal() and 1 <= int(value) <= 4094
+    return bool(re.fullmatch(r"[0-9]{1,6}", value)) and 1 <= int(value) <= 4094
