@@ -185,6 +185,37 @@ def test_all_goes_down_and_comes_up_again(dom0b: Host) -> None:
     wait_until(lambda: in_one_aggregator(dom0b), 60, "both ports in one aggregator")
 
 
+@pytest.fixture
+def card(dom0b: Host) -> Iterator[str]:
+    """A card of its own for the VLANs of a range; its stanza asks for 2 to 11 and 4094, and VLAN 3 has an address."""
+    text = "iface card0 inet manual\n    xen-vlans 2-11, 4094\n\niface xenbr3 inet static\n    address 192.168.99.1/24\n"
+    file = "/etc/network/interfaces.d/card0"
+    dom0b.check_output(f"ip link add card0 type dummy && printf %s {shlex.quote(text)} > {file}")
+    yield "card0"
+    dom0b.run("ifdown --force xenbr3; ifdown --force card0")
+    dom0b.check_output(f"rm {file}; ip link del dev card0")
+
+
+def test_a_range_of_vlans_is_one_stanza(dom0b: Host, card: str) -> None:
+    before = names(dom0b)
+    assert dom0b.run(f"ifup {card} xenbr3").rc == 0
+    numbers = [*range(2, 12), 4094]
+    shown = {one["name"]: one for one in json.loads(dom0b.check_output("xen-legi net show --json"))}
+    for number in numbers:
+        bridge, vlan = shown[f"xenbr{number}"], shown[f"card0.{number}"]
+        assert (bridge["kind"], bridge["ports"], bridge["carrier"]) == ("bridge", [f"card0.{number}"], True)
+        assert (vlan["kind"], vlan["detail"], vlan["on"]) == ("vlan", str(number), "card0")
+        assert "192.168.99.1/24" in bridge["addresses"] if number == 3 else bridge["addresses"] == []
+    dom0b.check_output("ip link add guest type dummy && ip link set dev guest master xenbr4")
+    try:
+        dom0b.check_output(f"ifdown xenbr3 {card}")
+        left = [f"card0.4@{card}", "guest", "xenbr4"]  # something is attached to this one
+        assert set(names(dom0b)) - set(before) == set(left)
+    finally:
+        dom0b.check_output("ip link del dev guest; ip link del dev xenbr4; ip link del dev card0.4")
+    assert names(dom0b) == before
+
+
 @pytest.mark.long
 def test_the_short_form_that_the_readme_shows_makes_the_same(dom0b: Host) -> None:
     before, text = names(dom0b), short_form()
