@@ -13,6 +13,7 @@ ANSWER: list[dict[str, Any]] = [
      "linkinfo": {"info_kind": "bridge", "info_data": {"stp_state": 0}},
      "addr_info": [{"local": "192.168.72.2", "prefixlen": 24}]},
     {"ifname": "vlan72", "flags": ["UP", "LOWER_UP"], "mtu": 1500, "master": "xenbr72", "link": "bond0", "group": "5694",
+     "ifalias": "servers",
      "linkinfo": {"info_kind": "vlan", "info_data": {"protocol": "802.1Q", "id": 72}}, "addr_info": []},
     {"ifname": "vlan9", "flags": [], "mtu": 1500, "link": "bond0",
      "linkinfo": {"info_kind": "vlan", "info_data": {"protocol": "802.1Q", "id": 9}}, "addr_info": []},
@@ -39,7 +40,8 @@ def test_a_row_tells_what_a_link_is_and_where_it_hangs() -> None:
 
 def test_the_table_says_so_in_words() -> None:
     lines = [line.split() for line in table(rows(ANSWER, {3: "web1"})).splitlines()]
-    assert lines[0] == ["LINK", "KIND", "STATE", "MTU", "ON", "PORTS", "ADDRESSES"]
+    assert lines[0] == ["LINK", "KIND", "NAME", "STATE", "MTU", "ON", "PORTS", "ADDRESSES"]
     assert ["bond0", "bond", "802.3ad", "no", "carrier", "1500", "eth1"] in lines
+    assert ["vlan72", "vlan", "72", "servers", "up", "1500", "bond0"] in lines
     assert ["vlan9", "vlan", "9", "down", "1500", "bond0"] in lines
     assert ["vif3.0", "vif", "web1", "up", "1500"] in lines

@@ -45,6 +45,7 @@ class Link:
     wait: float = 0  # bridge-waitport: seconds, and for which ports
     wait_ports: tuple[str, ...] = ()
     master: str = ""  # from here on: what the other links decide
+    alias: str = ""  # the name of its VLAN
     carries: bool = False  # a port or a raw device: somebody must bring it up before what stands on it
     silent: bool = False  # must not get an IPv6 address by itself
 

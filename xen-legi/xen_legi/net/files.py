@@ -4,10 +4,11 @@ import glob
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xen_legi.net import stanzas
+from xen_legi.net import names, stanzas
+from xen_legi.net.stanzas import Message
 
 INTERFACES = "/etc/network/interfaces"
 STATE = Path("/run/network/ifstate")
@@ -30,8 +31,19 @@ class Disk:
 
 
 def load(path: str = INTERFACES) -> stanzas.Interfaces:
-    """Read the interfaces file and all that it sources."""
-    return stanzas.parse(path, Disk())
+    """Read the interfaces file and all that it sources, and the names of VLANs."""
+    interfaces = stanzas.parse(path, Disk())
+    named, wrong = _vlan_names()
+    return replace(interfaces, vlan_names=named, problems=(*interfaces.problems, *wrong))
+
+
+def _vlan_names() -> tuple[Mapping[str, str], list[Message]]:
+    try:
+        return names.parse(Disk().read(names.FILE))
+    except FileNotFoundError:
+        return {}, []
+    except OSError as error:
+        return {}, [Message(names.FILE, f"cannot be read: {error.strerror}")]
 
 
 def configured() -> frozenset[str]:

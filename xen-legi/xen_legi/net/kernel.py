@@ -25,6 +25,7 @@ class Device:
     lower: str = ""
     silent: bool = False  # gets no IPv6 address by itself
     group: int = 0
+    alias: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
     port: Mapping[str, str] = field(default_factory=dict)
 
@@ -60,6 +61,7 @@ def _device(row: dict[str, Any]) -> Device:
         lower=row.get("link") or "",
         silent=row.get("inet6_addr_gen_mode") in ("none", None),
         group=_group(row.get("group", "")),
+        alias=row.get("ifalias", ""),
         attributes={key: _text(value) for key, value in info.get("info_data", {}).items()},
         port={key: _text(value) for key, value in info.get("info_slave_data", {}).items()},
     )

@@ -46,6 +46,7 @@ class _Builder:
                     self.joining.setdefault(option.value, []).append(stanza.name)
         self.vlans = _vlans_of(interfaces)
         self.uplinks = _uplinks_of(interfaces)
+        self.vlan_names = interfaces.vlan_names
         self.links: dict[str, Link] = {}
         self.errors: dict[str, str] = {}
         self.carriers: set[str] = set()
@@ -145,12 +146,21 @@ class _Builder:
         master = self.masters.get(name, "")
         return replace(
             link,
+            alias=self.alias(link),
             master=master if master in self.links else "",
             carries=bool(master) or name in carriers or link.raised,
             silent=bool(master) or (
                 manual and (link.kind == "vlan" or link.raised or name in carriers or name in self.uplinks)
             ),
         )
+
+    def alias(self, link: Link) -> str:
+        """Return the name of a VLAN, also for the bridge over it alone; nothing where a stanza has its own."""
+        if not self.vlan_names or any(stanza.has("description") for stanza in self.stanzas.get(link.name, ())):
+            return ""
+        vlans = [link] if link.kind == "vlan" else [self.links[port] for port in link.ports if port in self.links]
+        tagged = [one for one in vlans if one.kind == "vlan" and self.links.get(one.lower, one).kind != "vlan"]
+        return self.vlan_names.get(tagged[0].vlan, "") if len(tagged) == 1 and link.kind in ("vlan", "bridge") else ""
 
     def in_order(self) -> list[str]:
         """Return the names so that a raw device comes before its VLAN and a master before its ports."""

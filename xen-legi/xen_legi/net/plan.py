@@ -171,6 +171,9 @@ class _Planner:
         if words:
             undo = f"link set dev {name} nomaster" if kind and device.master != link.master else ""
             yield Step(name, f"link set dev {name} {' '.join(words)}", undo)
+        if link.alias and device.alias != link.alias:
+            line = f"link set dev {name} alias"
+            yield Step(name, f'{line} "{link.alias}"', f'{line} "{device.alias}"')
         if link.carries and not device.up:
             yield Step(name, f"link set dev {name} up", f"link set dev {name} down")
 

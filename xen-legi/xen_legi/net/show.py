@@ -9,7 +9,7 @@ from xen_legi.columns import aligned
 from xen_legi.net import kernel
 from xen_legi.net.kernel import Device, State
 
-_HEADING = ("LINK", "KIND", "STATE", "MTU", "ON", "PORTS", "ADDRESSES")
+_HEADING = ("LINK", "KIND", "NAME", "STATE", "MTU", "ON", "PORTS", "ADDRESSES")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Row:
     addresses: tuple[str, ...]
     domu: str
     ours: bool
+    alias: str = ""
 
 
 def rows(answer: Sequence[Mapping[str, Any]], domus: Mapping[int, str]) -> list[Row]:
@@ -64,13 +65,14 @@ def _row(device: Device, state: State, facts: Mapping[str, Any], domus: Mapping[
         addresses=tuple(f"{one['local']}/{one['prefixlen']}" for one in facts.get("addr_info", ()) if "local" in one),
         domu=domus.get(int(vif[1]), "") if vif else "",
         ours=device.ours,
+        alias=device.alias,
     )
 
 
 def _words(one: Row) -> tuple[str, ...]:
     state = ("up" if one.carrier else "no carrier") if one.up else "down"
     kind = " ".join(word for word in (one.kind, one.detail, one.domu) if word)
-    return (one.name, kind, state, str(one.mtu), one.on, " ".join(one.ports), " ".join(one.addresses))
+    return (one.name, kind, one.alias, state, str(one.mtu), one.on, " ".join(one.ports), " ".join(one.addresses))
 
 
 def _in_order(state: State) -> list[str]:

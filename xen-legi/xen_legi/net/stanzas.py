@@ -6,8 +6,8 @@ that is all that a hook sees of them: IF_BRIDGE_PORTS is bridge-ports, bridge_po
 """
 
 import fnmatch
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 METHODS = {
@@ -72,6 +72,7 @@ class Interfaces:
     no_scripts: tuple[str, ...] = ()
     mappings: tuple[str, ...] = ()
     problems: tuple[Message, ...] = ()
+    vlan_names: Mapping[str, str] = field(default_factory=dict)  # by VLAN ID, see names.py
 
     def of(self, name: str) -> tuple[Stanza, ...]:
         """Return the stanzas of an interface, in the order of the files."""
