@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import time
+import xml.etree.ElementTree as xml
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from testinfra.host import Host
 
 from conftest import TOP, lab
+from domus import refused
 
 BOND = "/proc/net/bonding/bond0"
 FILE = "/etc/network/interfaces.d/xen-legi"
@@ -112,6 +114,13 @@ def test_the_links_are_shown_with_what_they_stand_on(dom0: Host) -> None:
         assert (vlan["kind"], vlan["detail"], vlan["on"], vlan["port_of"]) == ("vlan", number, "bond0", bridge["name"])
         assert (bridge["kind"], bridge["ours"], vlan["name"] in bridge["ports"]) == ("bridge", True, True)
     assert (shown["eth0"]["kind"], shown["eth0"]["ours"], len(shown["eth0"]["addresses"]) > 0) == ("hardware", False, True)
+
+
+def test_the_picture_of_the_network_names_its_links(dom0a: Host) -> None:
+    picture = xml.fromstring(dom0a.check_output("xen-legi net draw"))
+    told = {text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"eth0", "eth1", "eth2", "bond0", "vlan72", "xenbr72", "vlan73", "xenbr73", "VLAN 72"} <= told
+    refused(dom0a.run("xen-legi net draw /nowhere/network.svg"))
 
 
 def test_the_bond_is_what_the_file_says(dom0: Host) -> None:

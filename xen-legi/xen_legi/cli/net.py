@@ -1,6 +1,7 @@
 """The network of a dom0: what /etc/network/interfaces says, and what the kernel has.
 
 `show` lists the links of the kernel: cards, bonds, VLANs, bridges, and the vifs of domUs (by name when root asks).
+`draw` makes a picture of the same, an SVG file that any browser shows; without FILE it goes to standard output.
 `check` reads the files and tells, with file and line: errors, which ifup would refuse or which would not come to be;
 warnings, for what was hardly meant; differences, which the kernel has in another way (before a reboot or ifup that is as it
 should be). With FILE it reads that file, and what it sources on this host, and asks the kernel nothing. The exit status is 1
@@ -11,6 +12,9 @@ import argparse
 import errno
 import json
 import os
+import socket
+import sys
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +22,7 @@ from pathlib import Path
 from xen_legi.cli import no_more
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die
-from xen_legi.net import check, files, kernel, show, stanzas
+from xen_legi.net import check, draw, files, kernel, show, stanzas
 from xen_legi.net.check import Finding
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.run import run_json
@@ -26,6 +30,7 @@ from xen_legi.steps import say
 
 EXAMPLES = """\
   xen-legi net show
+  xen-legi net draw network.svg
   xen-legi net check                      # this host's files, and its kernel
   xen-legi net check ./interfaces         # a file that is to become them
   xen-legi net check --json
@@ -34,8 +39,9 @@ EXAMPLES = """\
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
-    parser.add_argument("what", choices=("show", "check"), help="what to do")
-    parser.add_argument("file", nargs="?", default=None, metavar="FILE", help="with check: another file than the host's own")
+    parser.add_argument("what", choices=("show", "draw", "check"), help="what to do")
+    parser.add_argument("file", nargs="?", default=None, metavar="FILE",
+                        help="with check: another file than the host's own; with draw: where to")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -44,13 +50,33 @@ def main(options: argparse.Namespace) -> int:
     if options.what == "show":
         no_more("net show", options.file)
         return _show(as_json=options.json)
-    return _check(options)
+    return _draw(options) if options.what == "draw" else _check(options)
 
 
 def _show(*, as_json: bool) -> int:
-    links = show.rows(run_json(["ip", "-json", "-details", "address", "show"]), _domus())
+    links = _links()
     print(json.dumps([asdict(one) for one in links], indent=2) if as_json else show.table(links))
     return EXIT_OK
+
+
+def _draw(options: argparse.Namespace) -> int:
+    if options.json:
+        die("a picture is no JSON", hint="xen-legi net show --json has the same facts")
+    picture = draw.svg(_links(), f"{socket.gethostname()}, {time.strftime('%Y-%m-%d %H:%M')}")
+    if options.file is None:
+        if sys.stdout.isatty():
+            die("a picture is not for a terminal", hint="name a file: xen-legi net draw network.svg")
+        print(picture, end="")
+        return EXIT_OK
+    try:
+        Path(options.file).write_text(picture, encoding="utf-8")
+    except OSError as error:
+        die(f"{options.file} cannot be written: {error.strerror}", hint="is its directory there, and may you write to it?")
+    return EXIT_OK
+
+
+def _links() -> list[show.Row]:
+    return show.rows(run_json(["ip", "-json", "-details", "address", "show"]), _domus())
 
 
 def _domus() -> dict[int, str]:
