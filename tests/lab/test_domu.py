@@ -104,6 +104,12 @@ def test_the_network_shows_web1_at_its_bridge(dom0a: Host, web1: Host) -> None:
     assert [(one["domu"], one["port_of"]) for one in shown if one["kind"] == "vif"] == [("web1", "xenbr72")]
 
 
+def test_a_bridge_that_goes_down_and_comes_up_has_its_domus_again(dom0a: Host, web1: Host) -> None:
+    said = dom0a.check_output("ifdown xenbr72 2>&1 && ifup xenbr72 2>&1")
+    assert "attached again: vif" in said
+    assert banner(web1, WEB1).startswith("SSH-")
+
+
 def test_a_running_domu_is_not_deleted(dom0a: Host, web1: Host) -> None:
     before = state(dom0a)
     refused(dom0a.run("xen-legi delete web1 --yes"))

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, fail
 from xen_legi.net import files, kernel, stamps, stanzas
-from xen_legi.net.apply import TIMEOUT, batch, carry_out, undo
+from xen_legi.net.apply import TIMEOUT, Outcome, batch, carry_out, undo
 from xen_legi.net.describe import Link
 from xen_legi.net.links import Desired, desired
 from xen_legi.net.removal import removal
 from xen_legi.net.stanzas import Interfaces, Option, Stanza
+from xen_legi.net.vifs import attach
 from xen_legi.steps import lock
 
 _LOCK_SECONDS = TIMEOUT + 10  # who waits for the batch of another hook waits for its end
@@ -64,6 +65,7 @@ def all_up(class_: str) -> None:
         for remark in wanted.remarks:
             say(str(remark))
         outcome = carry_out(wanted)
+        _attach(outcome)
     good = {name: link for name, link in wanted.links.items() if name not in {**outcome.errors, **outcome.missing}}
     stamps.write(interfaces.stanzas, good)
     made = sum(step.do.startswith("link add") for step in outcome.done)
@@ -83,6 +85,7 @@ def one_up(interface: str, environment: Mapping[str, str]) -> None:
         if interface in outcome.errors:
             undo(outcome.done)
             fail(outcome.errors[interface])
+        _attach(outcome)
     if interface in outcome.missing:
         say(f"{interface}: {outcome.missing[interface]}")
 
@@ -120,6 +123,13 @@ def stanza_of(interface: str, environment: Mapping[str, str]) -> Stanza:
     given = sorted((name.removeprefix(prefix), value) for name, value in environment.items() if name.startswith(prefix))
     options = tuple(Option(stanzas.canonical(name), value) for name, value in given)
     return Stanza(interface, environment.get("ADDRFAM", "inet"), environment.get("METHOD", "manual"), options)
+
+
+def _attach(outcome: Outcome) -> None:
+    """Give the bridges that were made the vifs back that belong to them."""
+    made = {step.link for step in outcome.done if step.do.startswith("link add") and " type bridge" in step.do}
+    if made and (vifs := attach(made)):
+        say(f"attached again: {', '.join(vifs)}")
 
 
 def _with_environment(interface: str, environment: Mapping[str, str]) -> Interfaces:
