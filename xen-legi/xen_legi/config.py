@@ -90,6 +90,10 @@ class Config:
     swap: str = setting("domu", "512M", "size of a new domU's swap volume", parse_size)
     filesystem: str = setting("domu", "ext4", "filesystem of a new domU: ext4 or xfs", _one_of("ext4", "xfs"))
     type: str = setting("domu", "pvh", "kind of a new domU: pvh or pv", _one_of("pvh", "pv"))
+    modules: str = setting(
+        "domu", "guest", "modules of its kernel that a new domU gets: guest, none for hardware that no domU has, or all",
+        _one_of("guest", "all"),
+    )
     bridge: str = setting("domu", "xenbr{vlan}", "name of the bridge of a VLAN", _bridge)
     template: str = setting("domu", "trixie", "template from which domUs are made")
     nameserver: tuple[str, ...] = setting("domu", (), "name servers of a new domU (default: those of this host)")

@@ -57,6 +57,8 @@ def _machine(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--vcpus", default="", metavar="N", help="its virtual processors")
     group.add_argument("--type", default="", choices=("pvh", "pv"), help="kind of its machine")
     group.add_argument("--kernel", default="", metavar="VERSION", help="its kernel (see xen-legi kernel list)")
+    group.add_argument("--all-modules", action="store_true",
+                       help="all modules of its kernel, for PCI passthrough (default: none for hardware that no domU has)")
 
 
 def _network(group: "argparse._ArgumentGroup") -> None:

@@ -22,6 +22,7 @@ from xen_legi.install.render import rendered
 from xen_legi.install.roles import run_roles
 from xen_legi.install.settle import settle
 from xen_legi.install.volumes import FILL_OPTIONS, make_filesystems, volumes
+from xen_legi.kernels.guest_modules import rsync_options
 from xen_legi.steps import lock, named_point, step
 from xen_legi.storage.mounts import mounted, private_mounts
 
@@ -64,7 +65,7 @@ def _fill(plan: Plan, method: Method, root: Path) -> None:
         modules = guest.path(f"/lib/modules/{plan.kernel.version}")
         modules.mkdir(parents=True, exist_ok=True)
         with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
-            copy_tree(plan.kernel.modules, modules, what="copied")
+            copy_tree(plan.kernel.modules, modules, what="copied", options=rsync_options(plan.modules))
     named_point("create:after-modules")
     with step("settle the guest: name, network, fstab, keys, console"):
         settle(guest, plan)

@@ -35,6 +35,7 @@ class Wish:
     mac: str = ""
     roles: tuple[str, ...] = ()
     role_args: str = ""
+    modules: str = "guest"
     start: bool = True
 
 
@@ -105,6 +106,7 @@ class Plan:
     role_args: str = ""
     ssh_keys: str = field(default="", repr=False)
     password: str = field(default="", repr=False)  # hashed, as in /etc/shadow
+    modules: str = "guest"  # of its kernel, see kernels/guest_modules.py
     start: bool = True
 
     @property

@@ -55,6 +55,7 @@ def plan(
         role_args=wish.role_args,
         ssh_keys=ssh_keys,
         password=password,
+        modules=wish.modules,
         start=wish.start,
     )
 

@@ -4,11 +4,14 @@ from xen_legi.install.model import SWAP, Nic, Part, Plan
 from xen_legi.units import exact_size
 
 
+_MODULES = {"guest": "modules (none for hardware that no domU has)", "all": "all modules"}
+
+
 def described(plan: Plan) -> str:
     """Return what `create` would do, in the order in which it would."""
     lines = [f"domU {plan.name} ({plan.type}, {plan.memory} MiB, {_vcpus(plan)}) from {plan.source}"]
     lines += [f"  make volume {_part(one)}" for one in plan.parts]
-    lines += [f"  fill {plan.root.path} from {plan.source}", f"  modules and kernel {plan.kernel.version}"]
+    lines += [f"  fill {plan.root.path} from {plan.source}", f"  {_MODULES[plan.modules]} and kernel {plan.kernel.version}"]
     lines += [f"  interface {_nic(one)}" for one in plan.nics] or ["  no network interface"]
     lines += [f"  name servers {', '.join(plan.nameservers) or 'none'}"]
     lines += [f"  root: {_login(plan)}"]

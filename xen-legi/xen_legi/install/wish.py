@@ -38,6 +38,7 @@ def from_options(options: argparse.Namespace, settings: Config) -> Wish:
         mac=options.mac,
         roles=tuple(one.strip() for one in options.role.split(",") if one.strip()),
         role_args=options.role_args,
+        modules="all" if options.all_modules else settings.modules,
         start=not options.no_start,
     )
 
