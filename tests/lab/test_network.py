@@ -16,6 +16,7 @@ from domus import refused
 
 BOND = "/proc/net/bonding/bond0"
 FILE = "/etc/network/interfaces.d/xen-legi"
+CARD = "/etc/network/interfaces.d/card0"
 ALL = "-a --exclude=eth0 --exclude=lo"  # but for the management network, by which we are there
 
 
@@ -88,6 +89,8 @@ def test_the_network_came_up_at_boot_without_a_complaint(dom0: Host) -> None:
 def test_the_check_finds_the_files_good_and_the_kernel_as_they_say(dom0: Host) -> None:
     result = dom0.run("xen-legi net check")
     assert (result.rc, result.stdout, result.stderr) == (0, "", "nothing to complain about\n")
+    result = dom0.run("xen-legi net plan")
+    assert (result.rc, result.stdout) == (0, "") and result.stderr.startswith("nothing to do")
 
 
 def test_the_check_reads_a_file_for_whoever_may_read_it(dom0b: Host) -> None:
@@ -198,11 +201,10 @@ def test_all_goes_down_and_comes_up_again(dom0b: Host) -> None:
 def card(dom0b: Host) -> Iterator[str]:
     """A card of its own for the VLANs of a range; its stanza asks for 2 to 11 and 4094, and VLAN 3 has an address."""
     text = "iface card0 inet manual\n    xen-vlans 2-11, 4094\n\niface xenbr3 inet static\n    address 192.168.99.1/24\n"
-    file = "/etc/network/interfaces.d/card0"
-    dom0b.check_output(f"ip link add card0 type dummy && printf %s {shlex.quote(text)} > {file}")
+    dom0b.check_output(f"ip link add card0 type dummy && printf %s {shlex.quote(text)} > {CARD}")
     yield "card0"
     dom0b.run("ifdown --force xenbr3; ifdown --force card0")
-    dom0b.check_output(f"rm {file}; ip link del dev card0")
+    dom0b.check_output(f"rm {CARD}; ip link del dev card0")
 
 
 def test_a_range_of_vlans_is_one_stanza(dom0b: Host, card: str) -> None:
@@ -217,6 +219,11 @@ def test_a_range_of_vlans_is_one_stanza(dom0b: Host, card: str) -> None:
         assert "192.168.99.1/24" in bridge["addresses"] if number == 3 else bridge["addresses"] == []
     dom0b.check_output("ip link add guest type dummy && ip link set dev guest master xenbr4")
     try:
+        dom0b.check_output(f"sed -i 's/2-11, 4094/2-3 5-10/' {CARD}")
+        told = [(one["action"], one["name"]) for one in json.loads(dom0b.check_output("xen-legi net plan --json"))]
+        assert sorted(told) == [("keep", "card0.4"), ("keep", "xenbr4"), ("remove", "card0.11"), ("remove", "card0.4094"),
+                                ("remove", "xenbr11"), ("remove", "xenbr4094")]
+        dom0b.check_output(f"sed -i 's/2-3 5-10/2-11, 4094/' {CARD}")
         dom0b.check_output(f"ifdown xenbr3 {card}")
         left = [f"card0.4@{card}", "guest", "xenbr4"]  # something is attached to this one
         assert set(names(dom0b)) - set(before) == set(left)

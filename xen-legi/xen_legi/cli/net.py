@@ -2,10 +2,13 @@
 
 `show` lists the links of the kernel: cards, bonds, VLANs, bridges, and the vifs of domUs (by name when root asks).
 `draw` makes a picture of the same, an SVG file that any browser shows; without FILE it goes to standard output.
+`plan` tells what separates the kernel from the files: what `ip` would be told, what would go (bridges with guests stay), and
+which interfaces ifup would bring up. The exit status is 1 if something of it cannot be.
 `check` reads the files and tells, with file and line: errors, which ifup would refuse or which would not come to be;
 warnings, for what was hardly meant; differences, which the kernel has in another way (before a reboot or ifup that is as it
 should be). With FILE it reads that file, and what it sources on this host, and asks the kernel nothing. The exit status is 1
-if there is an error. Nothing is changed, and whoever may read the files need not be root: /usr/sbin/xen-legi net check.
+if there is an error.
+Nothing is changed by any of these, and whoever may read the files need not be root: /usr/sbin/xen-legi net check.
 """
 
 import argparse
@@ -20,9 +23,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from xen_legi.cli import no_more
+from xen_legi.columns import aligned
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die
-from xen_legi.net import check, draw, files, kernel, show, stanzas
+from xen_legi.net import change, check, draw, files, kernel, show, stanzas
 from xen_legi.net.check import Finding
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.run import run_json
@@ -31,6 +35,7 @@ from xen_legi.steps import say
 EXAMPLES = """\
   xen-legi net show
   xen-legi net draw network.svg
+  xen-legi net plan                       # after an edit: what would change
   xen-legi net check                      # this host's files, and its kernel
   xen-legi net check ./interfaces         # a file that is to become them
   xen-legi net check --json
@@ -39,7 +44,7 @@ EXAMPLES = """\
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
-    parser.add_argument("what", choices=("show", "draw", "check"), help="what to do")
+    parser.add_argument("what", choices=("show", "draw", "check", "plan"), help="what to do")
     parser.add_argument("file", nargs="?", default=None, metavar="FILE",
                         help="with check: another file than the host's own; with draw: where to")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -50,6 +55,9 @@ def main(options: argparse.Namespace) -> int:
     if options.what == "show":
         no_more("net show", options.file)
         return _show(as_json=options.json)
+    if options.what == "plan":
+        no_more("net plan", options.file)
+        return _plan(as_json=options.json)
     return _draw(options) if options.what == "draw" else _check(options)
 
 
@@ -82,6 +90,18 @@ def _links() -> list[show.Row]:
 def _domus() -> dict[int, str]:
     """Return the names of the running domains by their number, as far as we may ask."""
     return {one.id: one.name for one in xl.domains()} if os.geteuid() == 0 and xl.answers() else {}
+
+
+def _plan(*, as_json: bool) -> int:
+    interfaces = _readable(files.load())
+    lines = list(change.change(interfaces, kernel.read(), files.up()).lines())
+    if as_json:
+        print(json.dumps([dict(zip(("action", "name", "text"), line, strict=True)) for line in lines], indent=2))
+    elif lines:
+        print(*aligned(lines), sep="\n")
+    else:
+        say("nothing to do: the kernel has what the files say")
+    return EXIT_FAILED if any(action == "cannot" for action, _, _ in lines) else EXIT_OK
 
 
 def _check(options: argparse.Namespace) -> int:

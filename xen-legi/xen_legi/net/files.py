@@ -48,11 +48,16 @@ def _vlan_names() -> tuple[Mapping[str, str], list[Message]]:
 
 def configured() -> frozenset[str]:
     """Return the interfaces that ifupdown holds for up, those that it is just bringing up included."""
+    return frozenset(up())
+
+
+def up() -> dict[str, str]:
+    """Return the same, each with the name of the stanza by which it is up."""
     try:
         lines = STATE.read_text(encoding="utf-8", errors="replace").split()
     except OSError:
-        return frozenset()
-    return frozenset(line.partition("=")[0] for line in lines)
+        return {}
+    return {name: stanza or name for name, _, stanza in (line.partition("=") for line in lines)}
 
 
 @dataclass(frozen=True)

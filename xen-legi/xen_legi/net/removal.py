@@ -7,18 +7,22 @@ from xen_legi.net.kernel import GOING, GROUP, Device, State
 from xen_legi.net.links import Desired
 
 
-def removal(names: Iterable[str], desired: Desired, state: State, configured: Iterable[str]) -> list[str]:
+def removal(
+    names: Iterable[str], desired: Desired, state: State, configured: Iterable[str], *, by_ifdown: bool = True
+) -> list[str]:
     """Return the lines of `ip -batch` that take down the links of stanzas and what was made for them alone.
 
     The link of a stanza goes, whoever made it: its stanza says that it is there while the stanza is up. Of the others go
     those that we made, for which no stanza that is up (`configured`) stands, and which nothing else needs. Hardware is
     released and set down, unless a stanza of its own keeps it up.
 
+    With `by_ifdown`, what is named DEVICE.ID is left to ifupdown, which removes it itself after us.
+
     The links are put into a group of their own, and the group is removed: the kernel waits for readers of its tables once
     then, and not once for each link, which for thousands of them takes minutes.
     """
     names = tuple(names)
-    remover = _Remover(desired, state, frozenset(configured) - frozenset(names))
+    remover = _Remover(desired, state, frozenset(configured) - frozenset(names), by_ifdown)
     for name in names:
         remover.remove(name, itself=True)
     spared = [one.name for one in state.values() if one.group == GOING and one.name not in remover.going]
@@ -32,8 +36,8 @@ def removal(names: Iterable[str], desired: Desired, state: State, configured: It
 class _Remover:
     """What goes, and what is to be said of the hardware after it; and who stands on what, less what goes."""
 
-    def __init__(self, desired: Desired, state: State, configured: frozenset[str]) -> None:
-        self.links, self.state, self.configured = desired.links, state, configured
+    def __init__(self, desired: Desired, state: State, configured: frozenset[str], by_ifdown: bool) -> None:
+        self.links, self.state, self.configured, self.by_ifdown = desired.links, state, configured, by_ifdown
         self.gone: set[str] = set()
         self.going: list[str] = []
         self.after: list[str] = []
@@ -55,7 +59,7 @@ class _Remover:
         if device.kind != link.kind or not (itself or (device.ours and not self.needed(device, link))):
             return
         self.go(device)
-        if not (itself and "." in name):  # what has a stanza and is named DEVICE.ID, ifupdown removes itself after us
+        if not (self.by_ifdown and itself and "." in name):
             self.going.append(name)
         for below in (*link.ports, link.lower):
             self.remove(below)

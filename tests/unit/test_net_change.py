@@ -1,0 +1,90 @@
+"""What would be done so that the kernel has what the files say: only the difference, and never at the cost of a guest."""
+
+from dataclasses import replace
+
+import pytest
+
+from test_net_links import REFERENCE, stanza
+from test_net_plan import BRIDGE, ETH1, complete, gone, span, state
+from test_net_stanzas import read
+from xen_legi.net.change import Change, change
+from xen_legi.net.kernel import GROUP, Device
+
+UP = {name: name for name in ("lo", "eth1", "bond0", "vlan72", "xenbr72")}
+VIF = Device("web", address="fe:ff:ff:ff:ff:ff", master="xenbr72")
+LAST = REFERENCE.partition("auto xenbr72")[0]  # without the bridge
+
+
+def changed(text: str, devices: dict[str, Device], up: dict[str, str] | None = None) -> Change:
+    return change(read(text), devices, UP if up is None else up)
+
+
+def lines(text: str, devices: dict[str, Device], up: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    return [(action, name) for action, name, _ in changed(text, devices, up).lines()]
+
+
+def test_where_all_is_as_the_files_say_there_is_nothing_to_do() -> None:
+    assert lines(REFERENCE, complete()) == []
+
+
+def test_a_new_stanza_is_made_and_brought_up_by_ifup() -> None:
+    text = REFERENCE + "auto xenbr80\n" + stanza("xen-vlan 80 bond0", name="xenbr80")
+    assert lines(text, complete()) == [
+        *[("ip", "xenbr80")], *[("ip", "bond0.80")] * 3, ("ifup", "xenbr80"),
+    ]
+
+
+def test_what_no_stanza_names_any_more_goes() -> None:
+    text = LAST.replace("allow-xenbr72 vlan72\niface vlan72 inet manual\n    vlan-raw-device bond0\n", "")
+    found = changed(text, complete())
+    assert (found.downs, found.removed, found.kept) == (("vlan72", "xenbr72"), ("xenbr72", "vlan72"), {})
+    assert list(found.removals) == gone("xenbr72", "vlan72")
+
+
+def test_a_bridge_with_a_guest_stays_and_so_does_what_it_stands_on() -> None:
+    found = changed("iface eth1 inet manual\n", complete() | state(VIF), {})
+    assert found.removed == () and found.removals == ()
+    assert found.kept == {"xenbr72": "web is attached", "vlan72": "it is a port of xenbr72", "bond0": "vlan72 stands on it"}
+
+
+def test_the_cards_of_a_bond_that_goes_are_released() -> None:
+    removals = changed("iface eth1 inet manual\n", complete(), {}).removals
+    assert removals[-4:] == (
+        "link set dev eth1 down", "link set dev eth1 addrgenmode eui64",
+        "link set dev eth2 down", "link set dev eth2 addrgenmode eui64",
+    )
+    assert {"link set dev bond0 group 5695", "link del group 5695"} < set(removals)
+
+
+def test_a_range_that_became_shorter_loses_the_rest() -> None:
+    found = changed("auto eth1\niface eth1 inet manual\n    xen-vlans 5\n", span(5, 6, 8), {"eth1": "eth1"})
+    assert set(found.removed) == {"xenbr6", "eth1.6", "xenbr8", "eth1.8"} and found.links.steps == ()
+    assert set(found.removals[:-1]) == set(gone("xenbr6", "eth1.6", "xenbr8", "eth1.8")[:-1])
+
+
+def test_what_others_made_is_left_alone() -> None:
+    devices = state(ETH1, Device("docker0", "bridge", attributes=BRIDGE), Device("eth1.9", "vlan", lower="eth1"))
+    assert lines("iface eth1 inet manual\n", devices, {}) == []
+
+
+def test_an_interface_that_is_up_by_another_stanza_stays_up() -> None:
+    assert lines("iface home inet manual\n", state(ETH1), {"eth1": "home", "lo": "lo"}) == []
+
+
+@pytest.mark.parametrize("up", [{}, UP])
+def test_what_cannot_be_is_told(up: dict[str, str]) -> None:
+    devices = complete()
+    devices["xenbr72"] = replace(devices["xenbr72"], kind="veth")
+    assert ("cannot", "xenbr72") in lines(REFERENCE, devices, up)
+
+
+def test_thousands_of_strays_are_found_without_looking_at_each_for_each() -> None:
+    found = changed("auto eth1\niface eth1 inet manual\n    xen-vlans 5\n", span(*range(1, 4095)), {"eth1": "eth1"})
+    assert len(found.removed) == 2 * 4093 and found.kept == {}
+
+
+def test_a_link_of_ours_in_the_group_that_goes_is_one_of_ours() -> None:
+    devices = span(5, 6)
+    devices["xenbr6"] = replace(devices["xenbr6"], group=GROUP + 1)
+    found = changed("auto eth1\niface eth1 inet manual\n    xen-vlans 5\n", devices, {"eth1": "eth1"})
+    assert set(found.removed) == {"xenbr6", "eth1.6"}

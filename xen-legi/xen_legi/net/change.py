@@ -1,0 +1,104 @@
+"""What is to be done so that the kernel has what the files say, while guests keep their bridges. Pure."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from xen_legi.net import stanzas
+from xen_legi.net.describe import Link
+from xen_legi.net.kernel import Device, State
+from xen_legi.net.links import Desired, desired
+from xen_legi.net.plan import Plan, plan
+from xen_legi.net.removal import removal
+from xen_legi.net.stanzas import Interfaces
+
+_GUESTS = "fe:ff:ff:ff:ff:ff"  # the address that vif-bridge gives each vif
+_OWN_KINDS = ("", "vlan", "bond", "bridge")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be done, in this order.
+
+    downs: interfaces that ifupdown holds for up and that no stanza names any more; links: what is made or altered;
+    removals: lines of `ip -batch` that take away links of ours that nothing asks for any more; ups: for ifup, which knows
+    their addresses and commands. kept: links of ours that nothing asks for and that stay, and why.
+    """
+
+    downs: tuple[str, ...]
+    links: Plan
+    removals: tuple[str, ...]
+    removed: tuple[str, ...]
+    kept: Mapping[str, str]
+    ups: tuple[str, ...]
+
+    def lines(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (what is done, the interface or link, more about it)."""
+        yield from (("ifdown", name, "no stanza names it any more") for name in self.downs)
+        yield from (("cannot", name, why) for name, why in (*self.links.errors.items(), *self.links.missing.items()))
+        yield from (("ip", step.link, step.do) for step in self.links.steps)
+        yield from (("remove", name, "nothing asks for it any more") for name in self.removed)
+        yield from (("keep", name, why) for name, why in self.kept.items())
+        yield from (("ifup", name, "it comes up by itself and is not up") for name in self.ups)
+
+
+def change(interfaces: Interfaces, state: State, up: Mapping[str, str]) -> Change:
+    """Given the files, the kernel's links, and what ifupdown holds for up (by which stanza), return what is to be done."""
+    have = interfaces.by_name()
+    auto = stanzas.selected(interfaces, "auto", state)
+    wanted = desired(interfaces, dict.fromkeys((*auto, *(name for name in up if name in have))), state)
+    kept, going = _strays(wanted, state)
+    links = {**_as_it_is(going, state), **wanted.links}
+    stay = (*wanted.links, *up)
+    return Change(
+        downs=tuple(name for name, stanza in up.items() if stanza not in have and name not in have and name != "lo"),
+        links=plan(wanted, state),
+        removals=tuple(removal(going, Desired(links), state, stay, by_ifdown=False)) if going else (),
+        removed=tuple(going),
+        kept=kept,
+        ups=tuple(name for name in auto if name not in up and name in have),
+    )
+
+
+def _strays(wanted: Desired, state: State) -> tuple[dict[str, str], list[str]]:
+    """Return the links of ours that nothing asks for: those that stay, and why, and those that may go."""
+    going = {one.name: one for one in state.values() if one.ours and one.name not in wanted.links | wanted.errors}
+    users = _users(state)
+    kept: dict[str, str] = {}
+    while stay := {name: why for name, one in going.items() if (why := _needed(one, going, users.get(name, ())))}:
+        kept |= stay
+        for name in stay:
+            del going[name]
+    return kept, list(going)
+
+
+def _users(state: State) -> dict[str, list[Device]]:
+    """Return, for each link, its ports and what stands on it."""
+    found: dict[str, list[Device]] = {}
+    for one in state.values():
+        for below in {one.master, one.lower} - {""}:
+            found.setdefault(below, []).append(one)
+    return found
+
+
+def _needed(device: Device, going: Collection[str], users: Iterable[Device]) -> str:
+    """Return what keeps a link: a guest that is attached, or a link that stays and stands on it; nothing if it may go."""
+    if device.master and device.master not in going:
+        return f"it is a port of {device.master}"
+    for other in users:
+        if other.lower == device.name and other.name not in going:
+            return f"{other.name} stands on it"
+        if other.master == device.name and (other.address == _GUESTS or other.kind not in _OWN_KINDS):
+            return f"{other.name} is attached"
+    return ""
+
+
+def _as_it_is(names: Iterable[str], state: State) -> dict[str, Link]:
+    """Return links that the kernel has, and the cards that are their ports, as if stanzas had asked for them."""
+    found: dict[str, Link] = {}
+    users = _users(state)
+    for device in (state[name] for name in names):
+        ports = tuple(one.name for one in users.get(device.name, ()) if one.master == device.name)
+        lower = device.lower if device.kind == "vlan" else ""
+        found[device.name] = Link(device.name, device.kind, ours=True, ports=ports, lower=lower)
+        found |= {port: Link(port) for port in ports if not state[port].kind}
+    return found
