@@ -5,7 +5,6 @@ starts a command is its parent (prctl(2), PR_SET_PDEATHSIG): its end would end t
 """
 
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -83,11 +82,11 @@ class _Crew:
 
 def _work(job: Callable[[Item], Answer], item: Item, pipe: "Connection", run: int) -> None:
     """Do one job in a process of its own and send the answer."""
-    die_with_parent()
-    if os.getppid() != run:
-        os._exit(-signal.SIGKILL)
-    steps.beside_others, steps.whole_run = True, run
     try:
+        die_with_parent()
+        if os.getppid() != run:  # it has ended already
+            raise KeyboardInterrupt
+        steps.beside_others, steps.whole_run = True, run
         pipe.send(job(item))
     except KeyboardInterrupt:
         os._exit(EXIT_INTERRUPTED)

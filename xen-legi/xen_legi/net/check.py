@@ -13,7 +13,7 @@ from xen_legi.net import values
 from xen_legi.net.describe import describe
 from xen_legi.net.kernel import State
 from xen_legi.net.links import desired
-from xen_legi.net.options import ALIASES, BY_NAME, find
+from xen_legi.net.options import ALIASES, BY_NAME, find, ours
 from xen_legi.net.plan import plan
 from xen_legi.net.stanzas import Interfaces
 
@@ -86,8 +86,8 @@ def _names(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
     """Names that the kernel does not take; a stanza for a pattern or a mapping need not be one."""
     logical = {one.name.partition("=")[2] for one in interfaces.classes}
     for stanza in interfaces.stanzas:
-        ours = any(known.ours for known in (find(option.name) for option in stanza.options) if known)
-        if stanza.name not in logical and not ours:  # of ours, describe() has told it
+        names = [option.name for option in stanza.options]
+        if stanza.name not in logical and not ours(names):  # of ours, describe() has told it
             try:
                 values.device(stanza.name)
             except ValueError as error:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from xen_legi.net.describe import Link, describe, implicit, spans
-from xen_legi.net.options import find
+from xen_legi.net.options import ours
 from xen_legi.net.stanzas import Interfaces, Message
 
 
@@ -77,12 +77,12 @@ class _Builder:
 
     def span(self, link: Link) -> None:
         """Take in the bridges of xen-vlans. One that has a stanza with options of ours is what that says."""
-        for bridge in spans(link):
-            owner = self.owners.setdefault(bridge.name, link.name)
-            if owner != link.name:
-                self.errors[link.name] = f"{bridge.name} is already a bridge of {owner}"
-                self.links.pop(link.name, None)
-                return
+        bridges = list(spans(link))
+        for bridge in bridges:
+            if taken := self.owners.get(bridge.name):
+                return self.leave_out(link.name, f"{bridge.name} is already a bridge of {taken}")
+        for bridge in bridges:
+            self.owners[bridge.name] = link.name
             if self.described(bridge.name):
                 self.add(bridge.name, needed=True)
             elif bridge.name not in self.links:
@@ -93,8 +93,7 @@ class _Builder:
 
     def described(self, name: str) -> bool:
         """Tell whether a stanza says what kind of link this is."""
-        known = (find(option.name) for stanza in self.stanzas.get(name, ()) for option in stanza.options)
-        return any(one.ours for one in known if one)
+        return ours(option.name for stanza in self.stanzas.get(name, ()) for option in stanza.options)
 
     def with_ports(self, link: Link) -> Link:
         """Add the ports that ask for this bond themselves, and the VLAN of a bridge that is written as one stanza."""

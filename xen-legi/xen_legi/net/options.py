@@ -3,6 +3,7 @@
 What is not in the table belongs to others and is left alone. Values are read by xen_legi.net.values.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xen_legi.net import values
@@ -132,6 +133,11 @@ BY_NAME = {known.name: known for known in TABLE}
 def find(name: str) -> Known | None:
     """Given an option's name as Stanza has it, return what we know of it."""
     return BY_NAME.get(ALIASES.get(name, name))
+
+
+def ours(names: Iterable[str]) -> bool:
+    """Tell whether one of these options makes an interface one for our hook to look at."""
+    return any(known.ours for known in map(find, names) if known)
 
 
 def variables() -> tuple[str, ...]:
