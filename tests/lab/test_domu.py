@@ -315,7 +315,7 @@ def test_a_killed_making_of_a_template_leaves_nothing_after_the_next_run(tiny: H
     assert state(tiny) == before
 
 
-# roles, deletion, what others made, kernels
+# roles, deletion, what others made
 
 
 def read_disk(host: Host, volume: str, command: str) -> str:
@@ -387,13 +387,3 @@ def test_a_volume_that_another_domu_uses_by_another_path_stays(tiny: Host) -> No
     assert volumes(tiny, "mine") == {"mine-data"}
     tiny.check_output("rm /etc/xen/hers.cfg && lvremove -qq -y vg0/mine-data")
     assert state(tiny) == before
-
-
-def test_a_kernel_that_the_domus_have_is_added_without_a_word(dom0a: Host) -> None:
-    version = dom0a.check_output("uname -r")
-    before = dom0a.check_output("ls -i /srv/xen/boot")
-    result = dom0a.run(f"xen-legi kernel add {version}")
-    assert (result.rc, result.stdout, result.stderr) == (0, "", "")
-    assert dom0a.check_output("ls -i /srv/xen/boot") == before
-    listed = json.loads(dom0a.check_output("xen-legi kernel list --json"))
-    assert version in [one["version"] for one in listed if one["default"]]

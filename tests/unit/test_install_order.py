@@ -37,7 +37,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(config, "DIRECTORY", tmp_path)
     monkeypatch.setattr(config, "AUTOSTART", tmp_path / "auto")
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
-    monkeypatch.setattr(files, "sync_directory", lambda path: done.append(f"sync {names(path)}"))
+    monkeypatch.setattr(files, "sync", lambda path: done.append(f"sync {names(path)}"))
     monkeypatch.setattr(lvm, "create", make)
     monkeypatch.setattr(lvm, "volumes", lambda: there)
     monkeypatch.setattr(lvm, "remove", lambda group, name: done.append(f"remove {name}"))

@@ -1,12 +1,14 @@
 """The kernels of domUs: order of versions, the default, and adding a kernel of dom0."""
 
 import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from xen_legi.errors import Problem
-from xen_legi.kernels import add
+from xen_legi.kernels import add, initramfs
 from xen_legi.kernels.store import Kernel, Store, in_order
 
 
@@ -68,19 +70,52 @@ def test_a_copy_of_the_same_size_and_time_is_the_same(tmp_path: Path) -> None:
 
 def test_only_what_dom0_has_anew_is_taken(tmp_path: Path) -> None:
     one = store(tmp_path, "6.12.1")
-    source = add.Source(tmp_path / "boot", tmp_path / "modules")
-    make(source.kernel("6.12.1"))
-    assert add.missing(one.kernel("6.12.2"), source.kernel("6.12.2")) == ["modules", "initramfs", "image"]
-    for mine, theirs in (("image", "image"), ("ramdisk", "ramdisk")):
-        target = getattr(one.kernel("6.12.1"), mine)
-        target.unlink()
-        os.link(getattr(source.kernel("6.12.1"), theirs), target)
-    os.utime(one.kernel("6.12.1").modules / "modules.dep", (1, 1))
-    assert add.missing(one.kernel("6.12.1"), source.kernel("6.12.1")) == ["modules"]
+    source = add.Source(tmp_path / "boot", tmp_path / "modules", recipe(tmp_path))
+    theirs, ours = source.kernel("6.12.1"), one.kernel("6.12.1")
+    make(theirs)
+    whole = ["modules", "initramfs", "image"]
+    assert add.missing(one.kernel("6.12.2"), source.kernel("6.12.2"), source.recipe) == whole
+    ours.image.unlink()
+    os.link(theirs.image, ours.image)
+    time.sleep(0.02)
+    os.utime(ours.ramdisk)
+    os.utime(ours.modules / "modules.dep", (1, 1))
+    assert add.missing(ours, theirs, source.recipe) == ["modules"]
+
+
+def recipe(tmp_path: Path) -> Path:
+    top = tmp_path / "recipe"
+    (top / "hooks").mkdir(parents=True)
+    for path in (top / "initramfs.conf", top / "hooks/domu"):
+        path.touch()
+    return top
+
+
+@pytest.mark.parametrize("changed", ["initrd.dom0", "recipe/initramfs.conf", "recipe/hooks/domu", "recipe/modules"])
+def test_an_initramfs_is_made_anew_when_what_it_is_made_of_changed(tmp_path: Path, changed: str) -> None:
+    ours, theirs, top = tmp_path / "initrd", tmp_path / "initrd.dom0", recipe(tmp_path)
+    theirs.touch()
+    assert not initramfs.current(ours, theirs, top)
+    time.sleep(0.02)  # the kernel's clock for files goes by ticks
+    ours.touch()
+    assert initramfs.current(ours, theirs, top)
+    time.sleep(0.02)
+    (tmp_path / changed).touch()
+    os.utime(tmp_path / changed, (1, 1))  # as dpkg does
+    assert not initramfs.current(ours, theirs, top)
+
+
+def test_dom0s_own_initramfs_which_earlier_releases_gave_to_domus_is_replaced(tmp_path: Path) -> None:
+    theirs = tmp_path / "initrd.dom0"
+    theirs.touch()
+    os.link(theirs, tmp_path / "link")
+    shutil.copy2(theirs, tmp_path / "copy")
+    assert not initramfs.current(tmp_path / "link", theirs)
+    assert not initramfs.current(tmp_path / "copy", theirs)
 
 
 def test_a_kernel_that_dom0_does_not_have_is_refused(tmp_path: Path) -> None:
-    source = add.Source(tmp_path / "boot", tmp_path / "modules")
+    source = add.Source(tmp_path / "boot", tmp_path / "modules", tmp_path)
     with pytest.raises(Problem, match="no whole kernel 6.6.6"):
         add.add(Store(tmp_path), "6.6.6", source)
     with pytest.raises(Problem, match="no kernel version"):

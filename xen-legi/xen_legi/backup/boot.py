@@ -76,7 +76,7 @@ def receive(name: str, sha256: str, stream: IO[bytes]) -> Path:
         _publish(Path(draft), target, sha256)
     finally:
         Path(draft).unlink(missing_ok=True)
-    files.sync_directory(target.parent)
+    files.sync(target.parent)
     return target
 
 

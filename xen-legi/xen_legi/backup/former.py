@@ -93,7 +93,7 @@ def keep(file: Path, suffix: str) -> Path:
     number = max((number for number, _ in found), default=0) + 1  # higher than all, so that the latest is known
     kept = file.with_name(f"{file.name}{suffix}" + (f".{number}" if number > 1 else ""))
     os.link(file, kept, follow_symlinks=False)  # unlike a rename, it never takes another file's place
-    files.sync_directory(file.parent)
+    files.sync(file.parent)
     return kept
 
 
@@ -125,7 +125,7 @@ def go_back(way: WayBack, written: str) -> None:
         if not way.kept or file != way.kept.place:
             file.unlink(missing_ok=True)
     for directory in {file.parent for file in (*way.gone, *([way.kept.place] if way.kept else []))}:
-        files.sync_directory(directory)
+        files.sync(directory)
 
 
 def forget_twins(own: Iterable[DomuConfig], kept: Iterable[Kept]) -> None:

@@ -88,7 +88,7 @@ def _commit(plan: Plan) -> None:
             fail(f"{file} has come into being meanwhile", hint="another program made it; choose another name")
         finally:
             new.unlink()
-        files.sync_directory(config.DIRECTORY)  # lvm2's tags are on disk at once: they must not be gone before it is there
+        files.sync(config.DIRECTORY)  # lvm2's tags are on disk at once: they must not be gone before it is there
 
 
 def _check_clashes(plan: Plan) -> None:

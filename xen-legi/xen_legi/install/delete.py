@@ -33,4 +33,4 @@ def _unlink(file: Path) -> None:
         file.unlink()
     except OSError as error:
         fail(f"{file} cannot be removed: {error.strerror}", hint="nothing else was removed; lsattr(1) shows a file's locks")
-    files.sync_directory(file.parent)
+    files.sync(file.parent)

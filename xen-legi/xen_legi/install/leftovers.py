@@ -88,7 +88,7 @@ def _put_right(name: str) -> None:
     volumes, (configs, broken) = lvm.volumes(), config.all_files(config.DIRECTORY)
     todo = [one for one in repairs(volumes, configs, disks.devices(configs, volumes)) if one.name == name]
     if todo:
-        files.sync_directory(config.DIRECTORY)  # it was killed perhaps before that: lvm2's changes are on disk at once
+        files.sync(config.DIRECTORY)  # it was killed perhaps before that: lvm2's changes are on disk at once
     why = doubt(name, broken, (path.name for path in config.DIRECTORY.glob("*")))
     for one in todo:
         if one.remove and why:

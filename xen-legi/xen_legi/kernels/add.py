@@ -1,4 +1,4 @@
-"""Give a kernel of dom0 to the domUs: hard links where the file system allows, else copies.
+"""Give a kernel of dom0 to the domUs: hard links where the file system allows, else copies, and an initramfs of their own.
 
 Nothing is done, and nothing said, when the domUs have it already: the kernel packages' hook and our own maintainer
 scripts call this each time. Each part appears by one rename; the modules come first and the image last, so that a kernel
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi.errors import die
+from xen_legi.files import sync
+from xen_legi.kernels import initramfs
 from xen_legi.kernels.store import Kernel, Store, in_order
 from xen_legi.run import run
 from xen_legi.steps import lock, named_point, say, step
@@ -21,10 +23,11 @@ _NEW = ".new-"
 
 @dataclass(frozen=True)
 class Source:
-    """Where dom0 keeps its own kernels."""
+    """Where dom0 keeps its own kernels, and the recipe of the initramfs of domUs."""
 
     boot: Path = Path("/boot")
     modules: Path = Path("/lib/modules")
+    recipe: Path = initramfs.RECIPE
 
     def kernel(self, version: str) -> Kernel:
         """Return where dom0 has the parts of a kernel."""
@@ -40,26 +43,26 @@ def add(store: Store, version: str, source: Source = Source()) -> bool:
     """Make the domUs have dom0's kernel of that version. Tell whether there was anything to do."""
     have, want = store.kernel(version), source.kernel(version)
     _check(want, source)
-    if not missing(have, want):
+    if not missing(have, want, source.recipe):
         return False
     with lock("kernels", what=f"{store.top}/boot", wait=1800):
-        parts = missing(have, want)
+        parts = missing(have, want, source.recipe)
         if not parts:
             return False
         with step(f"kernel {version} for domUs: {', '.join(parts)}"):
             _clean(store)
-            _take(have, want, parts)
+            _take(have, want, parts, source.recipe)
     return True
 
 
-def missing(have: Kernel, want: Kernel) -> list[str]:
+def missing(have: Kernel, want: Kernel, recipe: Path) -> list[str]:
     """Return which of modules, initramfs and image the domUs lack, or have in an older state than dom0."""
-    pairs = {
-        "modules": (have.modules / "modules.dep", want.modules / "modules.dep"),
-        "initramfs": (have.ramdisk, want.ramdisk),
-        "image": (have.image, want.image),
+    there = {
+        "modules": same(have.modules / "modules.dep", want.modules / "modules.dep"),
+        "initramfs": initramfs.current(have.ramdisk, want.ramdisk, recipe),
+        "image": same(have.image, want.image),
     }
-    return [part for part, (ours, theirs) in pairs.items() if not same(ours, theirs)]
+    return [part for part, good in there.items() if not good]
 
 
 def same(one: Path, other: Path) -> bool:
@@ -82,15 +85,22 @@ def _check(want: Kernel, source: Source) -> None:
         die(f"dom0 has no whole kernel {want.version}: {', '.join(lacks)} missing", hint=f"kernels of dom0: {known}")
 
 
-def _take(have: Kernel, want: Kernel, parts: list[str]) -> None:
+def _take(have: Kernel, want: Kernel, parts: list[str], recipe: Path) -> None:
     if "modules" in parts:
         _take_tree(want.modules, have.modules)
         named_point("kernel:after-modules")
     if "initramfs" in parts:
-        _take_file(want.ramdisk, have.ramdisk)
+        _make_initramfs(have, recipe)
         named_point("kernel:after-initramfs")
     if "image" in parts:
         _take_file(want.image, have.image)
+
+
+def _make_initramfs(have: Kernel, recipe: Path) -> None:
+    have.ramdisk.parent.mkdir(parents=True, exist_ok=True)
+    new = have.ramdisk.with_name(_NEW + have.ramdisk.name)
+    initramfs.make(have.version, recipe, new)
+    new.rename(have.ramdisk)
 
 
 def _take_file(source: Path, target: Path) -> None:
@@ -101,7 +111,7 @@ def _take_file(source: Path, target: Path) -> None:
         os.link(source.resolve(), new)
     except OSError:  # another file system, or one without hard links
         shutil.copy2(source, new)
-        _sync(new)
+        sync(new)
     new.rename(target)
 
 
@@ -126,8 +136,3 @@ def _clean(store: Store) -> None:
     for path in leftovers:
         say(f"an earlier run was killed: removing {path}")
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
