@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from xen_legi.errors import Problem
 from xen_legi.kernels import add, initramfs
 from xen_legi.kernels.store import Kernel, Store, in_order
+
+TICK = 0.02  # seconds: more than the step of the kernel's clock for files
 
 
 def make(kernel: Kernel) -> None:
@@ -68,55 +71,55 @@ def test_a_copy_of_the_same_size_and_time_is_the_same(tmp_path: Path) -> None:
     assert not add.same(tmp_path / "nothing", tmp_path / "a")
 
 
+MODULES = ("ext4",)
+
+
 def test_only_what_dom0_has_anew_is_taken(tmp_path: Path) -> None:
     one = store(tmp_path, "6.12.1")
-    source = add.Source(tmp_path / "boot", tmp_path / "modules", recipe(tmp_path))
+    source = add.Source(tmp_path / "boot", tmp_path / "modules")
     theirs, ours = source.kernel("6.12.1"), one.kernel("6.12.1")
     make(theirs)
-    whole = ["modules", "initramfs", "image"]
-    assert add.missing(one.kernel("6.12.2"), source.kernel("6.12.2"), source.recipe) == whole
+    assert add.missing(one.kernel("6.12.2"), source.kernel("6.12.2"), MODULES) == ["modules", "initramfs", "image"]
     ours.image.unlink()
     os.link(theirs.image, ours.image)
-    time.sleep(0.02)
+    time.sleep(TICK)
     os.utime(ours.ramdisk)
     os.utime(ours.modules / "modules.dep", (1, 1))
-    assert add.missing(ours, theirs, source.recipe) == ["modules"]
+    assert add.missing(ours, theirs, MODULES) == ["modules"]
 
 
-def recipe(tmp_path: Path) -> Path:
-    top = tmp_path / "recipe"
-    (top / "hooks").mkdir(parents=True)
-    for path in (top / "initramfs.conf", top / "hooks/domu"):
-        path.touch()
-    return top
+def test_domus_have_an_initramfs_of_their_own_or_dom0s_as_the_settings_say(tmp_path: Path) -> None:
+    one = store(tmp_path, "6.12.1")
+    source = add.Source(tmp_path / "boot", tmp_path / "modules")
+    theirs, ours = source.kernel("6.12.1"), one.kernel("6.12.1")
+    make(theirs)
+    time.sleep(TICK)
+    os.utime(ours.ramdisk)
+    assert "initramfs" not in add.missing(ours, theirs, MODULES)
+    assert "initramfs" in add.missing(ours, theirs, ())
+    for place in (os.link, shutil.copy2):
+        ours.ramdisk.unlink()
+        place(theirs.ramdisk, ours.ramdisk)
+        assert "initramfs" in add.missing(ours, theirs, MODULES)
+        assert "initramfs" not in add.missing(ours, theirs, ())
 
 
-@pytest.mark.parametrize("changed", ["initrd.dom0", "recipe/initramfs.conf", "recipe/hooks/domu", "recipe/modules"])
-def test_an_initramfs_is_made_anew_when_what_it_is_made_of_changed(tmp_path: Path, changed: str) -> None:
-    ours, theirs, top = tmp_path / "initrd", tmp_path / "initrd.dom0", recipe(tmp_path)
-    theirs.touch()
-    assert not initramfs.current(ours, theirs, top)
-    time.sleep(0.02)  # the kernel's clock for files goes by ticks
+@pytest.mark.parametrize("change", [Path.touch, lambda path: os.utime(path, (1, 1))], ids=["new", "new, with an old time"])
+def test_an_initramfs_is_made_anew_when_what_it_is_made_of_changed(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    ours, source = tmp_path / "initrd", tmp_path / "modules.dep"
+    source.touch()
+    assert not initramfs.current(ours, source)
+    time.sleep(TICK)
     ours.touch()
-    assert initramfs.current(ours, theirs, top)
-    time.sleep(0.02)
-    (tmp_path / changed).touch()
-    os.utime(tmp_path / changed, (1, 1))  # as dpkg does
-    assert not initramfs.current(ours, theirs, top)
-
-
-def test_dom0s_own_initramfs_which_earlier_releases_gave_to_domus_is_replaced(tmp_path: Path) -> None:
-    theirs = tmp_path / "initrd.dom0"
-    theirs.touch()
-    os.link(theirs, tmp_path / "link")
-    shutil.copy2(theirs, tmp_path / "copy")
-    assert not initramfs.current(tmp_path / "link", theirs)
-    assert not initramfs.current(tmp_path / "copy", theirs)
+    assert initramfs.current(ours, source, tmp_path / "nothing")
+    time.sleep(TICK)
+    change(source)
+    assert not initramfs.current(ours, source)
 
 
 def test_a_kernel_that_dom0_does_not_have_is_refused(tmp_path: Path) -> None:
-    source = add.Source(tmp_path / "boot", tmp_path / "modules", tmp_path)
+    source = add.Source(tmp_path / "boot", tmp_path / "modules")
     with pytest.raises(Problem, match="no whole kernel 6.6.6"):
-        add.add(Store(tmp_path), "6.6.6", source)
+        add.add(Store(tmp_path), "6.6.6", MODULES, source)
     with pytest.raises(Problem, match="no kernel version"):
-        add.add(Store(tmp_path), "../etc", source)
+        add.add(Store(tmp_path), "../etc", MODULES, source)

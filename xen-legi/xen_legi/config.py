@@ -67,6 +67,12 @@ def _at_once(value: int) -> None:
         raise ValueError("is not a number of copies: 1 to 16")
 
 
+def _modules(names: tuple[str, ...]) -> None:
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise ValueError(f"has {name!r}, which is no module")
+
+
 def _dom0_memory(value: str) -> None:
     """Raise ValueError unless Xen takes `value` after dom0_mem=. What Xen does not understand leaves dom0 all memory."""
     if not re.fullmatch(r"[1-9]\d*[MGT](\+\d{1,2}%)?|[1-9]\d?%", value):
@@ -93,6 +99,11 @@ class Config:
     modules: str = setting(
         "domu", "guest", "modules of its kernel that a new domU gets: guest, none for hardware that no domU has, or all",
         _one_of("guest", "all"),
+    )
+    initramfs: tuple[str, ...] = setting(
+        "domu", ("xen-blkfront", "xen-netfront", "ext4", "xfs"),
+        "modules of the initramfs made for domUs, which has nothing else; with none they start with dom0's own initramfs",
+        _modules,
     )
     bridge: str = setting("domu", "xenbr{vlan}", "name of the bridge of a VLAN", _bridge)
     template: str = setting("domu", "trixie", "template from which domUs are made")

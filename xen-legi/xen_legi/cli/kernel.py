@@ -34,7 +34,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Do it."""
-    store = Store(Path(config.load().srv))
+    settings = config.load()
+    store = Store(Path(settings.srv))
     if options.what == "list":
         no_more("kernel list", options.version)
     if options.what == "list":
@@ -43,7 +44,7 @@ def main(options: argparse.Namespace) -> int:
         return _default(store, options.version)
     need_root("xen-legi kernel add")
     version = options.version or _newest(Source())
-    if not add(store, version) and not options.version:
+    if not add(store, version, settings.initramfs) and not options.version:
         say(f"domUs have kernel {version} already")
     return EXIT_OK
 

@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from xen_legi import config
 from xen_legi.errors import die
 from xen_legi.files import sync
 from xen_legi.kernels import initramfs
@@ -23,11 +24,10 @@ _NEW = ".new-"
 
 @dataclass(frozen=True)
 class Source:
-    """Where dom0 keeps its own kernels, and the recipe of the initramfs of domUs."""
+    """Where dom0 keeps its own kernels."""
 
     boot: Path = Path("/boot")
     modules: Path = Path("/lib/modules")
-    recipe: Path = initramfs.RECIPE
 
     def kernel(self, version: str) -> Kernel:
         """Return where dom0 has the parts of a kernel."""
@@ -39,30 +39,38 @@ class Source:
         return [one for one in in_order(names) if self.kernel(one).complete]
 
 
-def add(store: Store, version: str, source: Source = Source()) -> bool:
-    """Make the domUs have dom0's kernel of that version. Tell whether there was anything to do."""
+def add(store: Store, version: str, modules: tuple[str, ...], source: Source = Source()) -> bool:
+    """Make the domUs have dom0's kernel of that version, with an initramfs of these modules; with none they get dom0's own.
+    Tell whether there was anything to do."""
     have, want = store.kernel(version), source.kernel(version)
     _check(want, source)
-    if not missing(have, want, source.recipe):
+    if not missing(have, want, modules):
         return False
+    initramfs.check(version, modules)
     with lock("kernels", what=f"{store.top}/boot", wait=1800):
-        parts = missing(have, want, source.recipe)
+        parts = missing(have, want, modules)
         if not parts:
             return False
         with step(f"kernel {version} for domUs: {', '.join(parts)}"):
             _clean(store)
-            _take(have, want, parts, source.recipe)
+            _take(have, want, parts, modules)
     return True
 
 
-def missing(have: Kernel, want: Kernel, recipe: Path) -> list[str]:
+def missing(have: Kernel, want: Kernel, modules: tuple[str, ...]) -> list[str]:
     """Return which of modules, initramfs and image the domUs lack, or have in an older state than dom0."""
     there = {
         "modules": same(have.modules / "modules.dep", want.modules / "modules.dep"),
-        "initramfs": initramfs.current(have.ramdisk, want.ramdisk, recipe),
+        "initramfs": _has_initramfs(have, want, modules),
         "image": same(have.image, want.image),
     }
     return [part for part, good in there.items() if not good]
+
+
+def _has_initramfs(have: Kernel, want: Kernel, modules: tuple[str, ...]) -> bool:
+    dom0s = same(have.ramdisk, want.ramdisk)
+    sources = (want.modules / "modules.dep", initramfs.MAKER, config.FILE)
+    return not dom0s and initramfs.current(have.ramdisk, *sources) if modules else dom0s
 
 
 def same(one: Path, other: Path) -> bool:
@@ -85,21 +93,24 @@ def _check(want: Kernel, source: Source) -> None:
         die(f"dom0 has no whole kernel {want.version}: {', '.join(lacks)} missing", hint=f"kernels of dom0: {known}")
 
 
-def _take(have: Kernel, want: Kernel, parts: list[str], recipe: Path) -> None:
+def _take(have: Kernel, want: Kernel, parts: list[str], modules: tuple[str, ...]) -> None:
     if "modules" in parts:
         _take_tree(want.modules, have.modules)
         named_point("kernel:after-modules")
     if "initramfs" in parts:
-        _make_initramfs(have, recipe)
+        _take_initramfs(have, want, modules)
         named_point("kernel:after-initramfs")
     if "image" in parts:
         _take_file(want.image, have.image)
 
 
-def _make_initramfs(have: Kernel, recipe: Path) -> None:
+def _take_initramfs(have: Kernel, want: Kernel, modules: tuple[str, ...]) -> None:
+    if not modules:
+        _take_file(want.ramdisk, have.ramdisk)
+        return
     have.ramdisk.parent.mkdir(parents=True, exist_ok=True)
     new = have.ramdisk.with_name(_NEW + have.ramdisk.name)
-    initramfs.make(have.version, recipe, new)
+    initramfs.make(have.version, modules, new)
     new.rename(have.ramdisk)
 
 
