@@ -55,6 +55,15 @@ restore_state() {
     on_all set_clock "${hosts[@]}"
 }
 
+# The name goes first: what a killed run leaves of its snapshots is dropped when a state of that name is saved again.
+forget_state() {
+    STATE=$1
+    local hosts
+    read -ra hosts <"$(state_file "$STATE")"
+    rm -f "$(state_file "$STATE")"
+    on_all drop_snapshot "${hosts[@]}"
+}
+
 list_states() {
     local file
     for file in "$STATES"/*; do

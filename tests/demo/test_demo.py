@@ -21,6 +21,11 @@ def lab() -> Iterator[None]:
     subprocess.run([TOP / "lab/lab", "down"], check=True)
 
 
+def driver(*words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    """Call the lab's driver and return how it ended."""
+    return subprocess.run([TOP / "lab/lab", *words], check=check, text=True, capture_output=True, stdin=subprocess.DEVNULL)
+
+
 def demonstrate(*words: str) -> list[str]:
     """Run the demonstration to its end, show what it says, and return its lines."""
     said = []
@@ -40,3 +45,22 @@ def test_the_demonstration_ends_with_its_summary(words: list[str]) -> None:
     summary = "\n".join(said[max(number for number, line in enumerate(said) if "== Summary" in line):])
     assert [one for one in SUMMARY if one not in summary] == []
     assert [one for one in COPIES if not re.search(one, summary)] == []
+
+
+def test_a_host_is_as_it_was_when_a_state_is_restored_and_a_forgotten_state_is_gone() -> None:
+    """What the demonstration left running is the same on disk and in memory; web1 runs in it."""
+    def look() -> str:
+        return driver("ssh", "dom0b", "cat /root/saved /run/saved /proc/sys/kernel/random/boot_id; xl domid web1").stdout
+
+    driver("ssh", "dom0b", "echo disk >/root/saved; echo memory >/run/saved")
+    before = look()
+    driver("save", "test-driver")
+    try:
+        driver("ssh", "dom0b", "echo other >/root/saved; rm /run/saved; xl destroy web1")
+        driver("restore", "test-driver")
+        assert look() == before
+        assert "test-driver" in driver("states").stdout
+    finally:
+        driver("forget", "test-driver")
+    assert "test-driver" not in driver("states").stdout
+    assert driver("restore", "test-driver", check=False).returncode == 2

@@ -118,8 +118,8 @@ def leftovers(host: Host) -> list[str]:
 
 
 def problem(result: CommandResult) -> list[str]:
-    """Return the lines with which backup-domu refused something: a problem, perhaps a hint; assert that it is no more."""
+    """Return the two lines with which backup-domu refused something, a problem and a hint; assert that it is no more."""
     lines = [line for line in result.stderr.splitlines() if line.strip() and not line.lstrip().startswith("•")]
     assert "Traceback" not in result.stderr, result.stderr
-    assert 1 <= len(lines) <= 2 and lines[0].startswith("backup-domu: "), result.stderr
+    assert len(lines) == 2 and lines[0].startswith("backup-domu: ") and lines[1].startswith("  hint: "), result.stderr
     return lines

@@ -1,4 +1,4 @@
-"""More ways to be killed than `tests/run` has the time for: promotions, and runs at moments drawn by lot."""
+"""More ways to be killed than `tests/run` has the time for: promotions, receivers, and runs at moments drawn by lot."""
 
 import random
 import time
@@ -6,8 +6,8 @@ import time
 import pytest
 from testinfra.host import Host
 
-from backups import backup, in_disk, leftovers, manifest, volumes
-from domus import run_killed
+from backups import backup, in_disk, leftovers, make_tiny, manifest, remove_tiny, volumes
+from domus import CREATE, known, make_keys, run_killed, state
 
 pytestmark = pytest.mark.long
 
@@ -78,3 +78,68 @@ def test_most_of_the_runs_above_were_killed_before_their_end(statuses: list[int]
     if not statuses:
         pytest.skip("none of them was selected")
     assert statuses.count(137) >= 0.7 * len(statuses), f"{statuses} of a run that takes {length:.0f} s"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_first_copy_killed_at_a_time_drawn_by_lot_is_made_by_the_next_run(tiny1: Host, dom0b: Host, seed: int) -> None:
+    remove_tiny(tiny1, dom0b)
+    make_tiny(tiny1)
+    delay = random.Random(seed).uniform(4, 20)
+    assert tiny1.run(f"timeout -s KILL {delay:.2f} backup-domu run tiny1 --to vg1 --to dom0b; exit $?").rc in (0, 137)
+    assert backup(tiny1, "--to vg1 --to dom0b").rc == 0
+    assert leftovers(tiny1) == [] and leftovers(dom0b) == []
+    for host, group in ((tiny1, "vg1"), (dom0b, "vg0")):
+        assert manifest(host, f"/dev/{group}/tiny1-disk.copy") == manifest(tiny1, "/dev/vg0/tiny1-disk")
+
+
+# Wait for the receiving end of a run's transfer, that is the rsync that we started, and kill it together with our program.
+KILL_RECEIVER = """
+for try in $(seq 600); do
+    receiver=$(pgrep -x -n rsync) && break
+    sleep 0.1
+done
+parent=$(ps -o ppid= -p $receiver) && kill -KILL $parent $receiver
+"""
+
+
+def test_a_run_whose_receiver_is_killed_says_so_and_the_next_one_is_good(tiny1: Host, dom0b: Host) -> None:
+    """A file of 40 MB that cannot be compressed: the transfer lasts long enough to be met."""
+    good = manifest(dom0b, "/dev/vg0/tiny1-disk.copy")
+    in_disk(tiny1, "head -c 40M /dev/urandom > /run/look/big")
+    tiny1.check_output("systemd-run --quiet --unit=lab-copy sh -c 'backup-domu run tiny1 --to dom0b >/root/copy.log 2>&1'")
+    try:
+        dom0b.check_output(KILL_RECEIVER)
+        wait_while(tiny1, "systemctl is-active --quiet lab-copy")
+        said = tiny1.check_output("cat /root/copy.log")
+        assert "dom0b" in said and "0 of 1 copies" in said and "Traceback" not in said, said
+        assert "good" in dom0b.check_output("backup-domu status")
+        assert good and backup(tiny1, "--to dom0b").rc == 0
+    finally:
+        tiny1.run("systemctl stop lab-copy; systemctl reset-failed lab-copy; rm -f /root/copy.log")
+        in_disk(tiny1, "rm -f /run/look/big")
+    assert leftovers(tiny1) == [] and leftovers(dom0b) == []
+
+
+def wait_while(host: Host, command: str, *, seconds: int = 300) -> None:
+    """Wait as long as a command succeeds on a host."""
+    deadline = time.monotonic() + seconds
+    while host.run(command).rc == 0:
+        assert time.monotonic() < deadline, f"{command}: still, after {seconds} s"
+        time.sleep(2)
+
+
+@pytest.mark.parametrize("seconds", [10, 25, 45, 65])
+def test_a_creation_from_a_real_template_killed_at_any_time_leaves_nothing_after_the_next_command(
+    dom0a: Host, dom0b: Host, seconds: int
+) -> None:
+    make_keys(dom0a, dom0b)
+    before = state(dom0a)
+    assert known(dom0a, "web9") is None
+    ended = dom0a.run(f"timeout -s KILL {seconds} {CREATE.format('web9', '192.168.72.99')} --no-start; exit $?")
+    if ended.rc == 0:  # a faster machine than the one on which the times were chosen
+        dom0a.check_output("xen-legi delete web9 --yes")
+    else:
+        assert ended.rc == 137, ended.stderr
+        dom0a.check_output("xen-legi list")
+    assert state(dom0a) == before
+    assert dom0a.run("grep xen-legi /proc/mounts").rc != 0

@@ -58,15 +58,37 @@ def test_the_programs_answer_and_their_modules_are_compiled(plain_tree: Tree) ->
     assert missing == ""
 
 
-def test_the_completion_is_valid_and_completes_a_verb(plain_tree: Tree) -> None:
-    said = plain_tree.run(
-        "for one in xen-legi backup-domu; do bash -n /usr/share/bash-completion/completions/$one; done\n"
-        "shopt -s progcomp; . /usr/share/bash-completion/completions/xen-legi; COMP_WORDS=(xen-legi conf); COMP_CWORD=1\n"
-        "COMP_LINE='xen-legi conf' COMP_POINT=13\n"
-        "$(complete -p xen-legi | sed 's/.*-F \\([^ ]*\\).*/\\1/') xen-legi conf xen-legi || :\n"
-        "echo ${COMPREPLY[@]}"
+def completed(tree: Tree, line: str) -> list[str]:
+    """Return what the completion offers for the last word of a command line."""
+    words = line.split(" ")
+    said = tree.run(
+        f"shopt -s progcomp; . /usr/share/bash-completion/completions/{words[0]}; COMP_WORDS=({line}) "
+        f"COMP_CWORD={len(words) - 1} COMP_LINE='{line}' COMP_POINT={len(line)}\n"
+        f"$(complete -p {words[0]} | sed 's/.*-F \\([^ ]*\\).*/\\1/') {words[0]} '{words[-1]}' {words[-2]} || :\n"
+        "printf '%s\\n' \"${COMPREPLY[@]}\""
     )
-    assert "config" in said.split()
+    return sorted(set(said.split()))
+
+
+def test_the_completion_is_valid_and_completes_a_verb(plain_tree: Tree) -> None:
+    plain_tree.run("for one in xen-legi backup-domu; do bash -n /usr/share/bash-completion/completions/$one; done")
+    assert completed(plain_tree, "xen-legi conf") == ["config"]
+
+
+def test_the_completion_offers_what_the_host_has(plain_tree: Tree) -> None:
+    things = "/etc/xen/web1.cfg /etc/xen-legi/peers/dom0b.conf /srv/xen/templates/trixie /srv/xen/boot/vmlinuz-6.1-lab"
+    plain_tree.run(f"mkdir -p /etc/xen /etc/xen-legi/peers && touch {things} '/etc/xen/$(touch pwned).cfg'")
+    try:
+        for line, offer in {
+            "xen-legi start we": "web1", "backup-domu run we": "web1", "xen-legi template delete tr": "trixie",
+            "xen-legi peer check do": "dom0b", "xen-legi kernel default 6.1-l": "6.1-lab",
+            "xen-legi create web2 --dist tr": "trixie", "xen-legi create web2 --kernel 6.1-l": "6.1-lab",
+            "xen-legi config get ghost": "ghost_size",
+        }.items():
+            assert completed(plain_tree, line) == [offer], line
+        assert plain_tree.run("find / -xdev -name pwned") == ""
+    finally:
+        plain_tree.run(f"rm -f {things} '/etc/xen/$(touch pwned).cfg'")
 
 
 def test_a_second_configuration_changes_nothing(plain_tree: Tree) -> None:

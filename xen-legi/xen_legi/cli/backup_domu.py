@@ -33,6 +33,25 @@ examples:
   backup-domu plan                     # say what would be copied, and how
   backup-domu status                   # where copies are, and how old
 """
+_EXAMPLES_OF = {
+    "run": """\
+examples:
+  backup-domu                          # all domUs to all destinations of /etc/xen-legi/xen-legi.toml
+  backup-domu web1 db1 --to dom0b      # copy two, to one
+  backup-domu --dry-run                # say what would be done
+  backup-domu web1 --checksum          # find also what changed and kept its size and time
+""",
+    "plan": """\
+examples:
+  backup-domu plan                     # all domUs
+  backup-domu plan web1 --to vg1 --json
+""",
+    "status": """\
+examples:
+  backup-domu status                   # the copies that this host has sent, and those that it keeps
+  backup-domu status --json
+""",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
 def _verb(
     below: "argparse._SubParsersAction[VerbParser]", name: str, job: object, text: str
 ) -> argparse.ArgumentParser:
-    one = below.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=EXIT_STATUS_HELP,
+    one = below.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=f"{_EXAMPLES_OF[name]}\n{EXIT_STATUS_HELP}",
                            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     common(one, again=True)
     one.set_defaults(main=job)
