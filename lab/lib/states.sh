@@ -55,13 +55,20 @@ restore_state() {
     on_all set_clock "${hosts[@]}"
 }
 
-# The name goes first: what a killed run leaves of its snapshots is dropped when a state of that name is saved again.
+# has_snapshot HOST
+has_snapshot() { virsh -q snapshot-info "$(domain_of "$1")" "$STATE" >/dev/null 2>&1; }
+
+# The name goes last: of what could not be removed, it stays known that it is there.
 forget_state() {
     STATE=$1
     local hosts
     read -ra hosts <"$(state_file "$STATE")"
-    rm -f "$(state_file "$STATE")"
     on_all drop_snapshot "${hosts[@]}"
+    local host
+    for host in "${hosts[@]}"; do
+        ! has_snapshot "$host" || fail "the snapshot '$STATE' of $host could not be removed"
+    done
+    rm -f "$(state_file "$STATE")"
 }
 
 list_states() {

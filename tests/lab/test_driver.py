@@ -44,7 +44,8 @@ def test_a_file_is_put_on_a_host(dom0b: Host, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["fly"], ["ssh"], ["ssh", "dom0z"], ["up", "dom0z"], ["put", "dom0a", "x"], ["save"],
-                                   ["restore", "no-such-state"], ["forget", "no-such-state"], ["cable", "dom0a", "eth9", "cut"], ["status", "--xml"]])
+                                   ["restore", "no-such-state"], ["forget", "no-such-state"], ["forget"],
+                                   ["cable", "dom0a", "eth9", "cut"], ["status", "--xml"]])
 def test_wrong_use_of_the_driver_is_one_line_a_hint_and_status_2(words: list[str]) -> None:
     ended = lab(*words, check=False)
     lines = ended.stderr.splitlines()

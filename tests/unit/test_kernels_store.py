@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from xen_legi.domu import config as domu_config
 from xen_legi.errors import Problem
 from xen_legi.kernels import add, initramfs
 from xen_legi.kernels.store import Kernel, Store, in_order
@@ -74,6 +76,13 @@ def test_a_copy_of_the_same_size_and_time_is_the_same(tmp_path: Path) -> None:
 MODULES = ("ext4",)
 
 
+def has_its_own_initramfs(kernel: Kernel, modules: tuple[str, ...] = MODULES) -> None:
+    """Leave what `kernel add` leaves: an initramfs that is younger than what it was made from, and the note beside it."""
+    time.sleep(TICK)
+    os.utime(kernel.ramdisk)
+    kernel.note.write_text("".join(f"{module}\n" for module in modules))
+
+
 def test_only_what_dom0_has_anew_is_taken(tmp_path: Path) -> None:
     one = store(tmp_path, "6.12.1")
     source = add.Source(tmp_path / "boot", tmp_path / "modules")
@@ -82,8 +91,7 @@ def test_only_what_dom0_has_anew_is_taken(tmp_path: Path) -> None:
     assert add.missing(one.kernel("6.12.2"), source.kernel("6.12.2"), MODULES) == ["modules", "initramfs", "image"]
     ours.image.unlink()
     os.link(theirs.image, ours.image)
-    time.sleep(TICK)
-    os.utime(ours.ramdisk)
+    has_its_own_initramfs(ours)
     os.utime(ours.modules / "modules.dep", (1, 1))
     assert add.missing(ours, theirs, MODULES) == ["modules"]
 
@@ -93,10 +101,12 @@ def test_domus_have_an_initramfs_of_their_own_or_dom0s_as_the_settings_say(tmp_p
     source = add.Source(tmp_path / "boot", tmp_path / "modules")
     theirs, ours = source.kernel("6.12.1"), one.kernel("6.12.1")
     make(theirs)
-    time.sleep(TICK)
-    os.utime(ours.ramdisk)
+    assert "initramfs" in add.missing(ours, theirs, MODULES)  # nobody knows what it holds: a peer has sent it
+    has_its_own_initramfs(ours)
     assert "initramfs" not in add.missing(ours, theirs, MODULES)
+    assert "initramfs" in add.missing(ours, theirs, (*MODULES, "xfs"))
     assert "initramfs" in add.missing(ours, theirs, ())
+    ours.note.unlink()
     for place in (os.link, shutil.copy2):
         ours.ramdisk.unlink()
         place(theirs.ramdisk, ours.ramdisk)
@@ -106,15 +116,47 @@ def test_domus_have_an_initramfs_of_their_own_or_dom0s_as_the_settings_say(tmp_p
 
 @pytest.mark.parametrize("change", [Path.touch, lambda path: os.utime(path, (1, 1))], ids=["new", "new, with an old time"])
 def test_an_initramfs_is_made_anew_when_what_it_is_made_of_changed(tmp_path: Path, change: Callable[[Path], None]) -> None:
-    ours, source = tmp_path / "initrd", tmp_path / "modules.dep"
+    ours, source = store(tmp_path, "6.12.1").kernel("6.12.1"), tmp_path / "modules.dep"
     source.touch()
-    assert not initramfs.current(ours, source)
-    time.sleep(TICK)
-    ours.touch()
-    assert initramfs.current(ours, source, tmp_path / "nothing")
+    has_its_own_initramfs(ours)
+    assert initramfs.current(ours, MODULES, source, tmp_path / "nothing")
     time.sleep(TICK)
     change(source)
-    assert not initramfs.current(ours, source)
+    assert not initramfs.current(ours, MODULES, source)
+
+
+def archive(top: Path, *, age: int) -> bytes:
+    """Return a cpio archive of a tree as mktirfs makes it, in a directory and at a time of its own."""
+    top.mkdir()
+    (top / "dev").mkdir()
+    (top / "init").write_text("a program")
+    (top / "modules").write_text("/ext4.ko \n")
+    for path in (top / "dev", top / "init", top / "modules"):
+        os.utime(path, (age, age))
+    words = "find . ! -name . -print0 | sort -z | cpio --null -o --quiet -R 0:0 -H newc"
+    return subprocess.run(["sh", "-c", words], cwd=top, check=True, capture_output=True).stdout
+
+
+@pytest.mark.skipif(not shutil.which("cpio"), reason="this computer has no cpio")
+def test_two_hosts_make_the_same_initramfs_at_different_times(tmp_path: Path) -> None:
+    one, other = archive(tmp_path / "one", age=1_000_000), archive(tmp_path / "other", age=2_000_000)
+    assert one != other and initramfs.lasting(one) == initramfs.lasting(other)
+    (tmp_path / "out").mkdir()
+    subprocess.run(["cpio", "-i", "--quiet"], cwd=tmp_path / "out", input=initramfs.lasting(one), check=True)
+    assert (tmp_path / "out/init").read_text() == "a program" and (tmp_path / "out/dev").is_dir()
+
+
+@pytest.mark.parametrize("lines, root", [
+    ('root = "/dev/xvda2 ro"', ""), ('cmdline = "root=/dev/xvda2 ro console=hvc0"', ""), ('extra = "console=hvc0"', ""),
+    ('root = "UUID=0b1c-2d ro"', ""), ('cmdline = "ro root=0xca02"', ""), ("bootloader = 'pygrub'", ""),
+    ('root = "/dev/mapper/vg-root ro"', "/dev/mapper/vg-root"), ('cmdline = "root=LABEL=root ro"', "LABEL=root"),
+    ('cmdline = "ro root=PARTUUID=12-34"', "PARTUUID=12-34"),
+    ('extra = "root=/dev/disk/by-label/x"', "/dev/disk/by-label/x"),
+])
+def test_a_root_that_the_initramfs_of_domus_does_not_find_is_known(tmp_path: Path, lines: str, root: str) -> None:
+    file = tmp_path / "web1.cfg"
+    file.write_text(f"name = 'web1'\nmemory = 64\n{lines}\n")
+    assert initramfs.root_not_found(domu_config.read(file)) == root
 
 
 def test_a_kernel_that_dom0_does_not_have_is_refused(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ def _modules(names: tuple[str, ...]) -> None:
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
             raise ValueError(f"has {name!r}, which is no module")
+    if names and not {"xen-blkfront", "xen_blkfront"} & set(names):
+        raise ValueError("has no xen-blkfront, without which no domU finds its disk")
 
 
 def _dom0_memory(value: str) -> None:
@@ -164,15 +166,16 @@ def parse(text: str, *, where: str = "settings") -> Config:
 def _value(one: "Field[Any]", value: Any, where: str) -> Any:
     kind = type(one.default)
     if kind is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
-    if type(value) is not kind or kind is tuple:
+        value = tuple(value)
+    if type(value) is not kind:
         wanted = {str: "a text in quotes", int: "a whole number", tuple: "a list of texts"}[kind]
         die(f"{where} must be {wanted}, not {value!r}", hint=f"the default: {one.name} = {as_toml(one.default)}")
     if check := one.metadata["check"]:
         try:
             check(value)
         except ValueError as error:
-            die(f"{where}: {value!r} {error}", hint=f"the default: {one.name} = {as_toml(one.default)}")
+            shown = as_toml(value) if kind is tuple else repr(value)
+            die(f"{where}: {shown} {error}", hint=f"the default: {one.name} = {as_toml(one.default)}")
         except Problem as problem:
             die(f"{where}: {problem.message}", hint=problem.hint)
     return value

@@ -102,7 +102,8 @@ def parser() -> argparse.ArgumentParser:
 def _verb(
     below: "argparse._SubParsersAction[VerbParser]", name: str, job: object, text: str
 ) -> argparse.ArgumentParser:
-    one = below.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=f"{_EXAMPLES_OF[name]}\n{EXIT_STATUS_HELP}",
+    one = below.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.",
+                           epilog=f"{_EXAMPLES_OF[name]}\n{EXIT_STATUS_HELP}",
                            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     common(one, again=True)
     one.set_defaults(main=job)

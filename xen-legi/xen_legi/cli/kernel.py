@@ -13,8 +13,9 @@ from xen_legi.cli import no_more
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import EXIT_OK, die, need_root
 from xen_legi.kernels.add import Source, add
+from xen_legi.kernels.initramfs import root_not_found
 from xen_legi.kernels.store import Kernel, Store
-from xen_legi.steps import say
+from xen_legi.steps import say, warn
 
 EXAMPLES = """\
   xen-legi kernel add                      # the newest kernel of dom0
@@ -44,9 +45,19 @@ def main(options: argparse.Namespace) -> int:
         return _default(store, options.version)
     need_root("xen-legi kernel add")
     version = options.version or _newest(Source())
-    if not add(store, version, settings.initramfs) and not options.version:
+    if add(store, version, settings.initramfs):
+        _warn_of_roots(store.kernel(version), settings.initramfs)
+    elif not options.version:
         say(f"domUs have kernel {version} already")
     return EXIT_OK
+
+
+def _warn_of_roots(kernel: Kernel, modules: tuple[str, ...]) -> None:
+    """Tell of domUs that start with this kernel and whose root the initramfs made for domUs does not find."""
+    for one in domu_config.all_domus():
+        if modules and Path(one.ramdisk) == kernel.ramdisk and (root := root_not_found(one)):
+            warn(f"{one.name} will not start with {kernel.ramdisk}, which finds no root={root}: "
+                 f"give {one.file} another ramdisk, or say initramfs = [] in {config.FILE}")
 
 
 def _newest(source: Source) -> str:

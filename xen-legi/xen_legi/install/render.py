@@ -9,7 +9,7 @@ _FILE = """\
 name    = "{name}"
 type    = "{type}"
 
-# kernel and initramfs are dom0's, kept for domUs; xen-legi kernel list. noresume: it must not wait for dom0's swap
+# dom0's kernel, with an initramfs for domUs; xen-legi kernel list. noresume: with dom0's own it would wait for dom0's swap
 kernel  = "{kernel}"
 ramdisk = "{ramdisk}"
 cmdline = "root=/dev/{root} ro noresume console=hvc0"

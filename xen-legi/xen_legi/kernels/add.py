@@ -11,7 +11,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi import config
 from xen_legi.errors import die
 from xen_legi.files import sync
 from xen_legi.kernels import initramfs
@@ -68,9 +67,9 @@ def missing(have: Kernel, want: Kernel, modules: tuple[str, ...]) -> list[str]:
 
 
 def _has_initramfs(have: Kernel, want: Kernel, modules: tuple[str, ...]) -> bool:
-    dom0s = same(have.ramdisk, want.ramdisk)
-    sources = (want.modules / "modules.dep", initramfs.MAKER, config.FILE)
-    return not dom0s and initramfs.current(have.ramdisk, *sources) if modules else dom0s
+    if not modules:
+        return same(have.ramdisk, want.ramdisk)
+    return initramfs.current(have, modules, want.modules / "modules.dep", initramfs.MAKER)
 
 
 def same(one: Path, other: Path) -> bool:
@@ -106,12 +105,11 @@ def _take(have: Kernel, want: Kernel, parts: list[str], modules: tuple[str, ...]
 
 def _take_initramfs(have: Kernel, want: Kernel, modules: tuple[str, ...]) -> None:
     if not modules:
+        have.note.unlink(missing_ok=True)
         _take_file(want.ramdisk, have.ramdisk)
         return
     have.ramdisk.parent.mkdir(parents=True, exist_ok=True)
-    new = have.ramdisk.with_name(_NEW + have.ramdisk.name)
-    initramfs.make(have.version, modules, new)
-    new.rename(have.ramdisk)
+    initramfs.make(have, modules, have.ramdisk.with_name(_NEW + have.ramdisk.name))
 
 
 def _take_file(source: Path, target: Path) -> None:

@@ -1,30 +1,39 @@
 """The initramfs of domUs, made by mktirfs(8): the modules that a domU needs to find its root, and an init that mounts it.
 
-Dom0's own is fifty times as large, and starts udev to look for what is there. A domU's root is a disk of Xen, which the
-kernel names by itself: from the start of its kernel to its own init a domU needs a third of the time.
+Dom0's own is twenty times as large, and starts udev to look for what is there. A domU's root is a disk of Xen, which the
+kernel names by itself. Hosts with the same kernel and the same setting have the same initramfs, byte by byte: a copy of a
+domU starts on another host as its original does.
 """
 
+import gzip
+import re
 import shutil
 from pathlib import Path
 
+from xen_legi import files
+from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import die
-from xen_legi.files import sync
+from xen_legi.kernels.store import Kernel
 from xen_legi.run import run
+from xen_legi.steps import named_point
 
 MAKER = Path("/usr/sbin/mktirfs")
+# c_ino, c_mtime, c_devmajor and c_devminor of a file's header in a cpio archive: see "newc" in cpio(5)
+_HEADER, _CHANGING = 110, (0, 5, 7, 8)
+_SIZE, _NAME_SIZE = 6, 11
 
 
-def current(ramdisk: Path, *sources: Path) -> bool:
-    """Tell whether the file was made after the last change of the files that it is made from.
+def current(kernel: Kernel, modules: tuple[str, ...], *sources: Path) -> bool:
+    """Tell whether a kernel's initramfs holds these modules and was made after the last change of what it is made from.
 
-    A link to dom0's initramfs, or a copy of it, is older than the modules of its kernel, or as old. A change is a change
-    of the inode: dpkg gives a new file an old time, and does not touch a conffile that is the same in the new package.
+    A change is a change of the inode: dpkg gives a new file an old time.
     """
     try:
-        made = ramdisk.stat().st_mtime_ns
+        made = kernel.ramdisk.stat().st_mtime_ns
     except FileNotFoundError:
         return False
-    return all(made > path.stat().st_ctime_ns for path in sources if path.exists())
+    late = [path for path in sources if path.exists() and path.stat().st_ctime_ns >= made]
+    return not late and files.read(kernel.note) == _note(modules)
 
 
 def check(version: str, modules: tuple[str, ...]) -> None:
@@ -34,17 +43,59 @@ def check(version: str, modules: tuple[str, ...]) -> None:
             die(f"kernel {version} has no module {module!r}", hint="see initramfs in /etc/xen-legi/xen-legi.toml")
 
 
-def make(version: str, modules: tuple[str, ...], target: Path) -> None:
-    """Make the initramfs of a kernel of dom0 as the file `target`, on disk when this returns.
+def make(kernel: Kernel, modules: tuple[str, ...], draft: Path) -> None:
+    """Make the initramfs of a kernel in the file `draft`, then put it in its place, and a note of what it holds beside it.
 
-    What mktirfs needs on the way is in a directory beside it, which a killed run leaves behind: its name begins as the
-    target's does.
+    What mktirfs needs on the way is in a directory beside the draft, which a killed run leaves behind: its name begins as
+    the draft's does. Without the note, which comes last, it is made again.
     """
-    work = target.with_name(f"{target.name}.d")
+    kernel.note.unlink(missing_ok=True)
+    work = draft.with_name(f"{draft.name}.d")
     work.mkdir(mode=0o700)
     try:
-        run([MAKER, "--auto-modules=no", "--microcode=no", f"--include-modules={','.join(modules)}", "-o", target, version],
-            env={"TMPDIR": str(work)})
+        run([MAKER, "--auto-modules=no", "--microcode=no", f"--include-modules={','.join(modules)}", "-o", work / "made",
+             kernel.version], env={"TMPDIR": str(work)})
+        draft.write_bytes(gzip.compress(lasting(gzip.decompress((work / "made").read_bytes())), mtime=0))
+        files.sync(draft)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
     finally:
         shutil.rmtree(work)
-    sync(target)
+    named_point("kernel:initramfs-made")
+    draft.rename(kernel.ramdisk)
+    files.replace(kernel.note, _note(modules))
+
+
+def lasting(archive: bytes) -> bytes:
+    """Return a cpio archive (newc) without what differs from one making to the next: times and inodes."""
+    result, place, number = bytearray(archive), 0, 0
+    while result[place:place + 6] == b"070701":
+        words = [int(result[at:at + 8], 16) for at in range(place + 6, place + _HEADER, 8)]
+        number += 1
+        for index in _CHANGING:
+            at = place + 6 + 8 * index
+            result[at:at + 8] = b"%08X" % (number if index == 0 else 0)
+        place += _padded(_HEADER + words[_NAME_SIZE]) + _padded(words[_SIZE])
+    return bytes(result)
+
+
+def root_not_found(domu: DomuConfig) -> str:
+    """Return the root= of a domU if this initramfs does not find it; nothing if it does, or none is written down.
+
+    It knows the kernel's own names of disks, UUID= of ext, xfs and btrfs, and device numbers: see
+    /usr/share/doc/tiny-initramfs-core/README.md.gz.
+    """
+    given = domu.settings
+    line = f"root={given.get('root', '')} {given.get('cmdline', '')} {given.get('extra', '')}"
+    roots: list[str] = re.findall(r"(?:^|\s)root=(\S+)", line)
+    good = r"/dev/[a-z0-9]+|UUID=[0-9a-fA-F-]+|0x[0-9a-fA-F]+"
+    return "" if not roots or re.fullmatch(good, roots[-1]) else roots[-1]
+
+
+def _note(modules: tuple[str, ...]) -> str:
+    return "".join(f"{module}\n" for module in modules)
+
+
+def _padded(size: int) -> int:
+    return (size + 3) // 4 * 4

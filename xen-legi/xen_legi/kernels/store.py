@@ -1,7 +1,8 @@
 """The kernels that domUs boot, in dom0 but apart from dom0's own: /srv/xen/boot and /srv/xen/lib/modules.
 
-A kernel V is boot/vmlinuz-V, boot/initrd.img-V and lib/modules/V. The link boot/vmlinuz names the default of new domUs;
-without it that is the newest. A domU's file names its kernel by version, so that a new default changes no domU.
+A kernel V is boot/vmlinuz-V, boot/initrd.img-V (initrd.img-V.modules tells what it holds) and lib/modules/V. The link
+boot/vmlinuz names the default of new domUs; without it that is the newest. A domU's file names its kernel by version, so
+that a new default changes no domU.
 """
 
 import os
@@ -21,6 +22,11 @@ class Kernel:
     image: Path
     ramdisk: Path
     modules: Path
+
+    @property
+    def note(self) -> Path:
+        """Return the file that tells which modules the initramfs holds; a copy of dom0's has none."""
+        return self.ramdisk.with_name(f"{self.ramdisk.name}.modules")
 
     @property
     def complete(self) -> bool:
