@@ -83,6 +83,7 @@ def test_a_changed_setting_is_followed_and_what_a_killed_run_left_is_removed(dom
     assert dom0a.run("ls -d /srv/xen/boot/.new-*").stdout == ""
 
 
+@pytest.mark.long  # which roots they are is a unit test
 def test_a_domu_whose_root_the_new_initramfs_does_not_find_is_named(dom0a: Host) -> None:
     lines = f"name = 'lvm1'\nmemory = 64\nramdisk = '{ramdisk(dom0a)}'\nroot = '/dev/mapper/vg-root ro'\n"
     dom0a.check_output(f"printf %s {shlex.quote(lines)} >/etc/xen/lvm1.cfg && rm {ramdisk(dom0a)}")
@@ -93,16 +94,11 @@ def test_a_domu_whose_root_the_new_initramfs_does_not_find_is_named(dom0a: Host)
         dom0a.check_output("rm -f /etc/xen/lvm1.cfg; xen-legi kernel add")
 
 
-@pytest.mark.parametrize("value, message", [
-    ('["xen-blkfront", "no-such-module"]', "has no module 'no-such-module'"),
-    ('["xen-blkfront", "../ext4"]', "has '../ext4', which is no module"),
-    ('["ext4"]', "has no xen-blkfront"),
-])
-def test_a_wrong_setting_is_told_and_changes_nothing(dom0a: Host, value: str, message: str) -> None:
+def test_a_wrong_setting_is_told_and_changes_nothing(dom0a: Host) -> None:
     before = boot(dom0a)
-    with setting(dom0a, value):
+    with setting(dom0a, '["xen-blkfront", "no-such-module"]'):
         result = dom0a.run("xen-legi kernel add")
         refused(result)
-        assert message in result.stderr
+        assert "has no module 'no-such-module'" in result.stderr
         assert boot(dom0a) == before
     assert boot(dom0a) == before
