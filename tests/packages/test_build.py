@@ -32,6 +32,7 @@ def lintian_says(ended: str) -> list[str]:
 def test_there_are_five_packages_and_a_list_of_changes(debs: dict[str, Path]) -> None:
     assert tuple(debs) == PACKAGES
     assert len(list(DEBS.glob("*.changes"))) == 1
+    assert len(list(DEBS.glob("*.dsc"))) == 1  # the changes name it: lintian reads the source as well
 
 
 def test_lintian_of_this_machine_has_no_errors_and_no_warnings() -> None:

@@ -34,7 +34,7 @@ def replace(path: Path, text: str, *, mode: int = 0o644) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make the content of a file, or the names in a directory, survive a power cut."""
+    """Make the content of a file or device, or the names in a directory, survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

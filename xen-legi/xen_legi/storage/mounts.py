@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from xen_legi import files
 from xen_legi.run import run
 
 PLACE = Path("/run/xen-legi/install")
@@ -42,22 +43,13 @@ def mounted(device: Path, filesystem: str, options: str, *, where: Path | None =
         yield where
     finally:
         run(["umount", where], timeout=600)
-        _flush(device)
+        files.sync(device)  # empties the write cache of a disk below it: it may have been mounted without barriers
 
 
 def mounts_below(path: Path) -> list[str]:
     """Return where something is mounted below a directory, as this process sees it."""
     places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return [place for place in places if place.startswith(f"{path.resolve()}/")]
-
-
-def _flush(device: Path) -> None:
-    """Empty the write cache of a disk below a device: it may have been mounted without barriers."""
-    descriptor = os.open(device, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _checked(result: int, call: str) -> None:
