@@ -4,6 +4,8 @@ These tests run inside the lab's network (`tests/run` starts them through `lab/l
 has installed. Every test leaves the hosts as it found them, or says in its name what it leaves for the next.
 """
 
+import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,19 +15,32 @@ import testinfra
 from testinfra.host import Host
 
 from backups import copied_tiny
+from crashes import Console, Watch, left
 from domus import WEB1, make_web1, wait_for_ssh
 
 TOP = Path(__file__).resolve().parents[2]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make known the mark of the tests that `tests/run` leaves to the group `more` in tests/long."""
+    """Make known the mark of the tests that `tests/run` leaves to the group `more` in tests/long; watch the hosts."""
     config.addinivalue_line("markers", "long: runs in the long group `more` (make test-long GROUP=more)")
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    machines = json.loads(lab("status", "--json").stdout)["machines"]
+    notes = os.environ.get("RESULTS")
+    consoles = [Console(one["name"], Path(one["console"])) for one in machines]
+    config.pluginmanager.register(Watch(consoles, Path(notes) if notes else None))
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the tests into two lines of work that may go on at once: the light machine's, and those of the two dom0s."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort the tests into two lines of work that may go on at once: the light machine's, and those of the two dom0s.
+
+    Those that had their result before a host crashed are left out.
+    """
+    if done := os.environ.get("LAB_DONE"):
+        items[:], known = left(items, Path(done))
+        config.hook.pytest_deselected(items=known)
     for item in items:
         line = "store" if "store" in getattr(item, "fixturenames", ()) else "dom0s"
         item.add_marker(pytest.mark.xdist_group(line))
