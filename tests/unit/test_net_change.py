@@ -7,7 +7,7 @@ import pytest
 from test_net_links import REFERENCE, stanza
 from test_net_plan import BRIDGE, ETH1, complete, gone, span, state
 from test_net_stanzas import read
-from xen_legi.net.change import Change, change
+from xen_legi.net.change import Change, Now, change
 from xen_legi.net.kernel import GROUP, Device
 
 UP = {name: name for name in ("lo", "eth1", "bond0", "vlan72", "xenbr72")}
@@ -16,7 +16,7 @@ LAST = REFERENCE.partition("auto xenbr72")[0]  # without the bridge
 
 
 def changed(text: str, devices: dict[str, Device], up: dict[str, str] | None = None) -> Change:
-    return change(read(text), devices, UP if up is None else up)
+    return change(read(text), Now(devices, UP if up is None else up))
 
 
 def lines(text: str, devices: dict[str, Device], up: dict[str, str] | None = None) -> list[tuple[str, str]]:

@@ -4,17 +4,23 @@
 `draw` makes a picture of the same, an SVG file that any browser shows; without FILE it goes to standard output.
 `plan` tells what separates the kernel from the files: what `ip` would be told, what would go (bridges with guests stay), and
 which interfaces ifup would bring up. The exit status is 1 if something of it cannot be.
+`apply` does it: only the difference, bridges keep the vifs of their guests, and an interface whose commands or method
+changed is taken down and up while its link stays. What is wrong in the files, or cannot be, is told first, and nothing is
+changed. `try` does the same and takes it back by itself after --timeout seconds, unless `confirm` is said, in any session,
+or Enter is pressed: also when the connection is cut, or a process is killed. `revert` takes it back at once. The files stay
+as they are.
 `check` reads the files and tells, with file and line: errors, which ifup would refuse or which would not come to be;
 warnings, for what was hardly meant; differences, which the kernel has in another way (before a reboot or ifup that is as it
 should be). With FILE it reads that file, and what it sources on this host, and asks the kernel nothing. The exit status is 1
 if there is an error.
-Nothing is changed by any of these, and whoever may read the files need not be root: /usr/sbin/xen-legi net check.
+The others change nothing, and whoever may read the files need not be root: /usr/sbin/xen-legi net check.
 """
 
 import argparse
 import errno
 import json
 import os
+import select
 import socket
 import sys
 import time
@@ -25,38 +31,53 @@ from pathlib import Path
 from xen_legi.cli import no_more
 from xen_legi.columns import aligned
 from xen_legi.domu import xl
-from xen_legi.errors import EXIT_FAILED, EXIT_OK, die
-from xen_legi.net import change, check, draw, files, kernel, show, stanzas
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, die, need_root
+from xen_legi.net import change, check, draw, files, kernel, show, stanzas, transition, trial
 from xen_legi.net.check import Finding
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.run import run_json
-from xen_legi.steps import say
+from xen_legi.steps import say, warn
 
 EXAMPLES = """\
   xen-legi net show
   xen-legi net draw network.svg
   xen-legi net plan                       # after an edit: what would change
+  xen-legi net apply
+  xen-legi net try --timeout 120          # then, in this or another session: xen-legi net confirm
   xen-legi net check                      # this host's files, and its kernel
   xen-legi net check ./interfaces         # a file that is to become them
   xen-legi net check --json
 """
 
+_CHANGING = ("apply", "try", "confirm", "revert")
+_TIMEOUT = 60  # seconds
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
-    parser.add_argument("what", choices=("show", "draw", "check", "plan"), help="what to do")
+    parser.add_argument("what", choices=(*_CHANGING, "check", "draw", "plan", "show"), help="what to do")
     parser.add_argument("file", nargs="?", default=None, metavar="FILE",
                         help="with check: another file than the host's own; with draw: where to")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--dry-run", action="store_true", help="with apply and try: only tell, as plan does")
+    parser.add_argument("--timeout", type=int, metavar="SECONDS", help=f"with try: how long it waits (default: {_TIMEOUT})")
 
 
 def main(options: argparse.Namespace) -> int:
     """Do it."""
+    if options.what != "try" and options.timeout is not None:
+        die(f"net {options.what} waits for nothing: --timeout is for try", hint="xen-legi net --help has examples")
+    if options.dry_run and options.what not in ("apply", "try"):
+        die(f"net {options.what} has no --dry-run", hint="xen-legi net plan tells what would be done")
+    if options.what in _CHANGING and not options.dry_run:
+        no_more(f"net {options.what}", options.file)
+        need_root(f"xen-legi net {options.what}")
+        return _change(options)
     if options.what == "show":
         no_more("net show", options.file)
         return _show(as_json=options.json)
-    if options.what == "plan":
-        no_more("net plan", options.file)
+    if options.what in ("plan", "apply", "try"):
+        no_more(f"net {options.what}", options.file)
         return _plan(as_json=options.json)
     return _draw(options) if options.what == "draw" else _check(options)
 
@@ -93,15 +114,85 @@ def _domus() -> dict[int, str]:
 
 
 def _plan(*, as_json: bool) -> int:
-    interfaces = _readable(files.load())
-    lines = list(change.change(interfaces, kernel.read(), files.up()).lines())
+    lines = list(change.change(_readable(files.load()), transition.look()).lines())
     if as_json:
-        print(json.dumps([dict(zip(("action", "name", "text"), line, strict=True)) for line in lines], indent=2))
+        print(json.dumps(_rows(lines), indent=2))
     elif lines:
         print(*aligned(lines), sep="\n")
     else:
         say("nothing to do: the kernel has what the files say")
     return EXIT_FAILED if any(action == "cannot" for action, _, _ in lines) else EXIT_OK
+
+
+def _rows(lines: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
+    return [dict(zip(("action", "name", "text"), line, strict=True)) for line in lines]
+
+
+def _change(options: argparse.Namespace) -> int:
+    if options.what == "confirm":
+        trial.confirm()
+        say("confirmed: it stays")
+        return EXIT_OK
+    if options.what == "revert":
+        return _told(trial.revert(), [], as_json=options.json)
+    return _try(options) if options.what == "try" else _apply(as_json=options.json)
+
+
+def _apply(*, as_json: bool) -> int:
+    with transition.alone():
+        interfaces = _possible(files.load())
+        lines = list(change.change(interfaces, transition.look()).lines())
+        return _told(transition.bring(interfaces, files.INTERFACES), lines, as_json=as_json)
+
+
+def _possible(interfaces: Interfaces) -> Interfaces:
+    """Return the same. Die if there is an error in the files, or if something of it cannot be."""
+    found = [str(one) for one in check.check(interfaces) if one.level == "error"]
+    found = found or [f"{name}: {why}" for name, why in change.change(interfaces, transition.look()).errors.items()]
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        die(f"nothing was changed: {found[0]}{more}", hint="xen-legi net check and xen-legi net plan tell all of it")
+    return interfaces
+
+
+def _told(done: transition.Done, lines: Iterable[tuple[str, str, str]], *, as_json: bool) -> int:
+    """Tell what was done and what failed; return the exit status."""
+    rows = _rows(lines)
+    if as_json:
+        print(json.dumps({"done": rows, "errors": done.errors, "missing": done.missing}, indent=2))
+    for name, why in {**done.missing, **done.errors}.items():
+        warn(f"{name}: {why}")
+    if done.errors:
+        say("the rest is done; xen-legi net plan tells what is left")
+    elif not as_json:
+        say("done: the kernel has what the files say" if rows else "done")
+    return EXIT_FAILED if done.errors else EXIT_OK
+
+
+def _try(options: argparse.Namespace) -> int:
+    seconds = _TIMEOUT if options.timeout is None else options.timeout
+    if not 5 <= seconds <= 3600:
+        die(f"--timeout {seconds} is not from 5 to 3600 seconds", hint=f"without it, it is {_TIMEOUT}")
+    with transition.alone():
+        interfaces = _possible(files.load())
+        lines = list(change.change(interfaces, transition.look()).lines())
+        trial.begin(interfaces)
+        done = transition.bring(interfaces, files.INTERFACES)
+        trial.set_deadline(seconds)
+    status = _told(done, lines, as_json=options.json)
+    say(f"taken back in {seconds} s, unless you press Enter here or say, in any session: xen-legi net confirm")
+    return status if _confirmed() else EXIT_FAILED
+
+
+def _confirmed() -> bool:
+    """Wait for the end of the trial; tell whether it was confirmed. Ctrl-C leaves the trial to its service."""
+    while trial.under_way():
+        asked = [sys.stdin] if sys.stdin.isatty() else []
+        if select.select(asked, [], [], 0.5)[0] and sys.stdin.readline():
+            trial.confirm()
+    reverted = trial.read() is not None
+    say("taken back: it was not confirmed" if reverted else "confirmed: it stays")
+    return not reverted
 
 
 def _check(options: argparse.Namespace) -> int:

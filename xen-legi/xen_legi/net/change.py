@@ -1,10 +1,12 @@
 """What is to be done so that the kernel has what the files say, while guests keep their bridges. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from xen_legi.net import stanzas
+from xen_legi.net.defaults import with_defaults
 from xen_legi.net.describe import Link
+from xen_legi.net.ip_addresses import Delta, delta
 from xen_legi.net.kernel import Device, State
 from xen_legi.net.links import Desired, desired
 from xen_legi.net.plan import Plan, plan
@@ -19,44 +21,76 @@ _OWN_KINDS = ("", "vlan", "bond", "bridge")
 class Change:
     """What is to be done, in this order.
 
-    downs: interfaces that ifupdown holds for up and that no stanza names any more; links: what is made or altered;
-    removals: lines of `ip -batch` that take away links of ours that nothing asks for any more; ups: for ifup, which knows
-    their addresses and commands. kept: links of ours that nothing asks for and that stay, and why.
+    downs: interfaces that ifupdown holds for up and that no stanza names any more; links: what is made or altered, out of
+    what is wanted; removals: lines of `ip -batch` that take away links of ours that nothing asks for any more; delta: the
+    addresses; ups: for ifup, which knows their addresses and commands. kept: links of ours that nothing asks for and that
+    stay, and why.
     """
 
     downs: tuple[str, ...]
+    wanted: Desired
     links: Plan
     removals: tuple[str, ...]
     removed: tuple[str, ...]
     kept: Mapping[str, str]
+    delta: Delta
     ups: tuple[str, ...]
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """Return what cannot come to be, by interface or link, and why."""
+        return {**self.links.errors, **self.delta.errors}
 
     def lines(self) -> Iterator[tuple[str, str, str]]:
         """Yield (what is done, the interface or link, more about it)."""
         yield from (("ifdown", name, "no stanza names it any more") for name in self.downs)
-        yield from (("cannot", name, why) for name, why in (*self.links.errors.items(), *self.links.missing.items()))
+        yield from (("cannot", name, why) for name, why in (*self.errors.items(), *self.links.missing.items()))
         yield from (("ip", step.link, step.do) for step in self.links.steps)
         yield from (("remove", name, "nothing asks for it any more") for name in self.removed)
         yield from (("keep", name, why) for name, why in self.kept.items())
+        yield from (("ip", name, line) for name, lines in self.delta.lines.items() for line in lines)
+        yield from (("again", name, "ifdown and ifup: its method or its commands changed; its link stays")
+                    for name in self.delta.again)
         yield from (("ifup", name, "it comes up by itself and is not up") for name in self.ups)
 
 
-def change(interfaces: Interfaces, state: State, up: Mapping[str, str]) -> Change:
-    """Given the files, the kernel's links, and what ifupdown holds for up (by which stanza), return what is to be done."""
+@dataclass(frozen=True)
+class Now:
+    """What is: the kernel's links and their IP addresses, what ifupdown holds for up (by which stanza), and the stanzas by
+    which it came up."""
+
+    state: State
+    up: Mapping[str, str] = field(default_factory=dict)
+    in_force: Interfaces = Interfaces()
+    addresses: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
+def change(interfaces: Interfaces, now: Now) -> Change:
+    """Given the files and what is, return what is to be done."""
+    state, up = now.state, now.up
     have = interfaces.by_name()
     auto = stanzas.selected(interfaces, "auto", state)
-    wanted = desired(interfaces, dict.fromkeys((*auto, *(name for name in up if name in have))), state)
+    names = dict.fromkeys((*auto, *(name for name in up if name in have)))
+    wanted = with_defaults(desired(interfaces, names, state), desired(now.in_force, up, state).links)
     kept, going = _strays(wanted, state)
     links = {**_as_it_is(going, state), **wanted.links}
     stay = (*wanted.links, *up)
     return Change(
-        downs=tuple(name for name, stanza in up.items() if stanza not in have and name not in have and name != "lo"),
-        links=plan(wanted, state),
+        downs=tuple(name for name, stanza in up.items() if not {stanza, name} & {*have, *kept, "lo"}),
+        wanted=wanted,
+        links=plan(wanted, _without(going, state)),
         removals=tuple(removal(going, Desired(links), state, stay, by_ifdown=False)) if going else (),
         removed=tuple(going),
         kept=kept,
+        delta=delta(now.in_force.by_name(), have, now.addresses, (name for name in up if name == up[name] in have)),
         ups=tuple(name for name in auto if name not in up and name in have),
     )
+
+
+def _without(going: Collection[str], state: State) -> dict[str, Device]:
+    """Return the devices as they will be when these are gone."""
+    left = (one for one in state.values() if one.name not in going)
+    return {one.name: replace(one, master="" if one.master in going else one.master) for one in left}
 
 
 def _strays(wanted: Desired, state: State) -> tuple[dict[str, str], list[str]]:

@@ -9,10 +9,10 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, fail
-from xen_legi.net import files, kernel, stamps, stanzas
+from xen_legi.net import files, in_force, kernel, stamps, stanzas
 from xen_legi.net.apply import TIMEOUT, Outcome, batch, carry_out, undo
 from xen_legi.net.describe import Link
 from xen_legi.net.links import Desired, desired
@@ -66,6 +66,7 @@ def all_up(class_: str) -> None:
             say(str(remark))
         outcome = carry_out(wanted)
         _attach(outcome)
+        _note(interfaces, staying=up)
     good = {name: link for name, link in wanted.links.items() if name not in {**outcome.errors, **outcome.missing}}
     stamps.write(interfaces.stanzas, good)
     made = sum(step.do.startswith("link add") for step in outcome.done)
@@ -86,6 +87,7 @@ def one_up(interface: str, environment: Mapping[str, str]) -> None:
             undo(outcome.done)
             fail(outcome.errors[interface])
         _attach(outcome)
+        _note(interfaces, staying=files.configured() - {interface})
     if interface in outcome.missing:
         say(f"{interface}: {outcome.missing[interface]}")
 
@@ -130,6 +132,12 @@ def _attach(outcome: Outcome) -> None:
     made = {step.link for step in outcome.done if step.do.startswith("link add") and " type bridge" in step.do}
     if made and (vifs := attach(made)):
         say(f"attached again: {', '.join(vifs)}")
+
+
+def _note(interfaces: Interfaces, staying: Collection[str]) -> None:
+    """Note by which stanzas interfaces are up now; those that were up before are so by what was noted then."""
+    with contextlib.suppress(OSError):  # `net apply` then knows less; nothing else needs it
+        in_force.save(in_force.merged(in_force.load(), interfaces, staying))
 
 
 def _with_environment(interface: str, environment: Mapping[str, str]) -> Interfaces:

@@ -43,6 +43,13 @@ def read() -> dict[str, Device]:
     return parse(run_json(["ip", "-json", "-details", "link", "show"]))
 
 
+def addresses() -> dict[str, tuple[str, ...]]:
+    """Return the IP addresses of all devices, as 192.0.2.1/24."""
+    rows = run_json(["ip", "-json", "address", "show"])
+    return {row["ifname"]: tuple(f"{one['local']}/{one['prefixlen']}" for one in row.get("addr_info", ()) if "local" in one)
+            for row in rows if "ifname" in row}
+
+
 def parse(rows: list[dict[str, Any]]) -> dict[str, Device]:
     """Given what `ip -json -details link` prints, return the devices by name."""
     return {row["ifname"]: _device(row) for row in rows if "ifname" in row}

@@ -161,6 +161,7 @@ class _Planner:
         if link.mtu and (device.mtu < link.mtu or (link.own_mtu and device.mtu != link.mtu)):
             yield Step(name, f"link set dev {name} mtu {link.mtu}", f"link set dev {name} mtu {device.mtu}")
         words = ["addrgenmode none"] if link.silent and not device.silent else []
+        words += ["addrgenmode eui64"] if link.loud and device.silent else []
         if kind and device.master != link.master:
             if device.master:
                 raise ValueError(f"it is a port of {device.master} already, not of {link.master}")

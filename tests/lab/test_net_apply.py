@@ -1,0 +1,221 @@
+"""Changes of a running network by `xen-legi net apply` and `net try`: only the difference, and back by itself."""
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from testinfra.host import Host
+
+from domus import WEB1, guest, refused, run_killed
+from test_network import link, names, wait_until
+from xen_legi.net import kernel
+from xen_legi.net.defaults import VALUES
+from xen_legi.net.options import BY_NAME
+
+FILE = "/etc/network/interfaces.d/test"
+CARD = """
+auto card0
+iface card0 inet manual
+    xen-vlans {vlans}
+
+auto card1
+iface card1 inet static
+    address {address}/24
+    bridge-ports none
+    {command} touch /run/{command}-of-card1
+"""
+
+
+def plan(host: Host) -> list[tuple[str, str]]:
+    """Return what `net plan` tells: (action, interface or link)."""
+    return sorted({(one["action"], one["name"]) for one in json.loads(host.run("xen-legi net plan --json").stdout)})
+
+
+def write(host: Host, text: str) -> None:
+    """Make this the file of the tests."""
+    host.check_output(f"printf %s {shlex.quote(text)} > {FILE}")
+
+
+def stanzas(vlans: str = "2-6", address: str = "192.168.98.1", command: str = "up") -> str:
+    """Return the file of the tests: a card with a range of VLANs, and a bridge with an address."""
+    return CARD.format(vlans=vlans, address=address, command=command)
+
+
+def addresses(host: Host, name: str) -> list[str]:
+    """Return the IPv4 addresses of an interface."""
+    (found,) = json.loads(host.check_output(f"ip -j -4 address show dev {name}"))
+    return [one["local"] for one in found.get("addr_info", [])]
+
+
+@pytest.fixture
+def applied(dom0b: Host) -> Iterator[Host]:
+    """dom0b with a card of its own, whose range of VLANs and whose bridge `net apply` has brought up."""
+    before = names(dom0b)
+    dom0b.check_output("ip link add card0 type dummy")
+    write(dom0b, stanzas())
+    dom0b.check_output("xen-legi net apply")
+    yield dom0b
+    dom0b.run("ip link del dev guest")
+    dom0b.check_output(f"rm -f {FILE} && xen-legi net apply; ip link del dev card0; rm -f /run/*-of-card1")
+    assert (names(dom0b), plan(dom0b)) == (before, [])
+
+
+def test_what_changed_is_done_and_nothing_else(applied: Host) -> None:
+    assert plan(applied) == [] and addresses(applied, "card1") == ["192.168.98.1"]
+    applied.check_output("ip link add guest type dummy && ip link set dev guest master xenbr4 address fe:ff:ff:ff:ff:ff up")
+    applied.check_output("ip address add 192.168.97.9/32 dev card1")
+    kept = {name: link(applied, name)["ifindex"] for name in ("xenbr4", "xenbr5", "xenbr6", "card1")}
+    write(applied, stanzas("5-8", "192.168.98.2", "post-up"))
+    result = applied.run("xen-legi net apply")
+    assert result.rc == 0, result.stderr
+    assert "2 made" not in result.stderr and "4 made, 0 changed, 4 removed" in result.stderr
+    assert {name: link(applied, name)["ifindex"] for name in kept} == kept
+    assert link(applied, "guest")["master"] == "xenbr4"  # nothing asks for it any more, but for the guest
+    assert "xenbr2" not in names(applied) and {"xenbr7", "xenbr8"} <= set(names(applied))
+    assert applied.file("/run/post-up-of-card1").exists  # its commands changed: ifup had to run them
+    assert addresses(applied, "card1") == ["192.168.98.2"]
+    assert plan(applied) == [("keep", "card0.4"), ("keep", "xenbr4")]
+
+
+def test_an_address_is_exchanged_where_others_stay(applied: Host) -> None:
+    applied.check_output("ip address add 192.168.97.9/32 dev card1; rm /run/up-of-card1")
+    write(applied, stanzas(address="192.168.98.2"))
+    assert applied.run("xen-legi net apply").rc == 0
+    assert sorted(addresses(applied, "card1")) == ["192.168.97.9", "192.168.98.2"]
+    assert not applied.file("/run/up-of-card1").exists and plan(applied) == []
+
+
+def test_an_interface_whose_stanza_is_gone_goes_down_by_it(applied: Host) -> None:
+    write(applied, stanzas(command="down"))
+    applied.check_output("xen-legi net apply")
+    write(applied, stanzas().partition("auto card1")[0])
+    assert plan(applied) == [("ifdown", "card1"), ("remove", "card1")]
+    applied.check_output("xen-legi net apply")
+    assert applied.file("/run/down-of-card1").exists and "card1" not in names(applied)
+    assert "card1" not in applied.check_output("cat /run/network/ifstate")
+
+
+def test_what_cannot_be_is_refused_before_anything_is_changed(applied: Host) -> None:
+    before = names(applied)
+    for text in ("auto br9\niface br9 inet manual\n    bridge-ports none\n    bridge-stp maybe\n",
+                 "auto card1\niface card1 inet manual\n    xen-vlan 9 nowhere0\n"):
+        write(applied, text)
+        refused(applied.run("xen-legi net apply"))
+        assert names(applied) == before and addresses(applied, "card1") == ["192.168.98.1"]
+    write(applied, stanzas())
+    for words in ("confirm", "revert", "try --timeout 4", "apply --timeout 9", "show --dry-run"):
+        refused(applied.run(f"xen-legi net {words}"))
+    assert plan(applied) == []
+
+
+@pytest.mark.parametrize("point", ["net:downs", "net:links"])
+def test_a_killed_apply_is_finished_by_the_next(applied: Host, point: str) -> None:
+    write(applied, stanzas("5-8", "192.168.98.2").replace("card1", "card2"))
+    assert run_killed(applied, point, "xen-legi net apply").rc == 137
+    assert applied.run("xen-legi net apply").rc == 0
+    assert plan(applied) == [] and "card1" not in names(applied) and addresses(applied, "card2") == ["192.168.98.2"]
+    applied.check_output("ifdown card2 && ifup card2")  # no mark of the killed one is left: its link goes
+    assert applied.run("ls /run/xen-legi/net/*:stays").rc != 0
+
+
+# a trial
+
+
+def begin(host: Host, words: str = "", seconds: int = 20) -> None:
+    """Begin a trial in the background, as in a session that is lost."""
+    host.check_output(f"cd / && ({words} setsid xen-legi net try --timeout {seconds} >/run/try.log 2>&1 </dev/null &)")
+
+
+def under_way(host: Host) -> bool:
+    """Tell whether the change has been made and waits to be confirmed."""
+    return '"deadline": 0' not in host.run("cat /run/xen-legi/net-trial || echo '\"deadline\": 0'").stdout
+
+
+def as_before(host: Host) -> Callable[[], bool]:
+    """Return a question: is all as the fixture made it?"""
+    wanted = names(host)
+    return lambda: names(host) == wanted and addresses(host, "card1") == ["192.168.98.1"]
+
+
+def test_a_trial_that_is_confirmed_stays(applied: Host) -> None:
+    write(applied, stanzas("2-7", "192.168.98.2"))
+    begin(applied, seconds=60)
+    wait_until(lambda: under_way(applied), 60, "the trial is under way")
+    refused(applied.run("xen-legi net try"))
+    applied.check_output("xen-legi net confirm")
+    wait_until(lambda: applied.run("systemctl is-active xen-legi-net-trial").rc != 0, 20, "its service has ended")
+    assert "xenbr7" in names(applied) and addresses(applied, "card1") == ["192.168.98.2"] and plan(applied) == []
+    assert "confirmed: it stays" in applied.check_output("cat /run/try.log")
+
+
+def test_a_trial_that_nobody_confirms_is_taken_back_though_its_processes_are_killed(applied: Host) -> None:
+    good = as_before(applied)
+    write(applied, stanzas("2-7", "192.168.98.2"))
+    begin(applied)
+    wait_until(lambda: under_way(applied), 60, "the trial is under way")
+    applied.check_output("systemctl kill --signal=KILL xen-legi-net-trial; "
+                         "kill -9 $(sed 's/.*\"process\": \\([0-9]*\\).*/\\1/' /run/xen-legi/net-trial)")
+    assert "xenbr7" in names(applied)
+    wait_until(good, 90, "it is taken back")
+    refused(applied.run("xen-legi net confirm"))
+
+
+def test_a_trial_whose_change_is_killed_half_way_is_taken_back(applied: Host) -> None:
+    good = as_before(applied)
+    write(applied, stanzas("2-7", "192.168.98.2"))
+    begin(applied, "XEN_LEGI_KILL_AT=net:links", seconds=600)
+    wait_until(lambda: applied.run("grep -q '\"reverted\": true' /run/xen-legi/net-trial").rc == 0, 90, "it is taken back")
+    assert good()
+
+
+def test_a_trial_that_takes_the_management_address_away_is_taken_back(applied: Host) -> None:
+    file = applied.check_output("grep -l 'iface eth0' /etc/network/interfaces /etc/network/interfaces.d/* | head -n 1")
+    write(applied, stanzas("2-7"))
+    applied.check_output(f"cp {file} /root/eth0.saved && sed -i 's/^iface eth0 inet .*/iface eth0 inet manual/' {file}")
+    began = time.monotonic()
+    try:
+        begin(applied)
+        wait_until(lambda: "xenbr7" not in names(applied) and time.monotonic() - began > 20, 240, "the host answers again")
+    finally:
+        applied.check_output(f"cp /root/eth0.saved {file}")
+
+
+# a guest
+
+
+@pytest.mark.long
+def test_a_guest_loses_nothing_while_vlans_come_and_go(dom0a: Host, web1: Host) -> None:
+    text = "auto xv{0}\niface xv{0} inet manual\n    xen-vlan {0} bond0\n"
+    dom0a.check_output("cp -a /etc/network/interfaces.d/xen-legi /root/interfaces.saved")
+    try:
+        write(dom0a, "".join(text.format(number) for number in range(101, 111)))
+        dom0a.check_output("xen-legi net apply")
+        ping = f"ping -q -i 0.1 -W 5 {WEB1}"
+        web1.check_output(f"(setsid {ping} >/run/ping.log 2>&1 </dev/null & echo $! >/run/ping.pid)")
+        write(dom0a, "".join(text.format(number) for number in range(201, 221)))  # 10 go, 20 come
+        dom0a.check_output("sed -i 's/bond-downdelay 200/bond-downdelay 400/; s/bridge_maxwait 0/&\\n    mtu 1400/' "
+                           "/etc/network/interfaces.d/xen-legi && xen-legi net apply")
+        time.sleep(2)
+        web1.check_output("kill -INT $(cat /run/ping.pid); sleep 1")
+        said = web1.check_output("cat /run/ping.log")
+        assert " 0% packet loss" in said and int(said.split(" packets transmitted")[0].split()[-1]) > 50, said
+        assert "xv101" not in names(dom0a) and link(dom0a, "xv220")["operstate"] == "UP"
+        assert link(dom0a, "xenbr72")["mtu"] == 1400 and guest(web1, "true") == ""
+    finally:
+        restored = "cp -a /root/interfaces.saved /etc/network/interfaces.d/xen-legi"
+        dom0a.check_output(f"rm -f {FILE}; {restored}; xen-legi net apply")
+    assert "xv220" not in names(dom0a)
+
+
+@pytest.mark.parametrize("kind", ["bridge", "bond"])
+def test_the_defaults_are_those_of_the_kernel(dom0b: Host, kind: str) -> None:
+    dom0b.check_output(f"ip link add new0 type {kind}")
+    try:
+        device = kernel.parse(json.loads(dom0b.check_output("ip -d -j link show dev new0")))["new0"]
+    finally:
+        dom0b.check_output("ip link del dev new0")
+    known = {name: (BY_NAME[name].shown, value) for name, value in VALUES.items() if BY_NAME[name].kind == kind}
+    told = {name: device.attributes[shown] for name, (shown, _) in known.items() if shown in device.attributes}
+    assert len(told) > 5 and told == {name: known[name][1] for name in told}

@@ -1,0 +1,44 @@
+"""What a link gets back when an option is taken out of its stanza: the value with which the kernel makes it. Pure.
+
+tests/lab compares the values with links that the kernel has just made. An option without a value here (the targets of ARP
+probes, a primary port, a MAC address) keeps what it has until its link is made anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from xen_legi.net.describe import Link
+from xen_legi.net.links import Desired
+from xen_legi.net.options import BY_NAME
+
+_MTU = 1500
+VALUES = {
+    "bridge-hello": "200", "bridge-maxage": "2000", "bridge-ageing": "30000", "bridge-bridgeprio": "32768",
+    "bridge-vlan-aware": "0", "bridge-mcsnoop": "1", "bridge-mcquerier": "0",
+    "bond-mode": "balance-rr", "bond-updelay": "0", "bond-downdelay": "0", "bond-peer-notify-delay": "0",
+    "bond-use-carrier": "1", "bond-arp-interval": "0", "bond-arp-validate": "none", "bond-arp-all-targets": "any",
+    "bond-arp-missed-max": "2", "bond-primary-reselect": "always", "bond-fail-over-mac": "none",
+    "bond-xmit-hash-policy": "layer2", "bond-resend-igmp": "1", "bond-num-grat-arp": "1", "bond-num-unsol-na": "1",
+    "bond-all-slaves-active": "0", "bond-min-links": "0", "bond-lp-interval": "1", "bond-packets-per-slave": "1",
+    "bond-tlb-dynamic-lb": "1", "bond-lacp-rate": "slow", "bond-lacp-active": "on", "bond-ad-select": "stable",
+}
+
+
+def with_defaults(wanted: Desired, before: Mapping[str, Link]) -> Desired:
+    """Given what is desired, and the links as their stanzas in force make them, return the same with what those no longer
+    ask for set back."""
+    links = {name: _set_back(link, before[name]) if name in before else link for name, link in wanted.links.items()}
+    return replace(wanted, links=links)
+
+
+def _set_back(link: Link, before: Link) -> Link:
+    if link.kind != before.kind:
+        return link
+    said = {known.name for known, _ in link.settings}
+    gone = [known for known, _ in before.settings if known.name not in said and known.name in VALUES]
+    return replace(
+        link,
+        settings=(*link.settings, *((BY_NAME[known.name], VALUES[known.name]) for known in gone)),
+        mtu=link.mtu or (_MTU if before.mtu else 0),
+        loud=before.silent and not link.silent,
+    )
