@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from xen_legi.net import files, stanzas
+from xen_legi.net import bridge_vlans, files, stanzas
 from xen_legi.net.check import check
 from xen_legi.net.kernel import Device
 from xen_legi.net.links import desired
@@ -25,8 +25,11 @@ def told(name: str) -> Iterator[str]:
     """Yield the lines of FILE.expected for a file of the corpus, which is read as the current directory's."""
     interfaces = files.load(name)
     yield from (str(finding) for finding in check(interfaces, CARDS))
-    wanted = plan(desired(interfaces, stanzas.selected(interfaces, "auto", CARDS), CARDS), CARDS)
+    links = desired(interfaces, stanzas.selected(interfaces, "auto", CARDS), CARDS)
+    wanted = plan(links, CARDS)
     yield from (f"ip {step.do}" for step in wanted.steps)
+    new = {port: {1: True} for port in bridge_vlans.wanted(links.links)}  # as the kernel makes it
+    yield from (f"bridge {line}" for _, line in bridge_vlans.lines(links.links, new))
     yield from (f"{name} not made: {text}" for name, text in wanted.errors.items())
     yield from (f"{name} lacks: {text}" for name, text in wanted.missing.items())
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from xen_legi.errors import Problem
-from xen_legi.net import kernel
+from xen_legi.net import bridge_vlans, kernel
 from xen_legi.net.links import Desired
 from xen_legi.net.plan import Plan, Step, plan
 from xen_legi.run import Result, run
@@ -36,7 +36,18 @@ def carry_out(desired: Desired) -> Outcome:
         desired = _without(desired, *refused)
         undo([step for step in outcome.done if step.link == refused[0]])
         outcome.done = [step for step in outcome.done if step.link != refused[0]]
+    _set_vlans(desired, outcome)
     return outcome
+
+
+def _set_vlans(desired: Desired, outcome: Outcome) -> None:
+    """Give the ports of VLAN-aware bridges their VLANs. What the kernel refuses is told of the port."""
+    if not any(map(bridge_vlans.aware, desired.links.values())):
+        return
+    for name, line in bridge_vlans.lines(desired.links, kernel.vlans()):
+        result = run(["bridge", *line.split()], ok=range(256), timeout=TIMEOUT)
+        if result.status != 0:
+            outcome.missing[name] = f"bridge {line}: {reason(result.stderr)}"
 
 
 def _run(current: Plan, outcome: Outcome) -> tuple[str, str] | None:

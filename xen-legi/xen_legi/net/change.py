@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from xen_legi.net import stanzas
+from xen_legi.net import bridge_vlans, stanzas
 from xen_legi.net.defaults import with_defaults
 from xen_legi.net.describe import Link
 from xen_legi.net.ip_addresses import Delta, delta
@@ -22,14 +22,15 @@ class Change:
     """What is to be done, in this order.
 
     downs: interfaces that ifupdown holds for up and that no stanza names any more; links: what is made or altered, out of
-    what is wanted; removals: lines of `ip -batch` that take away links of ours that nothing asks for any more; delta: the
-    addresses; ups: for ifup, which knows their addresses and commands. kept: links of ours that nothing asks for and that
-    stay, and why.
+    what is wanted; vlans: what `bridge` is told for ports of VLAN-aware bridges; removals: lines of `ip -batch` that take away
+    links of ours that nothing asks for any more; delta: the addresses; ups: for ifup, which knows their addresses and
+    commands. kept: links of ours that nothing asks for and that stay, and why.
     """
 
     downs: tuple[str, ...]
     wanted: Desired
     links: Plan
+    vlans: tuple[tuple[str, str], ...]
     removals: tuple[str, ...]
     removed: tuple[str, ...]
     kept: Mapping[str, str]
@@ -46,6 +47,7 @@ class Change:
         yield from (("ifdown", name, "no stanza names it any more") for name in self.downs)
         yield from (("cannot", name, why) for name, why in (*self.errors.items(), *self.links.missing.items()))
         yield from (("ip", step.link, step.do) for step in self.links.steps)
+        yield from (("bridge", name, line) for name, line in self.vlans)
         yield from (("remove", name, "nothing asks for it any more") for name in self.removed)
         yield from (("keep", name, why) for name, why in self.kept.items())
         yield from (("ip", name, line) for name, lines in self.delta.lines.items() for line in lines)
@@ -63,6 +65,7 @@ class Now:
     up: Mapping[str, str] = field(default_factory=dict)
     in_force: Interfaces = Interfaces()
     addresses: Mapping[str, Collection[str]] = field(default_factory=dict)
+    vlans: Mapping[str, bridge_vlans.Vlans] = field(default_factory=dict)
 
 
 def change(interfaces: Interfaces, now: Now) -> Change:
@@ -79,6 +82,7 @@ def change(interfaces: Interfaces, now: Now) -> Change:
         downs=tuple(name for name, stanza in up.items() if not {stanza, name} & {*have, *kept, "lo"}),
         wanted=wanted,
         links=plan(wanted, _without(going, state)),
+        vlans=tuple(bridge_vlans.lines(wanted.links, now.vlans)),
         removals=tuple(removal(going, Desired(links), state, stay, by_ifdown=False)) if going else (),
         removed=tuple(going),
         kept=kept,

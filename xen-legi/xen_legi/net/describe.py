@@ -38,6 +38,9 @@ class Link:
     over: "Link | None" = None  # xen-vlan: the VLAN that a bridge makes for itself
     joins: str = ""  # bond-master
     vlans: tuple[str, ...] = ()  # xen-vlans: their IDs
+    vids: tuple[str, ...] = ()  # bridge-vids, bridge-pvid, bridge-access: see bridge_vlans.py
+    pvid: str = ""
+    access: str = ""
     raised: bool = False  # a bridge of xen-vlans: no stanza says to bring it up
     mtu: int = 0
     own_mtu: bool = True  # no: a link above needs at least that
@@ -61,7 +64,8 @@ def describe(name: str, stanzas: Iterable[Stanza], devices: Collection[str]) -> 
         return replace(link, mtu=_mtu(given), address=_address(given)), []
     given.read("name", name, values.device)
     link = replace(link, kind=_kind(given), joins=given.value("bond-master"), mtu=_mtu(given), address=_address(given),
-                   vlans=tuple(given.value("xen-vlans").split()))
+                   vlans=tuple(given.value("xen-vlans").split()), vids=tuple(given.value("bridge-vids").split()),
+                   pvid=given.value("bridge-pvid"), access=given.value("bridge-access"))
     return _COMPLETE.get(link.kind, _device)(link, given, devices), remarks
 
 

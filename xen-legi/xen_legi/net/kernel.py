@@ -50,6 +50,21 @@ def addresses() -> dict[str, tuple[str, ...]]:
             for row in rows if "ifname" in row}
 
 
+def vlans() -> dict[str, dict[int, bool]]:
+    """Return the VLANs that the ports of VLAN-aware bridges, and these themselves, carry: ID -> is it untagged?"""
+    return parse_vlans(run_json(["bridge", "-json", "vlan", "show"]) or [])
+
+
+def parse_vlans(rows: list[dict[str, Any]]) -> dict[str, dict[int, bool]]:
+    """Given what `bridge -json vlan show` prints, return the same."""
+    found: dict[str, dict[int, bool]] = {}
+    for row in rows:
+        for one in row.get("vlans", ()):
+            members = range(one["vlan"], one.get("vlanEnd", one["vlan"]) + 1)
+            found.setdefault(row["ifname"], {}).update(dict.fromkeys(members, "PVID" in one.get("flags", ())))
+    return found
+
+
 def parse(rows: list[dict[str, Any]]) -> dict[str, Device]:
     """Given what `ip -json -details link` prints, return the devices by name."""
     return {row["ifname"]: _device(row) for row in rows if "ifname" in row}

@@ -33,14 +33,15 @@ class Known:
     @property
     def link(self) -> str:
         """Return the kind of link that a stanza with this option describes, or nothing."""
-        if self.kind == "remark" or self.name in ("bond-master", "bond-primary"):
-            return ""  # these stand in the stanzas of ports too
+        if self.kind == "remark" or self.name in _OF_PORTS:
+            return ""
         if self.name == "xen-vlan":
             return "bridge"
         prefix = self.name.partition("-")[0]
         return prefix if prefix in ("bridge", "vlan", "bond") else ""
 
 
+_OF_PORTS = ("bond-master", "bond-primary", "bridge-vids", "bridge-pvid", "bridge-access")  # in the stanzas of ports too
 MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
 _POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
 _VALIDATE = ("none", "active", "backup", "all", "filter", "filter_active", "filter_backup")
@@ -84,9 +85,9 @@ TABLE = (
     Known("bridge-pathcost", "port", "PORT COST: cost of a port in the spanning tree", number(1, 2**16 - 1), "cost", "cost"),
     Known("bridge-portprio", "port", "PORT PRIORITY: priority of a port", number(0, 63), "priority", "priority"),
     _remark("bridge-gcint", "has no effect: Linux collects forgotten addresses by itself"),
-    _remark("bridge-vids", "is not done by this version: the bridge is made without it"),
-    _remark("bridge-pvid", "is not done by this version: the bridge is made without it"),
-    _remark("bridge-access", "is not done by this version: the port joins without it"),
+    _shape("bridge-vids", "RANGES: VLANs of a VLAN-aware bridge's ports; in a port's stanza: of that port", vlan_ranges),
+    _shape("bridge-pvid", "VLAN of frames without a tag, of all ports or of one (default: 1)", values.vlan_id),
+    _shape("bridge-access", "in a port's stanza: its only VLAN, without a tag", values.vlan_id),
     _shape("xen-vlans", "RANGES: a bridge xenbrID for each of these VLANs of this interface, as in 1-100 200", vlan_ranges),
     _shape("bond-slaves", "ports of this bond, none, or all (eth*); the old name is slaves"),
     _shape("bond-master", "this is a port of that bond", values.device),

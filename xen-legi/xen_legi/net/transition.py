@@ -31,7 +31,7 @@ class Done:
 
 def look() -> Now:
     """Return what is."""
-    return Now(kernel.read(), files.up(), in_force.load(), kernel.addresses())
+    return Now(kernel.read(), files.up(), in_force.load(), kernel.addresses(), kernel.vlans())
 
 
 @contextlib.contextmanager
