@@ -219,3 +219,67 @@ def test_the_defaults_are_those_of_the_kernel(dom0b: Host, kind: str) -> None:
     known = {name: (BY_NAME[name].shown, value) for name, value in VALUES.items() if BY_NAME[name].kind == kind}
     told = {name: device.attributes[shown] for name, (shown, _) in known.items() if shown in device.attributes}
     assert len(told) > 5 and told == {name: known[name][1] for name in told}
+
+
+# a VLAN-aware bridge
+
+AWARE = "auto br0\niface br0 inet manual\n    bridge-ports {0}\n    bridge-vlan-aware yes\n    bridge-vids 74-75\n"
+
+
+def test_the_ports_of_a_vlan_aware_bridge_carry_its_vlans(applied: Host) -> None:
+    write(applied, stanzas() + AWARE.format("card2") + "iface card2 inet manual\n    bridge-pvid 75\n")
+    applied.check_output("ip link add card2 type dummy")
+    try:
+        applied.check_output("xen-legi net apply")
+        assert kernel.parse_vlans(json.loads(applied.check_output("bridge -json vlan show dev card2"))) == {
+            "card2": {74: False, 75: True}}
+        applied.check_output(f"sed -i 's/74-75/74-76/; s/pvid 75/access 74/' {FILE} && xen-legi net apply")
+        assert kernel.parse_vlans(json.loads(applied.check_output("bridge -json vlan show dev card2"))) == {"card2": {74: True}}
+        assert plan(applied) == []
+    finally:
+        applied.check_output("ip link del dev card2")
+
+
+def attach(host: Host, number: int, vlans: str) -> None:
+    """Give web1 another card on br0: vlan= where xl knows it, else by our script."""
+    new = "4.17" not in host.check_output("xl info | grep xen_version")
+    old = "script=vif-xen-legi,bridge=br0" + (f".{vlans}" if "/" not in vlans else "." + vlans.replace("p/", ":"))
+    words = f"bridge=br0,vlan={vlans}" if new else old
+    host.check_output(f"xl network-attach web1 mac=00:16:3e:00:00:0{number},{words}")
+
+
+def reaches(web1: Host, address: str) -> bool:
+    """Tell whether dom0b reaches an address of the guest."""
+    return web1.run(f"ping -q -c 2 -W 3 {address}").rc == 0
+
+
+@pytest.fixture
+def aware(dom0a: Host, web1: Host) -> Iterator[None]:
+    """A VLAN-aware bridge over bond0 on dom0a, and addresses on VLANs 74 and 75 of dom0b's bond0."""
+    write(dom0a, AWARE.format("bond0"))
+    dom0a.check_output("xen-legi net apply")
+    for number in (74, 75):
+        web1.check_output(f"ip link add link bond0 name test{number} type vlan id {number} && ip link set dev test{number} up && "
+                          f"ip address add 192.168.{number}.2/24 dev test{number}")
+    yield
+    web1.run("ip link del dev test74; ip link del dev test75")
+    dom0a.check_output(f"rm -f {FILE}; xl network-detach web1 1; xl network-detach web1 2; sleep 3; xen-legi net apply")
+
+
+@pytest.mark.long
+def test_the_vifs_of_a_vlan_aware_bridge_are_separated_and_a_trunk_sees_both(dom0a: Host, web1: Host, aware: None) -> None:
+    attach(dom0a, 1, "74")
+    attach(dom0a, 2, "74p/75")
+    up = "n=$(grep -l 00:16:3e:00:00:0{0} /sys/class/net/*/address | cut -d/ -f5); ip link set $n up; ip address add {1}/24 dev $n"
+    wait_until(lambda: guest(web1, "cat /sys/class/net/*/address").count("00:16:3e:00:00:0") == 2, 60, "the cards are there")
+    guest(web1, up.format(1, "192.168.74.11"))
+    wait_until(lambda: reaches(web1, "192.168.74.11"), 30, "VLAN 74 is reached")
+    guest(web1, "ip address flush to 192.168.74.11; " + up.format(1, "192.168.75.11"))
+    assert not reaches(web1, "192.168.75.11")  # frames without a tag are VLAN 74's
+    guest(web1, "ip address flush to 192.168.75.11; " + up.format(2, "192.168.74.12"))
+    assert reaches(web1, "192.168.74.12")
+    guest(web1, up.format(2, "192.168.99.1") + "; modprobe 8021q; ip link add link $n name trunk75 type vlan id 75; "
+          "ip link set trunk75 up; ip address add 192.168.75.12/24 dev trunk75")
+    assert reaches(web1, "192.168.75.12")
+    dom0a.check_output("ifdown br0; ifup br0")
+    wait_until(lambda: reaches(web1, "192.168.75.12"), 30, "the vifs are back in the bridge, with their VLANs")

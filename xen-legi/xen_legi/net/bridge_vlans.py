@@ -18,7 +18,7 @@ def aware(link: Link) -> bool:
 
 
 def wanted(links: Mapping[str, Link]) -> dict[str, Vlans]:
-    """Return, for the ports of VLAN-aware bridges, and for these themselves (for VLANs that stand on them), what they carry."""
+    """Return, for ports of VLAN-aware bridges, and for these themselves (for VLANs that stand on them), what they carry."""
     found: dict[str, Vlans] = {}
     for bridge in filter(aware, links.values()):
         for port in bridge.ports:

@@ -22,8 +22,8 @@ class Change:
     """What is to be done, in this order.
 
     downs: interfaces that ifupdown holds for up and that no stanza names any more; links: what is made or altered, out of
-    what is wanted; vlans: what `bridge` is told for ports of VLAN-aware bridges; removals: lines of `ip -batch` that take away
-    links of ours that nothing asks for any more; delta: the addresses; ups: for ifup, which knows their addresses and
+    what is wanted; vlans: what `bridge` is told for ports of VLAN-aware bridges; removals: lines of `ip -batch` that take
+    away links of ours that nothing asks for any more; delta: the addresses; ups: for ifup, which knows their addresses and
     commands. kept: links of ours that nothing asks for and that stay, and why.
     """
 

@@ -85,7 +85,7 @@ TABLE = (
     Known("bridge-pathcost", "port", "PORT COST: cost of a port in the spanning tree", number(1, 2**16 - 1), "cost", "cost"),
     Known("bridge-portprio", "port", "PORT PRIORITY: priority of a port", number(0, 63), "priority", "priority"),
     _remark("bridge-gcint", "has no effect: Linux collects forgotten addresses by itself"),
-    _shape("bridge-vids", "RANGES: VLANs of a VLAN-aware bridge's ports; in a port's stanza: of that port", vlan_ranges),
+    _shape("bridge-vids", "RANGES: VLANs of a VLAN-aware bridge's ports; in a port's stanza: of that one", vlan_ranges),
     _shape("bridge-pvid", "VLAN of frames without a tag, of all ports or of one (default: 1)", values.vlan_id),
     _shape("bridge-access", "in a port's stanza: its only VLAN, without a tag", values.vlan_id),
     _shape("xen-vlans", "RANGES: a bridge xenbrID for each of these VLANs of this interface, as in 1-100 200", vlan_ranges),

@@ -14,6 +14,7 @@ from xen_legi.net.apply import batch
 from xen_legi.run import run
 
 _SYS = Path("/sys/class/net")
+HOOK = Path("/etc/xen/scripts/vif-post.d/50-xen-legi-vlans.hook")
 _BACKENDS = "/local/domain/0/backend/vif"
 _LINE = re.compile(rf'{_BACKENDS}/(\d+)/(\d+)/bridge = "([^"]*)"')
 Vif = tuple[str, str]  # numbers of its domain and of its card
@@ -32,8 +33,18 @@ def attach(bridges: Collection[str]) -> list[str]:
         homes = home(told.splitlines(), lost)
         mine = {name: bridge for name, bridge in homes.items() if bridge in bridges}
         batch([f"link set dev {name} master {bridge}" for name, bridge in mine.items()], force=True)
+        for name, bridge in mine.items():
+            _set_vlans(name, bridge, lost[name])
         return list(mine)
     return []
+
+
+def _set_vlans(name: str, bridge: str, vif: Vif) -> None:
+    """Have the hook of vif-bridge give a vif its VLANs, where the bridge is VLAN-aware."""
+    aware = _SYS / bridge / "bridge/vlan_filtering"
+    if HOOK.exists() and aware.exists() and aware.read_text().strip() == "1":
+        words = {"command": "online", "dev": name, "bridge": bridge, "XENBUS_PATH": f"{_BACKENDS}/{'/'.join(vif)}"}
+        run(["bash", HOOK], env=words, timeout=60)
 
 
 def home(lines: Iterable[str], lost: Mapping[str, Vif]) -> dict[str, str]:
