@@ -226,15 +226,19 @@ def test_the_defaults_are_those_of_the_kernel(dom0b: Host, kind: str) -> None:
 AWARE = "auto br0\niface br0 inet manual\n    bridge-ports {0}\n    bridge-vlan-aware yes\n    bridge-vids 74-75\n"
 
 
+def vlans_of(host: Host, port: str) -> dict[int, bool]:
+    """Return the VLANs that a port carries: ID -> without a tag?"""
+    return kernel.parse_vlans(json.loads(host.check_output(f"bridge -json vlan show dev {port}")))[port]
+
+
 def test_the_ports_of_a_vlan_aware_bridge_carry_its_vlans(applied: Host) -> None:
     write(applied, stanzas() + AWARE.format("card2") + "iface card2 inet manual\n    bridge-pvid 75\n")
     applied.check_output("ip link add card2 type dummy")
     try:
         applied.check_output("xen-legi net apply")
-        assert kernel.parse_vlans(json.loads(applied.check_output("bridge -json vlan show dev card2"))) == {
-            "card2": {74: False, 75: True}}
+        assert vlans_of(applied, "card2") == {74: False, 75: True}
         applied.check_output(f"sed -i 's/74-75/74-76/; s/pvid 75/access 74/' {FILE} && xen-legi net apply")
-        assert kernel.parse_vlans(json.loads(applied.check_output("bridge -json vlan show dev card2"))) == {"card2": {74: True}}
+        assert vlans_of(applied, "card2") == {74: True}
         assert plan(applied) == []
     finally:
         applied.check_output("ip link del dev card2")
@@ -259,8 +263,8 @@ def aware(dom0a: Host, web1: Host) -> Iterator[None]:
     write(dom0a, AWARE.format("bond0"))
     dom0a.check_output("xen-legi net apply")
     for number in (74, 75):
-        web1.check_output(f"ip link add link bond0 name test{number} type vlan id {number} && ip link set dev test{number} up && "
-                          f"ip address add 192.168.{number}.2/24 dev test{number}")
+        web1.check_output(f"ip link add link bond0 name test{number} type vlan id {number} && "
+                          f"ip link set dev test{number} up && ip address add 192.168.{number}.2/24 dev test{number}")
     yield
     web1.run("ip link del dev test74; ip link del dev test75")
     dom0a.check_output(f"rm -f {FILE}; xl network-detach web1 1; xl network-detach web1 2; sleep 3; xen-legi net apply")
@@ -270,7 +274,8 @@ def aware(dom0a: Host, web1: Host) -> Iterator[None]:
 def test_the_vifs_of_a_vlan_aware_bridge_are_separated_and_a_trunk_sees_both(dom0a: Host, web1: Host, aware: None) -> None:
     attach(dom0a, 1, "74")
     attach(dom0a, 2, "74p/75")
-    up = "n=$(grep -l 00:16:3e:00:00:0{0} /sys/class/net/*/address | cut -d/ -f5); ip link set $n up; ip address add {1}/24 dev $n"
+    up = ("n=$(grep -l 00:16:3e:00:00:0{0} /sys/class/net/*/address | cut -d/ -f5); "
+          "ip link set $n up; ip address add {1}/24 dev $n")
     wait_until(lambda: guest(web1, "cat /sys/class/net/*/address").count("00:16:3e:00:00:0") == 2, 60, "the cards are there")
     guest(web1, up.format(1, "192.168.74.11"))
     wait_until(lambda: reaches(web1, "192.168.74.11"), 30, "VLAN 74 is reached")
