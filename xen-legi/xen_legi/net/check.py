@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from xen_legi.bmc import lan
 from xen_legi.net import values
 from xen_legi.net.describe import describe
 from xen_legi.net.kernel import State
@@ -17,7 +18,7 @@ from xen_legi.net.options import ALIASES, BY_NAME, find, ours
 from xen_legi.net.plan import plan
 from xen_legi.net.stanzas import Interfaces
 
-_FAMILIES = ("bridge-", "bond-", "vlan-", "xen-")  # no other package's options begin so, once we know them all
+_FAMILIES = ("bridge-", "bond-", "vlan-", "xen-", "ipmi-")  # no other package's options begin so, once we know them all
 _SINGLE = ("mtu", "hwaddress", "address", "netmask", "gateway")  # ifup hands both lines of these to `ip` as they are
 _LEFTOVER = re.compile(r".*(\.dpkg-[a-z]+|\.ucf-[a-z]+|\.bak|\.orig|\.old|\.rej|~)")
 _ADDRESSED = ("static", "dhcp", "auto", "bootp", "ipv4ll")
@@ -136,6 +137,15 @@ def _ports_with_addresses(interfaces: Interfaces, devices: Collection[str]) -> I
                 yield Finding(stanza.where, "warning", text)
 
 
+def _bmc(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """What the BMC cannot be."""
+    try:
+        lan.wish(interfaces)
+    except ValueError as error:
+        where, _, text = str(error).partition(": ")
+        yield Finding(where, "error", text)
+
+
 def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Files that an editor or dpkg left and that `source` reads all the same."""
     places = [one.where for one in interfaces.stanzas] + [one.where for one in interfaces.classes]
@@ -145,7 +155,7 @@ def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 
 
 _RULES: tuple[Callable[[Interfaces, Collection[str]], Iterable[Finding]], ...] = (
-    _links, _names, _unknown_options, _twice, _without_stanza, _ports_with_addresses, _leftovers,
+    _links, _names, _unknown_options, _twice, _without_stanza, _ports_with_addresses, _bmc, _leftovers,
 )
 
 

@@ -60,6 +60,10 @@ def _bond(name: str, word: str, read: Reader, help: str, needs: str = "", shown:
     return Known(name, "bond", help, read, word, shown or word, needs)
 
 
+def _bmc(name: str, read: Reader, help: str) -> Known:
+    return Known(name, "bmc", help, read, ours=False)
+
+
 def _remark(name: str, help: str) -> Known:
     return Known(name, "remark", help)
 
@@ -126,6 +130,11 @@ TABLE = (
     _remark("bond-give-a-chance", "is not done: it is for wireless ports"),
     _shape("mtu", "MTU; what lies below is raised to it where it has no MTU of its own", number(68, 65535), ours=False),
     _shape("hwaddress", "MAC address of this link", ours=False),
+    _bmc("ipmi-channel", number(1, 11), "the BMC's channel (default: the first that is a LAN)"),
+    _bmc("ipmi-source", choice("static", "dhcp"), "where the BMC's address comes from"),
+    _bmc("ipmi-address", values.bmc_address, "the BMC's address, as in 192.0.2.5/24"),
+    _bmc("ipmi-gateway", values.bmc_gateway, "the BMC's gateway, or none"),
+    _bmc("ipmi-vlan", values.bmc_vlan, "the VLAN of the BMC on a port that it shares, or off"),
 )
 ALIASES = {"slaves": "bond-slaves", "bridge-prio": "bridge-bridgeprio", "hw-mac-address": "hwaddress"}
 BY_NAME = {known.name: known for known in TABLE}

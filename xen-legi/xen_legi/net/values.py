@@ -123,6 +123,34 @@ def vlan_protocol(value: str) -> str:
     return names[value.lower()]
 
 
+def bmc_address(value: str) -> str:
+    """Take 192.0.2.5/24; return address and netmask with a blank between them."""
+    import ipaddress  # here, because the ifupdown hook must start fast and never needs it
+
+    try:
+        interface = ipaddress.IPv4Interface(value)
+    except ValueError:
+        interface = None
+    if interface is None or "/" not in value or not 0 < interface.network.prefixlen < 32:
+        raise ValueError("is no IPv4 address with the length of its network, as in 192.0.2.5/24")
+    return f"{interface.ip} {interface.netmask}"
+
+
+def bmc_gateway(value: str) -> str:
+    """Take an IPv4 address, or none; return it as ipmitool writes it."""
+    import ipaddress
+
+    try:
+        return "0.0.0.0" if value == "none" else str(ipaddress.IPv4Address(value))
+    except ValueError:
+        raise ValueError("is neither an IPv4 address nor none") from None
+
+
+def bmc_vlan(value: str) -> str:
+    """Take a VLAN ID, or off."""
+    return value if value == "off" else vlan_id(value)
+
+
 def is_vlan_id(value: str) -> bool:
     """Tell whether this is a VLAN ID."""
     return bool(re.fullmatch(r"[0-9]{1,6}", value)) and 1 <= int(value) <= 4094

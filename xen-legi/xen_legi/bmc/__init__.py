@@ -1,0 +1,1 @@
+"""The BMC of this host and those of the others, by ipmitool."""
