@@ -8,6 +8,8 @@ test-long:  # make test-long GROUP=name; without GROUP: the groups and their las
 	tests/run-long $(GROUP)
 proof:      # write docs/proof.md from the last results
 	tests/run-long --proof
+bench-net:  # how long many VLANs take, in all the ways there are
+	tests/bench/net
 lab:        # the two plain hosts
 	lab/lab up
 deb:        # the packages, in out/deb
@@ -15,4 +17,4 @@ deb:        # the packages, in out/deb
 repo:       # the packages as a repository for apt, in out/repo
 	debian/tools/repo
 
-.PHONY: demo test test-long proof lab deb repo
+.PHONY: demo test test-long proof bench-net lab deb repo
