@@ -110,14 +110,38 @@ def test_what_cannot_be_is_refused_before_anything_is_changed(applied: Host) -> 
     assert plan(applied) == []
 
 
-@pytest.mark.parametrize("point", ["net:downs", "net:links"])
+@pytest.mark.parametrize("point", ["net:begun", "net:downs", "net:links", "net:again"])
 def test_a_killed_apply_is_finished_by_the_next(applied: Host, point: str) -> None:
-    write(applied, stanzas("5-8", "192.168.98.2").replace("card1", "card2"))
+    more = "auto card2\niface card2 inet static\n    address 192.168.96.1/24\n    bridge-ports none\n"
+    write(applied, stanzas("5-8", "192.168.98.2", "post-up") + more)
     assert run_killed(applied, point, "xen-legi net apply").rc == 137
-    assert applied.run("xen-legi net apply").rc == 0
-    assert plan(applied) == [] and "card1" not in names(applied) and addresses(applied, "card2") == ["192.168.98.2"]
-    applied.check_output("ifdown card2 && ifup card2")  # no mark of the killed one is left: its link goes
-    assert applied.run("ls /run/xen-legi/net/*:stays").rc != 0
+    assert applied.run("xen-legi net apply").rc == 0 and plan(applied) == []
+    assert [addresses(applied, name) for name in ("card1", "card2")] == [["192.168.98.2"], ["192.168.96.1"]]
+    assert applied.file("/run/post-up-of-card1").exists and applied.run("ls /run/xen-legi/perhaps-in-force").rc != 0
+
+
+def test_a_killed_apply_can_be_taken_back_by_the_files_of_before(applied: Host) -> None:
+    write(applied, stanzas("5-8", "192.168.98.2", "post-up"))
+    assert run_killed(applied, "net:again", "xen-legi net apply").rc == 137
+    write(applied, stanzas())
+    applied.check_output("xen-legi net apply")
+    assert plan(applied) == [] and addresses(applied, "card1") == ["192.168.98.1"]
+    assert "xenbr8" not in names(applied) and "xenbr2" in names(applied)
+
+
+def test_a_port_that_is_taken_out_of_the_file_is_taken_out_of_the_bridge(applied: Host) -> None:
+    applied.check_output("ip link add card2 type dummy; ip link add card3 type dummy")
+    try:
+        write(applied, stanzas().replace("bridge-ports none", "bridge-ports card2 card3\n    mtu 1400"))
+        applied.check_output("xen-legi net apply")
+        assert link(applied, "card3")["master"] == "card1" and link(applied, "card1")["mtu"] == 1400
+        write(applied, stanzas().replace("bridge-ports none", "bridge-ports card2"))
+        applied.check_output("xen-legi net apply")
+        assert link(applied, "card2")["master"] == "card1" and "master" not in link(applied, "card3")
+        assert link(applied, "card1")["mtu"] == 1500 and plan(applied) == []
+    finally:
+        write(applied, stanzas())
+        applied.check_output("xen-legi net apply; ip link del dev card2; ip link del dev card3")
 
 
 # a trial
@@ -125,7 +149,8 @@ def test_a_killed_apply_is_finished_by_the_next(applied: Host, point: str) -> No
 
 def begin(host: Host, words: str = "", seconds: int = 20) -> None:
     """Begin a trial in the background, as in a session that is lost."""
-    host.check_output(f"cd / && ({words} setsid xen-legi net try --timeout {seconds} >/run/try.log 2>&1 </dev/null &)")
+    host.check_output(f"rm -f /run/xen-legi/net-trial; cd /; "
+                      f"({words} setsid xen-legi net try --timeout {seconds} >/run/try.log 2>&1 </dev/null &)")
 
 
 def under_way(host: Host) -> bool:
@@ -170,16 +195,30 @@ def test_a_trial_whose_change_is_killed_half_way_is_taken_back(applied: Host) ->
     assert good()
 
 
+def answers(host: Host) -> bool:
+    """Tell whether a host can be reached at all: testinfra raises where ssh cannot."""
+    try:
+        return host.run("true").rc == 0
+    except RuntimeError:
+        return False
+
+
 def test_a_trial_that_takes_the_management_address_away_is_taken_back(applied: Host) -> None:
     file = applied.check_output("grep -l 'iface eth0' /etc/network/interfaces /etc/network/interfaces.d/* | head -n 1")
-    write(applied, stanzas("2-7"))
-    applied.check_output(f"cp {file} /root/eth0.saved && sed -i 's/^iface eth0 inet .*/iface eth0 inet manual/' {file}")
-    began = time.monotonic()
+    was = addresses(applied, "eth0")
+    watch = "for i in $(seq 90); do ip -4 -o address show dev eth0 | grep -q inet && echo there || echo gone; sleep 1; done"
+    rescue = f"cp /root/eth0.saved {file}; ifdown --force eth0; ifup eth0"  # if it is not taken back
+    applied.check_output(f"cp {file} /root/eth0.saved && systemd-run --quiet --unit=rescue --on-active=300 sh -c '{rescue}'")
+    applied.check_output(f"(setsid sh -c '{watch}' >/run/eth0.log 2>&1 </dev/null &)")
+    applied.check_output(f"sed -i 's/^iface eth0 inet .*/iface eth0 inet manual/' {file}")
     try:
         begin(applied)
-        wait_until(lambda: "xenbr7" not in names(applied) and time.monotonic() - began > 20, 240, "the host answers again")
+        time.sleep(15)
+        wait_until(lambda: answers(applied) and applied.run("grep -q '\"reverted\": true' /run/xen-legi/net-trial").rc == 0,
+                   200, "the host answers again")
     finally:
-        applied.check_output(f"cp /root/eth0.saved {file}")
+        applied.check_output(f"systemctl stop rescue.timer; cp /root/eth0.saved {file}")
+    assert addresses(applied, "eth0") == was and "gone" in applied.check_output("cat /run/eth0.log")
 
 
 # a guest

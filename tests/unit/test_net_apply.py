@@ -9,16 +9,17 @@ from hypothesis import given, settings
 from test_net_change import UP
 from test_net_fuzz import texts
 from test_net_links import REFERENCE, stanza
-from test_net_plan import complete, span
+from test_net_plan import BRIDGE, complete, span, state
 from test_net_stanzas import read
 from xen_legi.net import in_force
 from xen_legi.net.change import Now, change
-from xen_legi.net.ip_addresses import Delta, delta, wish
+from xen_legi.net.ip_addresses import Delta, Kernel, delta, wish
+from xen_legi.net.kernel import GROUP, Device, gateways, lost_routes
 from xen_legi.net.stanzas import Interfaces, Option
 from xen_legi.net.trial import Trial, start_of
 
 BEFORE = "auto eth0\niface eth0 inet static\n    address 192.0.2.1/24\n    gateway 192.0.2.254\n"
-HAVE = {"eth0": ("192.0.2.1/24", "fe80::1/64")}
+HAVE = Kernel({"eth0": ("192.0.2.1/24", "fe80::1/64")}, {"eth0": ("192.0.2.254",)})
 
 
 def plain(interfaces: Interfaces) -> list[tuple[str, str, str, list[tuple[str, str]]]]:
@@ -27,9 +28,15 @@ def plain(interfaces: Interfaces) -> list[tuple[str, str, str, list[tuple[str, s
             for one in interfaces.stanzas]
 
 
-def changed(now: str, before: str = BEFORE, have: dict[str, tuple[str, ...]] | None = None) -> Delta:
-    names = read(before).by_name() if before else read(now).by_name()
-    return delta(read(before).by_name(), read(now).by_name(), HAVE if have is None else have, names)
+def changed(now: str, before: str = BEFORE, *, perhaps: str = "", have: Kernel = HAVE) -> Delta:
+    names = read(before or now).by_name()
+    return delta(read(before).by_name(), read(perhaps).by_name(), read(now).by_name(), have, names, ())
+
+
+def lines(now: str, before: str = BEFORE, have: Kernel = HAVE) -> list[str]:
+    found = changed(now, before, have=have)
+    assert found.again == () and not found.errors
+    return [line for _, line in found.lines]
 
 
 @pytest.mark.parametrize("text", [
@@ -64,9 +71,21 @@ def test_who_stays_up_does_so_by_the_stanza_of_before() -> None:
 
 
 def test_it_is_written_whole_and_for_root_alone(tmp_path: Path) -> None:
-    in_force.save(read(BEFORE), tmp_path / "x/in-force")
-    assert [one.name for one in (tmp_path / "x").iterdir()] == ["in-force"]
-    assert (tmp_path / "x").stat().st_mode & 0o077 == 0
+    file = tmp_path / "in-force"
+    for _ in range(2):
+        in_force.save(read("iface w inet manual\n    wpa-psk \udce4\n"), file)
+        assert list(tmp_path.iterdir()) == [file] and file.stat().st_mode & 0o077 == 0
+
+
+def test_names_are_kept_as_they_were_written_and_a_backslash_ends_no_line() -> None:
+    text = "iface eth0 inet6 auto\n    accept_ra 2\n    up echo \\ \n    down true\n"
+    kept = in_force.render(read(text))
+    assert "    accept_ra 2\n" in kept and plain(read(kept)) == plain(read(text))
+
+
+def test_what_is_joined_is_there_once() -> None:
+    one, other = read(BEFORE), read(BEFORE + "iface eth1 inet manual\n")
+    assert plain(in_force.joined(one, other)) == plain(other)
 
 
 @pytest.mark.parametrize("lines, addresses", [
@@ -85,45 +104,81 @@ def test_nothing_changed_is_nothing_to_do() -> None:
 
 
 def test_an_address_is_exchanged_and_the_route_said_again() -> None:
-    found = changed(BEFORE.replace("2.1/", "2.7/"))
-    assert found.lines == {"eth0": (
+    assert lines(BEFORE.replace("2.1/", "2.7/")) == [
         "address del 192.0.2.1/24 dev eth0",
         "address replace 192.0.2.7/24 broadcast + dev eth0",
         "route replace default via 192.0.2.254 dev eth0 onlink",
-    )}
+    ]
 
 
 def test_a_second_address_is_added_and_the_first_left_alone() -> None:
     more = BEFORE + "iface eth0 inet6 static\n    address 2001:db8::1/64\n    gateway fe80::9\n    metric 5\n"
-    assert changed(more).lines["eth0"] == (
+    assert lines(more) == [
         "address replace 2001:db8::1/64 dev eth0",
-        "route replace default via 192.0.2.254 dev eth0 onlink",
         "route replace default via fe80::9 dev eth0 metric 5 onlink",
-    )
+    ]
 
 
 def test_only_the_gateway_changed() -> None:
-    assert changed(BEFORE.replace(".254", ".253")).lines["eth0"] == (
+    assert lines(BEFORE.replace(".254", ".253")) == [
         "route del default via 192.0.2.254 dev eth0",
         "route replace default via 192.0.2.253 dev eth0 onlink",
-    )
+    ]
 
 
-def test_what_is_gone_already_is_not_removed() -> None:
-    assert changed(BEFORE.replace("2.1/", "2.7/"), have={"eth0": ("192.0.2.7/24",)}).lines == {}
+def test_a_gateway_moves_to_another_card_and_goes_from_the_first_before() -> None:
+    one, other = BEFORE, BEFORE.replace("eth0", "eth1").replace("192.0.2", "198.51.100")
+    without = "    gateway 192.0.2.254\n"
+    have = Kernel({"eth0": ("192.0.2.1/24",), "eth1": ("198.51.100.1/24",)}, {"eth0": ("192.0.2.254",)})
+    before = other.replace("    gateway 198.51.100.254\n", "") + one
+    assert lines(other + one.replace(without, ""), before, have) == [
+        "route del default via 192.0.2.254 dev eth0", "route replace default via 198.51.100.254 dev eth1 onlink"]
+
+
+def test_what_is_gone_already_is_not_removed_and_what_was_lost_comes_back() -> None:
+    assert lines(BEFORE.replace("2.1/", "2.7/"), have=Kernel({"eth0": ("192.0.2.7/24",)}, HAVE.routes)) == []
+    assert lines(BEFORE, have=Kernel(HAVE.addresses)) == ["route replace default via 192.0.2.254 dev eth0 onlink"]
+    assert lines(BEFORE, have=Kernel({}, HAVE.routes)) == ["address replace 192.0.2.1/24 broadcast + dev eth0"]
 
 
 @pytest.mark.parametrize("now", [
-    "iface eth0 inet dhcp\n", BEFORE + "    up true\n", BEFORE + "    dns-nameservers 192.0.2.53\n",
+    "iface eth0 inet dhcp\n", BEFORE + "    up true\n", BEFORE + "    dns-nameservers 192.0.2.53\n", BEFORE + "    mtu 9000\n",
 ])
 def test_what_only_ifup_can_do_is_left_to_it(now: str) -> None:
     assert changed(now) == Delta(again=("eth0",))
 
 
+def test_an_address_whose_stanza_has_commands_is_not_exchanged_by_us() -> None:
+    before = BEFORE + "    up ip route add 10.0.0.0/8 via 192.0.2.9\n"
+    assert changed(before.replace("2.1/", "2.7/"), before) == Delta(again=("eth0",))
+    assert changed(before, before) == Delta()
+
+
 def test_of_an_interface_that_nothing_is_known_of_nothing_is_taken_away() -> None:
-    found = changed(BEFORE, before="", have={"eth0": ("10.0.0.1/8",)})
-    assert found.lines["eth0"][0].startswith("address replace 192.0.2.1")
-    assert changed(BEFORE, before="") == Delta()
+    assert lines(BEFORE, "", Kernel({"eth0": ("10.0.0.1/8",)}, HAVE.routes)) == [
+        "address replace 192.0.2.1/24 broadcast + dev eth0"]
+    assert lines(BEFORE, "") == []
+
+
+@pytest.mark.parametrize("perhaps", ["iface eth0 inet dhcp\n", "iface eth0 inet manual\n", BEFORE + "    up true\n"])
+def test_what_a_killed_run_may_have_done_is_undone(perhaps: str) -> None:
+    assert changed(BEFORE, perhaps=perhaps).again == ("eth0",)
+    dhcp = "iface eth0 inet dhcp\n"
+    assert changed(dhcp, dhcp, perhaps=perhaps).again == (() if perhaps == dhcp else ("eth0",))
+
+
+def test_an_address_of_a_killed_run_goes() -> None:
+    have = Kernel({"eth0": ("192.0.2.1/24", "192.0.2.7/24")}, HAVE.routes)
+    found = changed(BEFORE, perhaps=BEFORE.replace("2.1/", "2.7/"), have=have)
+    assert ("eth0", "address del 192.0.2.7/24 dev eth0") in found.lines
+
+
+def test_a_card_that_came_up_anew_without_our_knowing_is_known_by_its_addresses() -> None:
+    now = read(BEFORE.replace("2.1/", "2.7/"))
+    corrected = in_force.corrected(read(BEFORE), now, {"eth0": ("192.0.2.7/24",)})
+    assert plain(corrected) == plain(now)
+    assert plain(in_force.corrected(read(BEFORE), now, HAVE.addresses)) == plain(read(BEFORE))
+    assert plain(in_force.corrected(read(BEFORE), now, {})) == plain(read(BEFORE))
 
 
 def test_an_address_that_is_none_is_told() -> None:
@@ -147,6 +202,9 @@ def test_an_option_whose_line_is_gone_gets_the_kernels_value_again() -> None:
     steps = change(read(REFERENCE), Now(devices, UP, read(before))).links.steps
     assert [step.do for step in steps if step.link == "xenbr72"] == [
         "link set dev xenbr72 type bridge ageing_time 30000", "link set dev xenbr72 mtu 1500"]
+    devices["xenbr72"] = replace(devices["xenbr72"], mtu=9000)
+    steps = change(read(REFERENCE), Now(devices, UP, read(before.replace("1400", "9000")))).links.steps
+    assert "link set dev xenbr72 mtu 1500" in [step.do for step in steps]
     assert change(read(REFERENCE), Now(devices, UP, read(REFERENCE))).links.steps == ()
 
 
@@ -159,3 +217,52 @@ def test_a_bridge_that_gets_an_address_may_have_one_of_ipv6_again() -> None:
     devices["eth1"] = replace(devices["eth1"], silent=True)
     found = change(read(before.replace("manual", "dhcp")), Now(devices, {"eth1": "eth1"}, read(before)))
     assert [step.do for step in found.links.steps] == ["link set dev eth1 addrgenmode eui64"]
+
+
+def test_a_port_that_is_none_any_more_is_released() -> None:
+    now = REFERENCE.replace("slaves eth1 eth2", "slaves eth1")
+    steps = change(read(now), Now(complete(), UP, read(REFERENCE))).links.steps
+    assert "link set dev eth2 nomaster addrgenmode eui64" in [step.do for step in steps]
+    assert "link set dev bond0 master" not in " ".join(step.do for step in steps)
+
+
+def test_a_bridge_that_gets_another_vlan_loses_the_first() -> None:
+    text = "auto br7\niface br7 inet manual\n    xen-vlan {} eth1\n"
+    devices = state(
+        replace(complete()["eth1"], master=""), Device("br7", "bridge", group=GROUP, up=True, attributes=BRIDGE),
+        Device("eth1.72", "vlan", lower="eth1", master="br7", group=GROUP, up=True, attributes={"id": "72", "protocol": "802.1Q"}),
+        Device("vif1.0", address="fe:ff:ff:ff:ff:ff", master="br7"))
+    found = change(read(text.format(73)), Now(devices, {"br7": "br7"}, read(text.format(72))))
+    assert (found.removed, found.kept, found.downs) == (("eth1.72",), {}, ())
+    assert any("name eth1.73" in step.do and "master br7" in step.do for step in found.links.steps)
+
+
+@pytest.mark.parametrize("group", [0, GROUP])
+def test_a_bridge_with_a_guest_is_never_taken_down(group: int) -> None:
+    devices = state(Device("br9", "bridge", group=group), Device("vif1.0", address="fe:ff:ff:ff:ff:ff", master="br9"))
+    assert change(read(""), Now(devices, {"br9": "br9"})).downs == ()
+
+
+def test_a_port_whose_stanza_is_gone_and_that_is_wanted_stays_up() -> None:
+    now = REFERENCE.replace("auto eth1\niface eth1 inet manual\n    up ip link set dev eth1 arp off\n", "")
+    assert change(read(now), Now(complete(), UP, read(REFERENCE))).downs == ()
+
+
+ROUTES = [
+    {"dst": "default", "gateway": "192.0.2.254", "dev": "bond0", "protocol": "static", "flags": ["onlink"]},
+    {"dst": "192.0.2.0/24", "dev": "bond0", "protocol": "kernel", "scope": "link", "prefsrc": "192.0.2.1"},
+    {"dst": "198.51.100.9", "dev": "bond0", "scope": "link", "metric": 7},
+    {"dst": "default", "gateway": "fe80::1", "dev": "eth0", "protocol": "ra", "metric": 1024},
+    {"dst": "10.0.0.0/8", "nexthops": []},
+]
+
+
+def test_gateways_are_read_as_stanzas_write_them() -> None:
+    assert gateways(ROUTES) == {"bond0": ("192.0.2.254",), "eth0": ("fe80::1",)}
+
+
+def test_routes_that_a_link_lost_come_back_those_without_gateway_first() -> None:
+    devices = state(Device("bond0", "bond", up=True), Device("eth0"))
+    assert lost_routes(ROUTES, ROUTES[3:], devices) == [
+        "route add 198.51.100.9 dev bond0 scope link metric 7",
+        "route add default via 192.0.2.254 dev bond0 proto static onlink"]

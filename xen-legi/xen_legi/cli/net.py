@@ -23,6 +23,7 @@ import os
 import select
 import socket
 import sys
+import termios
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -32,7 +33,7 @@ from xen_legi.cli import no_more
 from xen_legi.columns import aligned
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die, need_root
-from xen_legi.net import change, check, draw, files, kernel, show, stanzas, transition, trial
+from xen_legi.net import change, check, draw, files, in_force, kernel, show, stanzas, transition, trial
 from xen_legi.net.check import Finding
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.run import run_json
@@ -140,6 +141,7 @@ def _change(options: argparse.Namespace) -> int:
 
 def _apply(*, as_json: bool) -> int:
     with transition.alone():
+        trial.refuse_while_under_way()
         interfaces = _possible(files.load())
         lines = list(change.change(interfaces, transition.look()).lines())
         return _told(transition.bring(interfaces, files.INTERFACES), lines, as_json=as_json)
@@ -173,10 +175,13 @@ def _try(options: argparse.Namespace) -> int:
     seconds = _TIMEOUT if options.timeout is None else options.timeout
     if not 5 <= seconds <= 3600:
         die(f"--timeout {seconds} is not from 5 to 3600 seconds", hint=f"without it, it is {_TIMEOUT}")
+    if not os.path.isdir("/run/systemd/system"):
+        die("a trial needs systemd, which takes it back", hint="xen-legi net apply works without")
     with transition.alone():
-        interfaces = _possible(files.load())
-        lines = list(change.change(interfaces, transition.look()).lines())
-        trial.begin(interfaces)
+        trial.refuse_while_under_way()
+        interfaces, now = _possible(files.load()), transition.look()
+        lines = list(change.change(interfaces, now).lines())
+        trial.begin(in_force.corrected(now.in_force, interfaces, now.have.addresses))
         done = transition.bring(interfaces, files.INTERFACES)
         trial.set_deadline(seconds)
     status = _told(done, lines, as_json=options.json)
@@ -186,6 +191,8 @@ def _try(options: argparse.Namespace) -> int:
 
 def _confirmed() -> bool:
     """Wait for the end of the trial; tell whether it was confirmed. Ctrl-C leaves the trial to its service."""
+    if sys.stdin.isatty():
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)  # an Enter of before was not meant for this
     while trial.under_way():
         asked = [sys.stdin] if sys.stdin.isatty() else []
         if select.select(asked, [], [], 0.5)[0] and sys.stdin.readline():

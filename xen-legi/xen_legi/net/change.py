@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from xen_legi.net import bridge_vlans, stanzas
 from xen_legi.net.defaults import with_defaults
 from xen_legi.net.describe import Link
-from xen_legi.net.ip_addresses import Delta, delta
+from xen_legi.net.ip_addresses import Delta, Kernel, delta
 from xen_legi.net.kernel import Device, State
 from xen_legi.net.links import Desired, desired
 from xen_legi.net.plan import Plan, plan
@@ -50,7 +50,7 @@ class Change:
         yield from (("bridge", name, line) for name, line in self.vlans)
         yield from (("remove", name, "nothing asks for it any more") for name in self.removed)
         yield from (("keep", name, why) for name, why in self.kept.items())
-        yield from (("ip", name, line) for name, lines in self.delta.lines.items() for line in lines)
+        yield from (("ip", name, line) for name, line in self.delta.lines)
         yield from (("again", name, "ifdown and ifup: its method or its commands changed; its link stays")
                     for name in self.delta.again)
         yield from (("ifup", name, "it comes up by itself and is not up") for name in self.ups)
@@ -58,13 +58,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Now:
-    """What is: the kernel's links and their IP addresses, what ifupdown holds for up (by which stanza), and the stanzas by
-    which it came up."""
+    """What is: the kernel's links, what ifupdown holds for up (by which stanza), the stanzas by which it came up, those that
+    a killed run may have brought into force, and IP addresses and VLANs."""
 
     state: State
     up: Mapping[str, str] = field(default_factory=dict)
     in_force: Interfaces = Interfaces()
-    addresses: Mapping[str, Collection[str]] = field(default_factory=dict)
+    perhaps: Interfaces = Interfaces()
+    have: Kernel = Kernel()
     vlans: Mapping[str, bridge_vlans.Vlans] = field(default_factory=dict)
 
 
@@ -73,22 +74,33 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     state, up = now.state, now.up
     have = interfaces.by_name()
     auto = stanzas.selected(interfaces, "auto", state)
-    names = dict.fromkeys((*auto, *(name for name in up if name in have)))
-    wanted = with_defaults(desired(interfaces, names, state), desired(now.in_force, up, state).links)
+    wanted = desired(interfaces, dict.fromkeys((*auto, *(name for name in up if name in have))), state)
+    for former in (now.in_force, now.perhaps):
+        wanted = with_defaults(wanted, desired(former, dict.fromkeys((*up, *former.by_name())), state).links)
     kept, going = _strays(wanted, state)
     links = {**_as_it_is(going, state), **wanted.links}
     stay = (*wanted.links, *up)
     return Change(
-        downs=tuple(name for name, stanza in up.items() if not {stanza, name} & {*have, *kept, "lo"}),
+        downs=tuple(_downs(up, {*have, *kept, *wanted.links, "lo"}, state)),
         wanted=wanted,
         links=plan(wanted, _without(going, state)),
         vlans=tuple(bridge_vlans.lines(wanted.links, now.vlans)),
         removals=tuple(removal(going, Desired(links), state, stay, by_ifdown=False)) if going else (),
         removed=tuple(going),
         kept=kept,
-        delta=delta(now.in_force.by_name(), have, now.addresses, (name for name in up if name == up[name] in have)),
+        delta=delta(now.in_force.by_name(), now.perhaps.by_name(), have, now.have,
+                    (name for name in up if name == up[name] in have), wanted.links),
         ups=tuple(name for name in auto if name not in up and name in have),
     )
+
+
+def _downs(up: Mapping[str, str], staying: Collection[str], state: State) -> Iterator[str]:
+    """Yield the interfaces that are up and that no stanza asks for; a bridge with a guest is never taken down."""
+    users = _users(state)
+    for name, stanza in up.items():
+        guests = any(one.master == name and one.address == _GUESTS for one in users.get(name, ()))
+        if stanza not in staying and name not in staying and not guests:
+            yield name
 
 
 def _without(going: Collection[str], state: State) -> dict[str, Device]:
@@ -102,7 +114,7 @@ def _strays(wanted: Desired, state: State) -> tuple[dict[str, str], list[str]]:
     going = {one.name: one for one in state.values() if one.ours and one.name not in wanted.links | wanted.errors}
     users = _users(state)
     kept: dict[str, str] = {}
-    while stay := {name: why for name, one in going.items() if (why := _needed(one, going, users.get(name, ())))}:
+    while stay := {name: why for name, one in going.items() if (why := _needed(one, going, wanted, users.get(name, ())))}:
         kept |= stay
         for name in stay:
             del going[name]
@@ -118,9 +130,12 @@ def _users(state: State) -> dict[str, list[Device]]:
     return found
 
 
-def _needed(device: Device, going: Collection[str], users: Iterable[Device]) -> str:
-    """Return what keeps a link: a guest that is attached, or a link that stays and stands on it; nothing if it may go."""
-    if device.master and device.master not in going:
+def _needed(device: Device, going: Collection[str], wanted: Desired, users: Iterable[Device]) -> str:
+    """Return what keeps a link: a guest that is attached, or a link that stays and stands on it; nothing if it may go.
+
+    A link of the files whose port it is keeps it only if it wants it: two VLANs in one bridge would be one network.
+    """
+    if device.master and device.master not in going and device.master not in wanted.links:
         return f"it is a port of {device.master}"
     for other in users:
         if other.lower == device.name and other.name not in going:

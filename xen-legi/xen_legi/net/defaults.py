@@ -1,4 +1,5 @@
-"""What a link gets back when an option is taken out of its stanza: the value with which the kernel makes it. Pure.
+"""What a link gets back when an option is taken out of its stanza: the value with which the kernel makes it; and the ports
+that it loses. Pure.
 
 tests/lab compares the values with links that the kernel has just made. An option without a value here (the targets of ARP
 probes, a primary port, a MAC address) keeps what it has until its link is made anew.
@@ -33,12 +34,14 @@ def with_defaults(wanted: Desired, before: Mapping[str, Link]) -> Desired:
 
 def _set_back(link: Link, before: Link) -> Link:
     if link.kind != before.kind:
-        return link
+        return replace(link, loud=before.silent and not link.silent)
     said = {known.name for known, _ in link.settings}
     gone = [known for known, _ in before.settings if known.name not in said and known.name in VALUES]
     return replace(
         link,
         settings=(*link.settings, *((BY_NAME[known.name], VALUES[known.name]) for known in gone)),
-        mtu=link.mtu or (_MTU if before.mtu else 0),
+        mtu=link.mtu or (_MTU if before.mtu and before.own_mtu else 0),
+        own_mtu=link.own_mtu or (not link.mtu and before.own_mtu),
         loud=before.silent and not link.silent,
+        released=tuple(port for port in (*link.released, *before.ports) if port not in link.ports),
     )

@@ -52,6 +52,7 @@ class Link:
     carries: bool = False  # a port or a raw device: somebody must bring it up before what stands on it
     silent: bool = False  # must not get an IPv6 address by itself
     loud: bool = False  # may have one again: its stanza in force says otherwise
+    released: tuple[str, ...] = ()  # what was a port by that stanza, and is to be none
 
 
 def describe(name: str, stanzas: Iterable[Stanza], devices: Collection[str]) -> tuple[Link, list[Message]]:

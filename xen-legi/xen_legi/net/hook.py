@@ -76,7 +76,8 @@ def all_up(class_: str) -> None:
 
 def one_up(interface: str, environment: Mapping[str, str]) -> None:
     """Make an interface's link, or what is missing of it. Raise Problem if it cannot be what its stanza says."""
-    interfaces = _with_environment(interface, environment)
+    noted = files.load(files.caller().interfaces)  # the environment has no commands, which ifdown will want
+    interfaces = stanzas.with_stanza(noted, stanza_of(interface, environment))
     _wait_for_ports(desired(interfaces, [interface], os.listdir(_SYS)).links.get(interface))
     with _alone():
         wanted = desired(interfaces, [interface], os.listdir(_SYS))
@@ -87,7 +88,7 @@ def one_up(interface: str, environment: Mapping[str, str]) -> None:
             undo(outcome.done)
             fail(outcome.errors[interface])
         _attach(outcome)
-        _note(interfaces, staying=files.configured() - {interface})
+        _note(noted, staying=files.configured() - {interface})
     if interface in outcome.missing:
         say(f"{interface}: {outcome.missing[interface]}")
 
@@ -136,7 +137,7 @@ def _attach(outcome: Outcome) -> None:
 
 def _note(interfaces: Interfaces, staying: Collection[str]) -> None:
     """Note by which stanzas interfaces are up now; those that were up before are so by what was noted then."""
-    with contextlib.suppress(OSError):  # `net apply` then knows less; nothing else needs it
+    with contextlib.suppress(OSError, ValueError):  # `net apply` then knows less; nothing else needs it
         in_force.save(in_force.merged(in_force.load(), interfaces, staying))
 
 

@@ -1,30 +1,35 @@
 """By which stanzas the interfaces are up: the files may have been edited since.
 
-Kept as one interfaces file, which ifdown can be given (ifdown -i): what an edit took out of the files is still told there
-how it goes down. It is in /run, like ifupdown's own state, and only root can write it.
+Kept as one interfaces file, which ifdown and ifup can be given (-i): what an edit took out of the files is still told there.
+It is in /run, like ifupdown's own state, for root alone: a stanza may hold a key.
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from xen_legi.net import files
-from xen_legi.net.stanzas import Interfaces, Stanza
+from xen_legi.net.options import ours
+from xen_legi.net.stanzas import Interfaces, Option, Stanza
 
 FILE = Path("/run/xen-legi/in-force")
+PERHAPS = FILE.with_name("perhaps-in-force")  # what a change that was begun wants; gone when it is made
 
 
-def load() -> Interfaces:
+def load(path: Path = FILE) -> Interfaces:
     """Return what is in force; nothing where it was never noted (before the first boot or ifup with our hooks)."""
-    return files.load(str(FILE)) if FILE.exists() else Interfaces()
+    return files.load(str(path)) if path.exists() else Interfaces()
 
 
 def save(interfaces: Interfaces, path: Path = FILE) -> None:
     """Note it, in whole or not at all."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
-    draft.write_text(render(interfaces), encoding="utf-8")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(render(interfaces))
     os.replace(draft, path)
 
 
@@ -34,6 +39,37 @@ def merged(before: Interfaces, now: Interfaces, staying: Collection[str]) -> Int
     kept = [one for one in before.stanzas if one.name in staying]
     new = [one for one in now.stanzas if one.name not in staying or one.name not in known]
     return replace(now, stanzas=(*kept, *new), problems=())
+
+
+def joined(one: Interfaces, other: Interfaces) -> Interfaces:
+    """Return the stanzas of both, each once."""
+    known = [_bare(stanza) for stanza in one.stanzas]
+    return replace(other, stanzas=(*one.stanzas, *(stanza for stanza in other.stanzas if _bare(stanza) not in known)))
+
+
+def _bare(stanza: Stanza) -> Stanza:
+    return replace(stanza, where="", options=tuple(replace(option, where="") for option in stanza.options))
+
+
+def corrected(noted: Interfaces, now: Interfaces, have: Mapping[str, Collection[str]]) -> Interfaces:
+    """Return what was noted, but the files' stanzas of an interface that was brought up anew since.
+
+    One that is not ours comes up without our knowing. The kernel then has the addresses of the files, not those of before.
+    """
+    before, files_ = noted.by_name(), now.by_name()
+    wrong = {name for name in {*before} & {*files_} if not _missing(files_[name], have.get(name, ()))
+             and _missing(before[name], have.get(name, ()))}
+    return replace(noted, stanzas=tuple(one for name in before for one in (files_ if name in wrong else before)[name]))
+
+
+def _missing(stanzas: Collection[Stanza], have: Collection[str]) -> bool:
+    """Tell whether an address of these stanzas of a link that is not ours is not there."""
+    options = [option for stanza in stanzas for option in stanza.options]
+    if ours(option.name for option in options):
+        return False
+    there = {address.partition("/")[0] for address in have}
+    static = {option.value.partition("/")[0] for option in options if option.name == "address"}
+    return bool(static - there)
 
 
 def render(interfaces: Interfaces) -> str:
@@ -48,11 +84,12 @@ def _lines(interfaces: Interfaces) -> Iterator[str]:
     if interfaces.no_scripts:
         yield f"no-scripts {' '.join(interfaces.no_scripts)}"
     for stanza in interfaces.stanzas:
-        yield from _stanza(stanza)
+        yield f"iface {stanza.name} {stanza.family} {stanza.method}"
+        for option in stanza.options:
+            yield from _option(option)
 
 
-def _stanza(stanza: Stanza) -> Iterator[str]:
-    yield f"iface {stanza.name} {stanza.family} {stanza.method}"
-    for option in stanza.options:
-        for line in option.value.splitlines() or [""]:
-            yield f"    {option.name} {line}"
+def _option(option: Option) -> Iterator[str]:
+    """Yield the lines of an option, with its name as it was written: ifup knows accept_ra, and no accept-ra."""
+    for line in option.value.splitlines() or [""]:
+        yield f"    {option.written or option.name} {line}{' ' if line.endswith(chr(92)) else ''}"

@@ -1,14 +1,22 @@
-"""The IP addresses and default routes that stanzas give to an interface, and how a change of them is brought about. Pure."""
+"""The IP addresses and default routes that stanzas give to an interface, and how a change of them is brought about. Pure.
+
+An address that is exchanged takes the routes of its network along. So `ip` is left to do it only where a stanza has nothing
+but addresses and gateways; commands (`up ip route add …`), and options of others, are run again by ifdown and ifup.
+"""
 
 import ipaddress
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from xen_legi.net.options import find
 from xen_legi.net.stanzas import Stanza
 
 _OPTIONS = ("address", "netmask", "gateway", "metric", "broadcast")
+_OF_CARDS = ("mtu", "hwaddress", "description")  # ifup's, where the link is not ours
+_T = TypeVar("_T")
 Rest = tuple[str, str, tuple[tuple[str, str], ...]]
+Stanzas = Mapping[str, Iterable[Stanza]]
 
 
 @dataclass(frozen=True)
@@ -16,43 +24,59 @@ class Wish:
     """What an interface's stanzas ask for beside its link.
 
     addresses: as `ip` takes them, 192.0.2.1/24, in the order of the stanzas; routes: gateways, perhaps with a metric; rest:
-    all that only ifup and ifdown can do (DHCP, commands, options of other packages).
+    all that only ifup and ifdown can do (DHCP, commands, options of other packages); kinds: the same of all stanzas.
     """
 
     addresses: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     rest: tuple[Rest, ...] = ()
+    kinds: tuple[Rest, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What the kernel has, by interface: addresses, and gateways as Wish has them."""
+
+    addresses: Mapping[str, Collection[str]] = field(default_factory=dict)
+    routes: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Delta:
-    """Lines of `ip -batch` for addresses, by interface; interfaces that only ifdown and ifup can bring to what is asked;
-    what makes no sense, by interface."""
+    """Lines of `ip -batch`, with their interface; interfaces that only ifdown and ifup can bring to what is asked; what
+    makes no sense, by interface."""
 
-    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lines: tuple[tuple[str, str], ...] = ()
     again: tuple[str, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-def wish(stanzas: Iterable[Stanza]) -> Wish:
-    """Return what these stanzas of one interface ask for. Raise ValueError for an address that is none."""
+def wish(stanzas: Iterable[Stanza], *, ours: bool = True) -> Wish:
+    """Return what these stanzas of one interface ask for; `ours`: its link is made by us. Raise ValueError for an address
+    that is none."""
     addresses: list[str] = []
     routes: list[str] = []
-    rest: list[Rest] = []
+    kinds: list[Rest] = []
     for stanza in stanzas:
         static = stanza.method == "static"
         if static:
             addresses += _addresses(stanza)
             routes += _routes(stanza)
-        others = tuple((one.name, one.value) for one in stanza.options if not _known(one.name, static))
-        if others or stanza.method not in ("static", "manual"):
-            rest.append((stanza.family, stanza.method, others))
-    return Wish(tuple(dict.fromkeys(addresses)), tuple(dict.fromkeys(routes)), tuple(dict.fromkeys(rest)))
+        others = ((one.name, one.value) for one in stanza.options if not _known(one.name, static, ours))
+        kinds.append((stanza.family, stanza.method, tuple(others)))
+    rest = (one for one in kinds if one[2] or one[1] not in ("static", "manual"))
+    return Wish(_once(addresses), _once(routes), _once(rest), _once(kinds))
 
 
-def _known(name: str, static: bool) -> bool:
+def _once(found: Iterable[_T]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(found))
+
+
+def _known(name: str, static: bool, ours: bool) -> bool:
     """Tell whether an option is ours to change: of the link, or of a static address."""
-    return find(name) is not None or name == "description" or (static and name in _OPTIONS)
+    if name in _OF_CARDS:
+        return ours
+    return find(name) is not None or (static and name in _OPTIONS)
 
 
 def _values(stanza: Stanza, name: str) -> list[str]:
@@ -82,39 +106,47 @@ def _routes(stanza: Stanza) -> Iterator[str]:
 
 
 def delta(
-    before: Mapping[str, Iterable[Stanza]], now: Mapping[str, Iterable[Stanza]], have: Mapping[str, Collection[str]],
-    names: Iterable[str],
+    before: Stanzas, perhaps: Stanzas, now: Stanzas, have: Kernel, names: Iterable[str], ours: Collection[str]
 ) -> Delta:
-    """Given the stanzas in force and those of the files, by interface, and the addresses that the kernel has, return what is
-    to be done for these interfaces. Of one that nothing is known of, addresses are added and none are taken away."""
-    lines: dict[str, tuple[str, ...]] = {}
+    """Given the stanzas in force, those that a killed run may have brought into force, and those of the files, by interface,
+    and what the kernel has, return what is to be done for these interfaces, of which the links of some are `ours`.
+
+    Of an interface that nothing is known of, addresses are added and none are taken away.
+    """
+    gone: list[tuple[str, str]] = []
+    new: list[tuple[str, str]] = []
     again: list[str] = []
     errors: dict[str, str] = {}
     for name in names:
         try:
-            wanted = wish(now.get(name, ()))
-            was = wish(before[name]) if name in before else Wish(routes=wanted.routes, rest=wanted.rest)
+            wanted, *was = (wish(one.get(name, ()), ours=name in ours) for one in (now, before, perhaps))
         except ValueError as error:
             errors[name] = str(error)
             continue
-        if was.rest != wanted.rest:
+        lines = _Lines(name, wanted, was, have)
+        changed = name in before and was[0].rest != wanted.rest
+        if changed or (name in perhaps and set(was[1].kinds) != set(wanted.kinds)) or (lines.gone and wanted.rest):
             again.append(name)
-        elif found := tuple(_lines(name, was, wanted, have.get(name, ()))):
-            lines[name] = found
-    return Delta(lines, tuple(again), errors)
+        else:
+            gone += ((name, line) for line in lines.gone)
+            new += ((name, line) for line in lines.new)
+    return Delta((*gone, *new), tuple(again), errors)
 
 
-def _lines(name: str, was: Wish, wanted: Wish, have: Collection[str]) -> Iterator[str]:
-    """Yield the lines for one interface. All that stays is said again after a removal: with the first address of a network
-    the kernel may take away the others, and the routes."""
-    gone = [one for one in was.addresses if one not in wanted.addresses and one in have]
-    routes = [one for one in was.routes if one not in wanted.routes]
-    new = [one for one in wanted.addresses if one not in have]
-    yield from (f"route del default via {route} dev {name}" for route in routes)
-    yield from (f"address del {one} dev {name}" for one in gone)
-    yield from (f"address replace {one}{_broadcast(one)} dev {name}" for one in (wanted.addresses if gone else new))
-    if gone or new or was.routes != wanted.routes:
-        yield from (f"route replace default via {_metric_last(route, name)} onlink" for route in wanted.routes)
+class _Lines:
+    """The lines for one interface. All addresses are said again after a removal: with the first one of a network the kernel
+    may take away the others, and the routes."""
+
+    def __init__(self, name: str, wanted: Wish, was: Iterable[Wish], have: Kernel) -> None:
+        there, routes = have.addresses.get(name, ()), have.routes.get(name, ())
+        addresses = {one for known in was for one in known.addresses if one not in wanted.addresses and one in there}
+        former = {one for known in was for one in known.routes if one not in wanted.routes and one in routes}
+        self.gone = [f"route del default via {_on(one, name)}" for one in sorted(former)]
+        self.gone += [f"address del {one} dev {name}" for one in sorted(addresses)]
+        missing = [one for one in wanted.addresses if addresses or one not in there]
+        self.new = [f"address replace {one}{_broadcast(one)} dev {name}" for one in missing]
+        self.new += [f"route replace default via {_on(one, name)} onlink" for one in wanted.routes
+                     if self.gone or one not in routes]
 
 
 def _broadcast(address: str) -> str:
@@ -122,6 +154,6 @@ def _broadcast(address: str) -> str:
     return " broadcast +" if interface.version == 4 and interface.network.prefixlen < 31 else ""
 
 
-def _metric_last(route: str, name: str) -> str:
+def _on(route: str, name: str) -> str:
     gateway, _, metric = route.partition(" ")
     return f"{gateway} dev {name} {metric}".rstrip()

@@ -50,6 +50,40 @@ def addresses() -> dict[str, tuple[str, ...]]:
             for row in rows if "ifname" in row}
 
 
+_IPV6_METRIC = 1024  # of a route for which none was given
+
+
+def routes() -> list[dict[str, Any]]:
+    """Return the routes of the main table, IPv4 and IPv6, as `ip -json route` tells them."""
+    return [row for family in ("-4", "-6") for row in run_json(["ip", "-json", family, "route", "show"]) or ()]
+
+
+def gateways(rows: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Return the default routes among these by interface, as `192.0.2.1` or `192.0.2.1 metric 5`."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        if row.get("dst") == "default" and "gateway" in row and "dev" in row:
+            plain = row.get("metric", 0) in (0, _IPV6_METRIC if ":" in row["gateway"] else 0)
+            text = row["gateway"] if plain else f"{row['gateway']} metric {row['metric']}"
+            found[row["dev"]] = (*found.get(row["dev"], ()), text)
+    return found
+
+
+def lost_routes(before: list[dict[str, Any]], now: list[dict[str, Any]], devices: State) -> list[str]:
+    """Return the lines that bring routes back which a link lost when it was down for a moment; what the kernel makes by
+    itself, or has several ways, is left out."""
+    there = [_route(row) for row in now]
+    rows = (row for row in before if row.get("protocol") != "kernel" and "dst" in row)
+    lines = dict.fromkeys(_route(row) for row in rows if row.get("dev") in devices and devices[row["dev"]].up)
+    return [f"route add {line}" for line in sorted(lines, key=lambda line: " via " in line) if line not in there]
+
+
+def _route(row: dict[str, Any]) -> str:
+    named = {"gateway": "via", "dev": "dev", "protocol": "proto", "scope": "scope", "prefsrc": "src", "metric": "metric"}
+    words = [row.get("dst", "")] + [f"{word} {row[key]}" for key, word in named.items() if key in row]
+    return " ".join(words + (["onlink"] if "onlink" in row.get("flags", ()) else []))
+
+
 def vlans() -> dict[str, dict[int, bool]]:
     """Return the VLANs that the ports of VLAN-aware bridges, and these themselves, carry: ID -> is it untagged?"""
     return parse_vlans(run_json(["bridge", "-json", "vlan", "show"]) or [])

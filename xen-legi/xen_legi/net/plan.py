@@ -38,8 +38,8 @@ class Plan:
 
 def plan(desired: Desired, state: State) -> Plan:
     """Return how to get from the kernel's state to what is desired."""
-    planner = _Planner(desired, state)
-    steps: list[Step] = []
+    steps = list(_releases(desired, state))
+    planner = _Planner(desired, _released(steps, state))
     for link in desired.links.values():
         try:
             steps += planner.steps(link)
@@ -49,6 +49,23 @@ def plan(desired: Desired, state: State) -> Plan:
         if link.name not in planner.errors:
             steps += planner.late_steps(link)
     return Plan(tuple(steps), planner.errors, dict(planner.missing()))
+
+
+def _releases(desired: Desired, state: State) -> Iterator[Step]:
+    """Yield the steps that take ports out of bridges and bonds."""
+    for link in desired.links.values():
+        for port in link.released:
+            device = state.get(port)
+            if device and device.master == link.name:
+                words = " addrgenmode eui64" if device.silent and port not in desired.links else ""
+                line = f"link set dev {port}"
+                yield Step(link.name, f"{line} nomaster{words}", f"{line} master {link.name}")
+
+
+def _released(steps: Iterable[Step], state: State) -> State:
+    """Return the devices as they are after these steps."""
+    free = {step.do.split()[3] for step in steps}
+    return {name: replace(one, master="") if name in free else one for name, one in state.items()} if free else state
 
 
 class _Planner:

@@ -18,7 +18,6 @@ from xen_legi.net.stanzas import Interfaces, Stanza
 
 DIRECTORY = Path("/run/xen-legi/net")
 ALL_DOWN = DIRECTORY / "all-down"
-STAYS = ":stays"  # NAME:stays holds the process that wants ifdown to leave the link of NAME
 _SYS = "/sys/class/net"
 
 
@@ -26,7 +25,7 @@ def write(stanzas: Iterable[Stanza], links: dict[str, Link]) -> None:
     """Leave a stamp for each stanza of these links that has an option of ours, and remove all older ones."""
     DIRECTORY.mkdir(mode=0o700, parents=True, exist_ok=True)
     for old in DIRECTORY.iterdir():
-        if not old.name.endswith((":down", STAYS)) and old != ALL_DOWN:
+        if not old.name.endswith(":down") and old != ALL_DOWN:
             old.unlink()
     for stanza in stanzas:
         if stanza.name in links and options_key(stanza).strip(":"):

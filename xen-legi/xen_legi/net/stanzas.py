@@ -37,6 +37,7 @@ class Option:
     name: str
     value: str
     where: str = ""
+    written: str = field(default="", compare=False)  # its name as the file has it
 
 
 @dataclass(frozen=True)
@@ -271,4 +272,4 @@ class _Reader:
             self.stop(where, f"{word} has no value")
         if word.endswith("?") and stanza.has(name):
             return
-        self.stanzas[-1] = replace(stanza, options=(*stanza.options, Option(name, value, where)))
+        self.stanzas[-1] = replace(stanza, options=(*stanza.options, Option(name, value, where, word.removesuffix("?"))))

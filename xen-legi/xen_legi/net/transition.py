@@ -1,11 +1,11 @@
-"""Bring the running network to what interfaces files say: what goes, the links, their addresses, then what only ifup can do.
+"""Bring the running network to what interfaces files say: what goes, the links, what only ifup can do, then addresses.
 
-Links are never taken down for it: a bridge keeps its vifs. Where ifdown and ifup are needed for the commands of a stanza, a
-mark tells our hook to leave the link. Whatever is killed half way is found by the next call, which looks at what is.
+Links are never taken down for it: a bridge keeps its vifs. Where ifdown is needed, for the commands of a stanza, it is given
+that stanza alone and without any option of a link, so that no hook takes the link away. Whatever is killed half way is found
+by the next call: it looks at what is, and what a killed run wanted is noted before it begins.
 """
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,12 +13,15 @@ from xen_legi.errors import Problem
 from xen_legi.net import files, in_force, kernel, stamps
 from xen_legi.net.apply import TIMEOUT, batch, carry_out, reason
 from xen_legi.net.change import Change, Now, change
+from xen_legi.net.ip_addresses import Kernel
+from xen_legi.net.options import find
 from xen_legi.net.stanzas import Interfaces, Stanza
 from xen_legi.net.vifs import attach
 from xen_legi.run import run
 from xen_legi.steps import lock, named_point, step
 
 _GOING = in_force.FILE.with_name("going-down")
+_OF_IFUP = ("mtu", "hwaddress")  # options that we know and that ifdown may see
 
 
 @dataclass
@@ -31,7 +34,8 @@ class Done:
 
 def look() -> Now:
     """Return what is."""
-    return Now(kernel.read(), files.up(), in_force.load(), kernel.addresses(), kernel.vlans())
+    have = Kernel(kernel.addresses(), kernel.gateways(kernel.routes()))
+    return Now(kernel.read(), files.up(), in_force.load(), in_force.load(in_force.PERHAPS), have, kernel.vlans())
 
 
 @contextlib.contextmanager
@@ -41,44 +45,79 @@ def alone(wait: float = 0) -> Iterator[None]:
         yield
 
 
-def bring(interfaces: Interfaces, path: str, perhaps: Interfaces = Interfaces()) -> Done:
-    """Do all that separates the host from these files; `path` is where ifup reads them. The caller is alone().
-
-    `perhaps`: what a change that was killed may have brought into force, beside what was noted.
-    """
-    before = look()
-    stanzas = (*perhaps.stanzas, *before.in_force.stanzas)
-    todo, done = change(interfaces, replace(before, in_force=Interfaces(stanzas))), Done()
+def bring(interfaces: Interfaces, path: str) -> Done:
+    """Do all that separates the host from these files; `path` is where ifup reads them. The caller is alone()."""
+    now = look()
+    now = replace(now, in_force=in_force.corrected(now.in_force, interfaces, now.have.addresses))
+    in_force.save(in_force.joined(now.perhaps, interfaces), in_force.PERHAPS)
+    named_point("net:begun")
+    todo, done = change(interfaces, now), Done()
     if todo.downs:
         with step(f"down: {_named(todo.downs)}"):
-            _down(todo.downs, before.in_force)
-        named_point("net:downs")
+            _down(todo.downs, now)
+    named_point("net:downs")
     _links(interfaces, todo, done)
     named_point("net:links")
     for name in todo.delta.again:
         with step(f"again, its link stays: {name}"):
-            _down([name], before.in_force)
+            _down([name], now)
+            named_point("net:again")
             _up([name], path, done)
-    if todo.ups:
-        with step(f"up: {_named(todo.ups)}"):
-            _up(todo.ups, path, done)
-    in_force.save(in_force.merged(before.in_force, interfaces, {*done.errors, *todo.kept}))
+    _finish(interfaces, path, now, done)
+    in_force.save(in_force.merged(now.in_force, interfaces, {*done.errors, *todo.kept}))
+    in_force.PERHAPS.unlink(missing_ok=True)
     return done
 
 
+def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
+    """Join again what ifdown made anew, set addresses, and bring up what is not up, by what is now."""
+    with _alone_with_hooks():
+        todo = change(interfaces, _as_before(before))
+        if todo.links.steps:
+            _make(todo, done)
+            todo = change(interfaces, _as_before(before))  # a link that was down for a moment has lost addresses
+        for name in dict.fromkeys(name for name, _ in todo.delta.lines):
+            _batch([line for one, line in todo.delta.lines if one == name], name, done)
+        good = {name: link for name, link in todo.wanted.links.items() if name in todo.ups and name not in done.errors}
+        stamps.write(interfaces.stanzas, good)  # ifup need not look: the links are made
+    if todo.ups:
+        with step(f"up: {_named(todo.ups)}"):
+            _up(todo.ups, path, done)
+
+
+def _as_before(before: Now) -> Now:
+    """Return what is now, with what was in force before."""
+    return replace(look(), in_force=before.in_force, perhaps=before.perhaps)
+
+
+@contextlib.contextmanager
+def _alone_with_hooks() -> Iterator[None]:
+    with lock("net", what="the network of this host", wait=TIMEOUT + 10):
+        yield
+
+
 def _links(interfaces: Interfaces, todo: Change, done: Done) -> None:
-    """Remove, make and alter links, attach vifs, set addresses; leave a stamp for each interface that ifup gets next."""
-    with lock("net", what="the network of this host", wait=TIMEOUT + 10), step(f"links: {_counted(todo)}"):
-        # What is named DEVICE.ID, ifdown itself has removed.
+    """Remove, make and alter links, and attach vifs. The routes of a link that was down for a moment come back."""
+    with _alone_with_hooks(), step(f"links: {_counted(todo)}"), _routes_stay():
+        # By what is now: what is named DEVICE.ID, ifdown itself has removed.
         _batch(change(interfaces, look()).removals, "links that go", done)
-        outcome = carry_out(todo.wanted)
-        done.errors.update(outcome.errors)
-        done.missing.update(outcome.missing)
-        attach({one.link for one in outcome.done if one.do.startswith("link add")})
-        for name, lines in todo.delta.lines.items():
-            _batch(lines, name, done)
-        good = {name: todo.wanted.links[name] for name in todo.ups if name in todo.wanted.links and name not in done.errors}
-        stamps.write(interfaces.stanzas, good)
+        _make(todo, done)
+
+
+def _make(todo: Change, done: Done) -> None:
+    outcome = carry_out(todo.wanted)
+    done.errors.update(outcome.errors)
+    done.missing.update(outcome.missing)
+    attach({one.link for one in outcome.done if one.do.startswith("link add")})
+
+
+@contextlib.contextmanager
+def _routes_stay() -> Iterator[None]:
+    before = kernel.routes()
+    try:
+        yield
+    finally:
+        batch(kernel.lost_routes(before, kernel.routes(), kernel.read()), force=True)
 
 
 def _batch(lines: Sequence[str], name: str, done: Done) -> None:
@@ -87,27 +126,21 @@ def _batch(lines: Sequence[str], name: str, done: Done) -> None:
         done.errors[name] = reason(result.stderr)
 
 
-def _down(names: Iterable[str], known: Interfaces) -> None:
-    """Have ifdown take interfaces down by the stanzas by which they came up; their links stay."""
-    have = known.by_name()
-    unknown = tuple(Stanza(name, "inet", "manual") for name in names if name not in have)
-    in_force.save(replace(known, stanzas=(*known.stanzas, *unknown)), _GOING)
-    with contextlib.ExitStack() as marks:
-        for name in names:
-            marks.enter_context(_link_stays(name))
-        run(["ifdown", "-i", _GOING, *names], ok=range(256), capture=False, timeout=TIMEOUT)
+def _down(names: Iterable[str], now: Now) -> None:
+    """Have ifdown take interfaces down by the stanzas by which they are, or may be, up; their links stay, and stay up."""
+    names = list(names)
+    known = [one for one in (*now.in_force.stanzas, *now.perhaps.stanzas) if one.name in names]
+    unknown = [Stanza(name, "inet", "manual") for name in names if name not in {one.name for one in known}]
+    in_force.save(Interfaces(tuple(dict.fromkeys(map(_without_link, (*known, *unknown))))), _GOING)
+    run(["ifdown", "-i", _GOING, *names], ok=range(256), capture=False, timeout=TIMEOUT)
+    batch([f"link set dev {name} up" for name in names], force=True)
 
 
-@contextlib.contextmanager
-def _link_stays(name: str) -> Iterator[None]:
-    """Tell the guard in hooks/ifupdown to leave an interface's link, as long as this process lives."""
-    mark = stamps.DIRECTORY / f"{name}{stamps.STAYS}"
-    mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mark.write_text(f"{os.getpid()}\n")
-    try:
-        yield
-    finally:
-        mark.unlink(missing_ok=True)
+def _without_link(stanza: Stanza) -> Stanza:
+    """Return a stanza without options of its link, and without its place: no hook, ours or another's, then touches the link.
+    (ifdown would also take down all that is named NAME.ID in the file that it is given.)"""
+    options = tuple(one for one in stanza.options if not find(one.name) or one.name in _OF_IFUP)
+    return replace(stanza, options=options, where="")
 
 
 def _up(names: Iterable[str], path: str, done: Done) -> None:

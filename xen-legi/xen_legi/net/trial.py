@@ -4,7 +4,7 @@ A service of systemd's waits for the end of the trial: it is there when the ssh 
 when it is killed. Until the change is made the trial is over as soon as the process that makes it has ended.
 
 /run/xen-legi/net-trial holds the trial (JSON: the process and when it began, until when, in seconds of the monotonic clock),
-/run/xen-legi/net-before the stanzas that were in force, net-after those that are tried.
+/run/xen-legi/net-before the stanzas that were in force.
 """
 
 import json
@@ -24,7 +24,6 @@ from xen_legi.steps import named_point, say
 
 FILE = in_force.FILE.with_name("net-trial")
 BEFORE = in_force.FILE.with_name("net-before")
-AFTER = in_force.FILE.with_name("net-after")
 UNIT = "xen-legi-net-trial"
 _WAITER = "/usr/libexec/xen-legi/net-trial"
 
@@ -69,25 +68,38 @@ def under_way() -> bool:
     return trial is not None and not trial.reverted
 
 
-def begin(interfaces: Interfaces) -> None:
-    """Begin a trial of these stanzas: what is in force is kept, and the service watches. Die if that cannot be."""
-    if not os.path.isdir("/run/systemd/system"):
-        die("a trial needs systemd, which reverts it", hint="xen-legi net apply works without")
-    if under_way():
-        die("a trial is under way", hint="end it by xen-legi net confirm or xen-legi net revert")
-    if not (before := in_force.load()).stanzas:
+def refuse_while_under_way() -> None:
+    """Die if a trial is under way. One whose process was killed before it had a service gets one now, and is taken back."""
+    if not under_way():
+        return
+    if run(["systemctl", "is-active", "--quiet", UNIT], ok=range(256), timeout=60).status != 0:
+        _start_service()
+    die("a trial is under way", hint="end it by xen-legi net confirm or xen-legi net revert")
+
+
+def begin(before: Interfaces) -> None:
+    """Begin a trial: `before`, what is in force, is kept, and the service watches. Die if that cannot be."""
+    if not before.stanzas:
         die("it is not known what is in force, so a trial could not be reverted", hint="it is after one xen-legi net apply")
     in_force.save(before, BEFORE)
-    in_force.save(interfaces, AFTER)
+    run(["systemctl", "stop", UNIT], ok=range(256), timeout=60)  # of a trial that has just ended
     _write(Trial(os.getpid(), start_of(os.getpid())))
-    words = ["--quiet", f"--unit={UNIT}", "--collect", "--property=Restart=on-failure", "--property=RestartSec=1",
-             "--property=StartLimitIntervalSec=0", "--description=revert a change of the network unless it is confirmed"]
+    named_point("trial:written")
     try:
-        run(["systemd-run", *words, _WAITER], timeout=60)
+        _start_service()
     except BaseException:
         FILE.unlink()
         raise
     named_point("trial:begun")
+
+
+def _start_service() -> None:
+    """Start what waits. It is started again however it was killed, and what it has brought up outlives it."""
+    properties = ("Restart=on-failure", "RestartSec=1", "RestartForceExitStatus=SIGTERM SIGHUP SIGINT SIGPIPE",
+                  "StartLimitIntervalSec=0", "KillMode=process")
+    words = ["--quiet", "--collect", f"--unit={UNIT}", *(f"--property={one}" for one in properties)]
+    about = "--description=take a change of the network back unless it is confirmed"
+    run(["systemd-run", *words, about, _WAITER], timeout=60)
 
 
 def set_deadline(seconds: float) -> None:
@@ -110,7 +122,7 @@ def revert() -> Done:
     with transition.alone(wait=TIMEOUT):
         if not under_way():
             die("no trial is under way", hint="xen-legi net try begins one")
-        done = transition.bring(files.load(str(BEFORE)), str(BEFORE), perhaps=files.load(str(AFTER)))
+        done = transition.bring(files.load(str(BEFORE)), str(BEFORE))
         if trial := read():
             _write(replace(trial, reverted=True))
     return done

@@ -12,6 +12,7 @@ from pathlib import Path
 from xen_legi.errors import Problem
 from xen_legi.net.apply import batch
 from xen_legi.run import run
+from xen_legi.steps import warn
 
 _SYS = Path("/sys/class/net")
 HOOK = Path("/etc/xen/scripts/vif-post.d/50-xen-legi-vlans.hook")
@@ -33,18 +34,24 @@ def attach(bridges: Collection[str]) -> list[str]:
         homes = home(told.splitlines(), lost)
         mine = {name: bridge for name, bridge in homes.items() if bridge in bridges}
         batch([f"link set dev {name} master {bridge}" for name, bridge in mine.items()], force=True)
-        for name, bridge in mine.items():
-            _set_vlans(name, bridge, lost[name])
-        return list(mine)
+        return [name for name, bridge in mine.items() if _set_vlans(name, bridge, lost[name])]
     return []
 
 
-def _set_vlans(name: str, bridge: str, vif: Vif) -> None:
-    """Have the hook of vif-bridge give a vif its VLANs, where the bridge is VLAN-aware."""
+def _set_vlans(name: str, bridge: str, vif: Vif) -> bool:
+    """Have the hook of vif-bridge give a vif its VLANs, where the bridge is VLAN-aware. If that cannot be, take the vif out
+    of the bridge, where it would be in a VLAN that is not its own, and tell."""
     aware = _SYS / bridge / "bridge/vlan_filtering"
-    if HOOK.exists() and aware.exists() and aware.read_text().strip() == "1":
-        words = {"command": "online", "dev": name, "bridge": bridge, "XENBUS_PATH": f"{_BACKENDS}/{'/'.join(vif)}"}
+    if not HOOK.exists() or not aware.exists() or aware.read_text().strip() != "1":
+        return True
+    words = {"command": "online", "dev": name, "bridge": bridge, "XENBUS_PATH": f"{_BACKENDS}/{'/'.join(vif)}"}
+    try:
         run(["bash", HOOK], env=words, timeout=60)
+    except Problem as problem:
+        batch([f"link set dev {name} nomaster"])
+        warn(f"{name} is not attached again: {problem.message}")
+        return False
+    return True
 
 
 def home(lines: Iterable[str], lost: Mapping[str, Vif]) -> dict[str, str]:
