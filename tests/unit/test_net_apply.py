@@ -142,7 +142,7 @@ def test_what_is_gone_already_is_not_removed_and_what_was_lost_comes_back() -> N
 
 
 @pytest.mark.parametrize("now", [
-    "iface eth0 inet dhcp\n", BEFORE + "    up true\n", BEFORE + "    dns-nameservers 192.0.2.53\n", BEFORE + "    mtu 9000\n",
+    "iface eth0 inet dhcp\n", *(BEFORE + f"    {line}\n" for line in ("up true", "dns-nameservers 192.0.2.53", "mtu 9000")),
 ])
 def test_what_only_ifup_can_do_is_left_to_it(now: str) -> None:
     assert changed(now) == Delta(again=("eth0",))
@@ -230,7 +230,7 @@ def test_a_bridge_that_gets_another_vlan_loses_the_first() -> None:
     text = "auto br7\niface br7 inet manual\n    xen-vlan {} eth1\n"
     devices = state(
         replace(complete()["eth1"], master=""), Device("br7", "bridge", group=GROUP, up=True, attributes=BRIDGE),
-        Device("eth1.72", "vlan", lower="eth1", master="br7", group=GROUP, up=True, attributes={"id": "72", "protocol": "802.1Q"}),
+        Device("eth1.72", "vlan", lower="eth1", master="br7", group=GROUP, attributes={"id": "72", "protocol": "802.1Q"}),
         Device("vif1.0", address="fe:ff:ff:ff:ff:ff", master="br7"))
     found = change(read(text.format(73)), Now(devices, {"br7": "br7"}, read(text.format(72))))
     assert (found.removed, found.kept, found.downs) == (("eth1.72",), {}, ())
