@@ -93,6 +93,7 @@ def networkd(numbers: range) -> str:
 
 
 OURS = "/srv/xen-legi-repo/xen-legi-common_*.deb /srv/xen-legi-repo/xen-legi-ifupdown_*.deb"
+CTL = "SYSTEMD_IGNORE_CHROOT=1 systemctl"
 NETWORKD = "systemd-networkd.socket systemd-networkd.service"
 OTHERS = "-a -i /root/interfaces -X eth0 -X lo"
 IP_DOWN = "ip -batch /root/going"
@@ -102,7 +103,7 @@ WAYS = (
     Way("xen-vlan stanzas", OURS, each(SHORT)),
     Way("documented form", OURS, each(LONG)),
     Way("ifupdown, links there", "", each(LONG), before=True, bare=True),
-    Way("systemd-networkd", "", networkd, f"systemctl restart {NETWORKD}", f"systemctl stop {NETWORKD}; {IP_DOWN}"),
+    Way("systemd-networkd", "", networkd, f"{CTL} restart {NETWORKD}", f"{CTL} stop {NETWORKD}; {IP_DOWN}"),
     Way("ifupdown-ng", "ifupdown-ng", each(NG)),
     Way("ifupdown2", "ifupdown2", each(LONG), f"ifup {OTHERS}", f"ifdown {OTHERS}"),
     Way("Debian's hooks", "bridge-utils vlan ifenslave", each(LONG)),

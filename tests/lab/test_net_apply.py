@@ -80,11 +80,22 @@ def test_what_changed_is_done_and_nothing_else(applied: Host) -> None:
 
 
 def test_an_address_is_exchanged_where_others_stay(applied: Host) -> None:
-    applied.check_output("ip address add 192.168.97.9/32 dev card1; rm /run/up-of-card1")
-    write(applied, stanzas(address="192.168.98.2"))
+    text = "\n".join(line for line in stanzas().splitlines() if "touch" not in line) + "\n"
+    write(applied, text)
+    applied.check_output("xen-legi net apply; ip address add 192.168.97.9/32 dev card1")
+    write(applied, text.replace("98.1", "98.2"))
+    assert ("ip", "card1") in plan(applied) and ("again", "card1") not in plan(applied)
     assert applied.run("xen-legi net apply").rc == 0
-    assert sorted(addresses(applied, "card1")) == ["192.168.97.9", "192.168.98.2"]
-    assert not applied.file("/run/up-of-card1").exists and plan(applied) == []
+    assert sorted(addresses(applied, "card1")) == ["192.168.97.9", "192.168.98.2"] and plan(applied) == []
+
+
+def test_what_failed_is_right_after_the_mended_file(applied: Host) -> None:
+    write(applied, stanzas(address="192.168.98.2").replace("up touch", "up false; touch"))
+    assert applied.run("xen-legi net apply").rc == 1
+    write(applied, stanzas())
+    result = applied.run("xen-legi net apply")
+    assert result.rc == 0, result.stderr
+    assert addresses(applied, "card1") == ["192.168.98.1"] and plan(applied) == []
 
 
 def test_an_interface_whose_stanza_is_gone_goes_down_by_it(applied: Host) -> None:
@@ -208,7 +219,7 @@ def test_a_trial_that_takes_the_management_address_away_is_taken_back(applied: H
     was = addresses(applied, "eth0")
     watch = "for i in $(seq 90); do ip -4 -o address show dev eth0 | grep -q inet && echo there || echo gone; sleep 1; done"
     rescue = f"cp /root/eth0.saved {file}; ifdown --force eth0; ifup eth0"  # if it is not taken back
-    applied.check_output(f"cp {file} /root/eth0.saved && systemd-run --quiet --unit=rescue --on-active=300 sh -c '{rescue}'")
+    applied.check_output(f"cp {file} /root/eth0.saved && systemd-run --quiet --unit=eth0-rescue --on-active=300 sh -c '{rescue}'")
     applied.check_output(f"(setsid sh -c '{watch}' >/run/eth0.log 2>&1 </dev/null &)")
     applied.check_output(f"sed -i 's/^iface eth0 inet .*/iface eth0 inet manual/' {file}")
     try:
@@ -217,7 +228,7 @@ def test_a_trial_that_takes_the_management_address_away_is_taken_back(applied: H
         wait_until(lambda: answers(applied) and applied.run("grep -q '\"reverted\": true' /run/xen-legi/net-trial").rc == 0,
                    200, "the host answers again")
     finally:
-        applied.check_output(f"systemctl stop rescue.timer; cp /root/eth0.saved {file}")
+        applied.check_output(f"systemctl stop eth0-rescue.timer; cp /root/eth0.saved {file}")
     assert addresses(applied, "eth0") == was and "gone" in applied.check_output("cat /run/eth0.log")
 
 

@@ -11,8 +11,9 @@ from test_net_fuzz import texts
 from test_net_links import REFERENCE, stanza
 from test_net_plan import BRIDGE, complete, span, state
 from test_net_stanzas import read
-from xen_legi.net import in_force
+from xen_legi.net import in_force, transition
 from xen_legi.net.change import Now, change
+from xen_legi.net.check import check
 from xen_legi.net.ip_addresses import Delta, Kernel, delta, wish
 from xen_legi.net.kernel import GROUP, Device, gateways, lost_routes
 from xen_legi.net.stanzas import Interfaces, Option
@@ -36,7 +37,7 @@ def changed(now: str, before: str = BEFORE, *, perhaps: str = "", have: Kernel =
 def lines(now: str, before: str = BEFORE, have: Kernel = HAVE) -> list[str]:
     found = changed(now, before, have=have)
     assert found.again == () and not found.errors
-    return [line for _, line in found.lines]
+    return [line for _, line in (*found.gone, *found.new)]
 
 
 @pytest.mark.parametrize("text", [
@@ -170,7 +171,7 @@ def test_what_a_killed_run_may_have_done_is_undone(perhaps: str) -> None:
 def test_an_address_of_a_killed_run_goes() -> None:
     have = Kernel({"eth0": ("192.0.2.1/24", "192.0.2.7/24")}, HAVE.routes)
     found = changed(BEFORE, perhaps=BEFORE.replace("2.1/", "2.7/"), have=have)
-    assert ("eth0", "address del 192.0.2.7/24 dev eth0") in found.lines
+    assert ("eth0", "address del 192.0.2.7/24 dev eth0") in found.gone
 
 
 def test_a_card_that_came_up_anew_without_our_knowing_is_known_by_its_addresses() -> None:
@@ -222,8 +223,7 @@ def test_a_bridge_that_gets_an_address_may_have_one_of_ipv6_again() -> None:
 def test_a_port_that_is_none_any_more_is_released() -> None:
     now = REFERENCE.replace("slaves eth1 eth2", "slaves eth1")
     steps = change(read(now), Now(complete(), UP, read(REFERENCE))).links.steps
-    assert "link set dev eth2 nomaster addrgenmode eui64" in [step.do for step in steps]
-    assert "link set dev bond0 master" not in " ".join(step.do for step in steps)
+    assert [step.do for step in steps] == ["link set dev eth2 nomaster", "link set dev eth2 addrgenmode eui64"]
 
 
 def test_a_bridge_that_gets_another_vlan_loses_the_first() -> None:
@@ -266,3 +266,48 @@ def test_routes_that_a_link_lost_come_back_those_without_gateway_first() -> None
     assert lost_routes(ROUTES, ROUTES[3:], devices) == [
         "route add 198.51.100.9 dev bond0 scope link metric 7",
         "route add default via 192.0.2.254 dev bond0 proto static onlink"]
+
+
+def test_a_card_that_becomes_a_port_loses_its_address() -> None:
+    now = "auto xenbr0\niface xenbr0 inet static\n    address 192.0.2.1/24\n    bridge-ports eth0\n"
+    devices = state(Device("eth0", up=True))
+    found = change(read(now), Now(devices, {"eth0": "eth0"}, read(BEFORE), have=HAVE))
+    assert (found.downs, found.ups) == (("eth0",), ("xenbr0",))
+    assert change(read(now), Now(devices, {"eth0": "eth0"}, read("iface eth0 inet manual\n"))).downs == ()
+
+
+def test_a_card_that_was_a_port_is_as_any_other_again() -> None:
+    before = "auto xenbr0\niface xenbr0 inet manual\n    bridge-ports eth0\niface eth0 inet manual\n"
+    devices = state(Device("eth0", up=True, silent=True, master="xenbr0"),
+                    Device("xenbr0", "bridge", group=GROUP, up=True, attributes=BRIDGE))
+    found = change(read("iface eth0 inet dhcp\n"), Now(devices, {"eth0": "eth0", "xenbr0": "xenbr0"}, read(before)))
+    assert found.removed == ("xenbr0",) and found.downs == ("xenbr0",)
+    assert [step.do for step in found.links.steps] == ["link set dev eth0 addrgenmode eui64"]
+
+
+def test_a_bond_of_another_mode_gets_no_default_that_this_mode_refuses() -> None:
+    before = REFERENCE.replace("bond-miimon 100", "bond-miimon 100\n    bond-lacp-rate fast\n    bond-min-links 1")
+    now = REFERENCE.replace("802.3ad", "active-backup")
+    steps = " ".join(step.do for step in change(read(now), Now(complete(), UP, read(before))).links.steps)
+    assert "min_links 0" in steps and "lacp_rate" not in steps
+    same = change(read(REFERENCE), Now(complete(), UP, read(before))).links.steps
+    assert "lacp_rate slow" in " ".join(step.do for step in same)
+
+
+def test_an_alias_is_an_address_of_its_card() -> None:
+    text = "auto eth0:1\niface eth0:1 inet static\n    address 192.0.2.9/24\n"
+    assert check(read(text)) == []
+    have = Kernel({"eth0": ("192.0.2.9/24",)})
+    assert lines(text, text, have) == []
+    assert lines(text.replace("2.9/", "2.8/"), text, have) == [
+        "address del 192.0.2.9/24 dev eth0", "address replace 192.0.2.8/24 broadcast + dev eth0 label eth0:1"]
+
+
+def test_a_metric_that_the_kernel_has_anyhow_is_none() -> None:
+    text = "iface eth0 inet6 static\n    address 2001:db8::1/64\n    gateway 2001:db8::9\n    metric 1024\n"
+    assert lines(text, text, Kernel({"eth0": ("2001:db8::1/64",)}, {"eth0": ("2001:db8::9",)})) == []
+
+
+def test_what_ifdown_gets_has_nothing_that_touches_the_link() -> None:
+    one = transition._without_link(read(REFERENCE).of("xenbr72")[0])
+    assert [option.name for option in one.options] == ["pre-up"]

@@ -4,12 +4,8 @@
 only what differs and reads it back; ifup does the same, in the background. The exit status is 1 if the BMC has it otherwise
 all the same. `power` asks the BMC of another host, over its LAN, for the state of its power, or switches it.
 
-/etc/xen-legi/bmc/HOST, a file that only root may read, says how HOST's BMC is reached; port and cipher may be left out:
-  address = "192.0.2.5"
-  user = "admin"
-  password = "secret"
-  port = 623
-  cipher = 17
+/etc/xen-legi/bmc/HOST, a file that only root may read, says how HOST's BMC is reached, in lines like address = "192.0.2.5":
+address, user, password, and if they are not the usual ones port (623) and cipher (17).
 """
 
 import argparse
@@ -29,6 +25,7 @@ _ACTIONS = ("status", "on", "off", "cycle")
 EXAMPLES = """\
   xen-legi bmc show
   xen-legi bmc apply --dry-run
+  install -m 600 /dev/stdin /etc/xen-legi/bmc/dom0b        # then type: address = "192.0.2.5" and so on, and Ctrl-D
   xen-legi bmc power dom0b status
   xen-legi bmc power dom0b off --yes      # before xen-legi promote: now it is dead for certain
 """

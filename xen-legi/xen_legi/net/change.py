@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from xen_legi.net import bridge_vlans, stanzas
-from xen_legi.net.defaults import with_defaults
+from xen_legi.net.defaults import with_cards, with_defaults
 from xen_legi.net.describe import Link
 from xen_legi.net.ip_addresses import Delta, Kernel, delta
 from xen_legi.net.kernel import Device, State
@@ -50,7 +50,7 @@ class Change:
         yield from (("bridge", name, line) for name, line in self.vlans)
         yield from (("remove", name, "nothing asks for it any more") for name in self.removed)
         yield from (("keep", name, why) for name, why in self.kept.items())
-        yield from (("ip", name, line) for name, line in self.delta.lines)
+        yield from (("ip", name, line) for name, line in (*self.delta.gone, *self.delta.new))
         yield from (("again", name, "ifdown and ifup: its method or its commands changed; its link stays")
                     for name in self.delta.again)
         yield from (("ifup", name, "it comes up by itself and is not up") for name in self.ups)
@@ -75,15 +75,17 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     have = interfaces.by_name()
     auto = stanzas.selected(interfaces, "auto", state)
     wanted = desired(interfaces, dict.fromkeys((*auto, *(name for name in up if name in have))), state)
-    for former in (now.in_force, now.perhaps):
-        wanted = with_defaults(wanted, desired(former, dict.fromkeys((*up, *former.by_name())), state).links)
+    formers = [desired(one, dict.fromkeys((*up, *one.by_name())), state).links for one in (now.in_force, now.perhaps)]
+    for former in formers:
+        wanted = with_defaults(wanted, former)
+    orders = with_cards(wanted, formers, state)
     kept, going = _strays(wanted, state)
     links = {**_as_it_is(going, state), **wanted.links}
     stay = (*wanted.links, *up)
     return Change(
-        downs=tuple(_downs(up, {*have, *kept, *wanted.links, "lo"}, state)),
-        wanted=wanted,
-        links=plan(wanted, _without(going, state)),
+        downs=tuple(_downs(up, {*have, *kept, *_without_address(wanted, now), "lo"}, state)),
+        wanted=orders,
+        links=plan(orders, _without(going, state)),
         vlans=tuple(bridge_vlans.lines(wanted.links, now.vlans)),
         removals=tuple(removal(going, Desired(links), state, stay, by_ifdown=False)) if going else (),
         removed=tuple(going),
@@ -92,6 +94,13 @@ def change(interfaces: Interfaces, now: Now) -> Change:
                     (name for name in up if name == up[name] in have), wanted.links),
         ups=tuple(name for name in auto if name not in up and name in have),
     )
+
+
+def _without_address(wanted: Desired, now: Now) -> set[str]:
+    """Return the links that are wanted and came up without an address of their own: they need not go down. A card that becomes
+    a port must lose its address."""
+    stanzas_ = (*now.in_force.stanzas, *now.perhaps.stanzas)
+    return {*wanted.links} - {one.name for one in stanzas_ if one.method != "manual"}
 
 
 def _downs(up: Mapping[str, str], staying: Collection[str], state: State) -> Iterator[str]:

@@ -90,7 +90,7 @@ def _names(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
         names = [option.name for option in stanza.options]
         if stanza.name not in logical and not ours(names):  # of ours, describe() has told it
             try:
-                values.device(stanza.name)
+                values.device(stanza.name.partition(":")[0])  # eth0:1 is an address of eth0
             except ValueError as error:
                 yield Finding(stanza.where, "error", f"{stanza.name!r} {error}")
 

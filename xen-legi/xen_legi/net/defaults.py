@@ -5,10 +5,11 @@ tests/lab compares the values with links that the kernel has just made. An optio
 probes, a primary port, a MAC address) keeps what it has until its link is made anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from xen_legi.net.describe import Link
+from xen_legi.net.kernel import State
 from xen_legi.net.links import Desired
 from xen_legi.net.options import BY_NAME
 
@@ -23,6 +24,12 @@ VALUES = {
     "bond-all-slaves-active": "0", "bond-min-links": "0", "bond-lp-interval": "1", "bond-packets-per-slave": "1",
     "bond-tlb-dynamic-lb": "1", "bond-lacp-rate": "slow", "bond-lacp-active": "on", "bond-ad-select": "stable",
 }
+_PLAIN_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast")
+_MODES = {  # the modes in which the kernel takes an option at all (bond_options.c)
+    "bond-lacp-rate": ("802.3ad",), "bond-lacp-active": ("802.3ad",),
+    "bond-packets-per-slave": ("balance-rr",), "bond-tlb-dynamic-lb": ("balance-tlb", "balance-alb"),
+    "bond-arp-interval": _PLAIN_MODES, "bond-arp-validate": _PLAIN_MODES, "bond-arp-missed-max": _PLAIN_MODES,
+}
 
 
 def with_defaults(wanted: Desired, before: Mapping[str, Link]) -> Desired:
@@ -32,11 +39,24 @@ def with_defaults(wanted: Desired, before: Mapping[str, Link]) -> Desired:
     return replace(wanted, links=links)
 
 
+def with_cards(wanted: Desired, formers: Iterable[Mapping[str, Link]], state: State) -> Desired:
+    """Return the same with the cards that were ports or raw devices and are nothing to any link any more: they may have IPv6
+    addresses by themselves again, and the usual MTU."""
+    cards = {
+        one.name: Link(one.name, loud=one.silent, mtu=_MTU if one.mtu and one.own_mtu else 0)
+        for former in formers for one in former.values()
+        if not one.kind and one.name in state and one.name not in wanted.links | wanted.errors
+    }
+    return replace(wanted, links={**wanted.links, **cards})
+
+
 def _set_back(link: Link, before: Link) -> Link:
     if link.kind != before.kind:
         return replace(link, loud=before.silent and not link.silent)
     said = {known.name for known, _ in link.settings}
-    gone = [known for known, _ in before.settings if known.name not in said and known.name in VALUES]
+    mode = next((value for known, value in link.settings if known.name == "bond-mode"), VALUES["bond-mode"])
+    gone = [known for known, _ in before.settings if known.name not in said and known.name in VALUES
+            and mode in _MODES.get(known.name, (mode,))]
     return replace(
         link,
         settings=(*link.settings, *((BY_NAME[known.name], VALUES[known.name]) for known in gone)),

@@ -43,10 +43,14 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Delta:
-    """Lines of `ip -batch`, with their interface; interfaces that only ifdown and ifup can bring to what is asked; what
-    makes no sense, by interface."""
+    """What is to be done.
 
-    lines: tuple[tuple[str, str], ...] = ()
+    gone, new: lines of `ip -batch`, with their interface (with what one takes away, more may go: that a later one fails means
+    nothing); again: interfaces that only ifdown and ifup can bring to what is asked; errors: what makes no sense.
+    """
+
+    gone: tuple[tuple[str, str], ...] = ()
+    new: tuple[tuple[str, str], ...] = ()
     again: tuple[str, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,9 +104,10 @@ def _classful(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
 
 
 def _routes(stanza: Stanza) -> Iterator[str]:
-    metric = "".join(f" metric {one}" for one in _values(stanza, "metric")[-1:])
-    for gateway in _values(stanza, "gateway"):
-        yield f"{ipaddress.ip_address(gateway)}{metric}"
+    metric = "".join(_values(stanza, "metric")[-1:])
+    for gateway in map(ipaddress.ip_address, _values(stanza, "gateway")):
+        plain = metric in ("", "0", "1024" if gateway.version == 6 else "")
+        yield str(gateway) if plain else f"{gateway} metric {metric}"
 
 
 def delta(
@@ -130,7 +135,7 @@ def delta(
         else:
             gone += ((name, line) for line in lines.gone)
             new += ((name, line) for line in lines.new)
-    return Delta((*gone, *new), tuple(again), errors)
+    return Delta(tuple(gone), tuple(new), tuple(again), errors)
 
 
 class _Lines:
@@ -138,14 +143,16 @@ class _Lines:
     may take away the others, and the routes."""
 
     def __init__(self, name: str, wanted: Wish, was: Iterable[Wish], have: Kernel) -> None:
-        there, routes = have.addresses.get(name, ()), have.routes.get(name, ())
+        device, alias, _ = name.partition(":")  # eth0:1 is an address of eth0
+        there, routes = have.addresses.get(device, ()), have.routes.get(device, ())
         addresses = {one for known in was for one in known.addresses if one not in wanted.addresses and one in there}
         former = {one for known in was for one in known.routes if one not in wanted.routes and one in routes}
-        self.gone = [f"route del default via {_on(one, name)}" for one in sorted(former)]
-        self.gone += [f"address del {one} dev {name}" for one in sorted(addresses)]
+        self.gone = [f"route del default via {_on(one, device)}" for one in sorted(former)]
+        self.gone += [f"address del {one} dev {device}" for one in sorted(addresses)]
         missing = [one for one in wanted.addresses if addresses or one not in there]
-        self.new = [f"address replace {one}{_broadcast(one)} dev {name}" for one in missing]
-        self.new += [f"route replace default via {_on(one, name)} onlink" for one in wanted.routes
+        label = f" label {name}" if alias else ""
+        self.new = [f"address replace {one}{_broadcast(one)} dev {device}{label}" for one in missing]
+        self.new += [f"route replace default via {_on(one, device)} onlink" for one in wanted.routes
                      if self.gone or one not in routes]
 
 

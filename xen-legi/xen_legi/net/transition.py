@@ -6,7 +6,8 @@ by the next call: it looks at what is, and what a killed run wanted is noted bef
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from xen_legi.errors import Problem
@@ -15,7 +16,7 @@ from xen_legi.net.apply import TIMEOUT, batch, carry_out, reason
 from xen_legi.net.change import Change, Now, change
 from xen_legi.net.ip_addresses import Kernel
 from xen_legi.net.options import find
-from xen_legi.net.stanzas import Interfaces, Stanza
+from xen_legi.net.stanzas import COMMANDS, Interfaces, Stanza
 from xen_legi.net.vifs import attach
 from xen_legi.run import run
 from xen_legi.steps import lock, named_point, step
@@ -58,14 +59,18 @@ def bring(interfaces: Interfaces, path: str) -> Done:
     named_point("net:downs")
     _links(interfaces, todo, done)
     named_point("net:links")
-    for name in todo.delta.again:
-        with step(f"again, its link stays: {name}"):
-            _down([name], now)
+    if todo.delta.again:
+        with step(f"again, their links stay: {_named(todo.delta.again)}"), _routes_stay(todo.delta.again):
+            _down(todo.delta.again, now)
+            batch([f"link set dev {name} up" for name in todo.delta.again], force=True)
             named_point("net:again")
-            _up([name], path, done)
+            _take_away(todo)  # a gateway that moves must have gone before ifup sets it
+            _up(todo.delta.again, path, done)
+    named_point("net:ups")
     _finish(interfaces, path, now, done)
     in_force.save(in_force.merged(now.in_force, interfaces, {*done.errors, *todo.kept}))
-    in_force.PERHAPS.unlink(missing_ok=True)
+    if not done.errors:
+        in_force.PERHAPS.unlink(missing_ok=True)
     return done
 
 
@@ -76,12 +81,15 @@ def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
         if todo.links.steps:
             _make(todo, done)
             todo = change(interfaces, _as_before(before))  # a link that was down for a moment has lost addresses
-        for name in dict.fromkeys(name for name, _ in todo.delta.lines):
-            _batch([line for one, line in todo.delta.lines if one == name], name, done)
+        _take_away(todo)
+        for name in dict.fromkeys(name for name, _ in todo.delta.new):
+            _batch([line for one, line in todo.delta.new if one == name], name, done)
         good = {name: link for name, link in todo.wanted.links.items() if name in todo.ups and name not in done.errors}
         stamps.write(interfaces.stanzas, good)  # ifup need not look: the links are made
     if todo.ups:
         with step(f"up: {_named(todo.ups)}"):
+            # What a run that was killed, or an ifup that failed, has left of it would be in the way of this one.
+            _down([name for name in todo.ups if name in before.perhaps.by_name()], before, "--force")
             _up(todo.ups, path, done)
 
 
@@ -111,9 +119,14 @@ def _make(todo: Change, done: Done) -> None:
     attach({one.link for one in outcome.done if one.do.startswith("link add")})
 
 
+def _take_away(todo: Change) -> None:
+    batch([line for _, line in todo.delta.gone], force=True)
+
+
 @contextlib.contextmanager
-def _routes_stay() -> Iterator[None]:
-    before = kernel.routes()
+def _routes_stay(without: Collection[str] = ()) -> Iterator[None]:
+    """Put the routes back that links lose inside, but for those of some interfaces."""
+    before = [row for row in kernel.routes() if row.get("dev") not in without]
     try:
         yield
     finally:
@@ -126,21 +139,23 @@ def _batch(lines: Sequence[str], name: str, done: Done) -> None:
         done.errors[name] = reason(result.stderr)
 
 
-def _down(names: Iterable[str], now: Now) -> None:
+def _down(names: Sequence[str], now: Now, *options: str) -> None:
     """Have ifdown take interfaces down by the stanzas by which they are, or may be, up; their links stay, and stay up."""
-    names = list(names)
-    known = [one for one in (*now.in_force.stanzas, *now.perhaps.stanzas) if one.name in names]
-    unknown = [Stanza(name, "inet", "manual") for name in names if name not in {one.name for one in known}]
+    if not names:
+        return
+    logical = [now.up.get(name, name) for name in names]
+    known = [one for one in (*now.in_force.stanzas, *now.perhaps.stanzas) if one.name in logical]
+    unknown = [Stanza(name, "inet", "manual") for name in logical if name not in {one.name for one in known}]
     in_force.save(Interfaces(tuple(dict.fromkeys(map(_without_link, (*known, *unknown))))), _GOING)
-    run(["ifdown", "-i", _GOING, *names], ok=range(256), capture=False, timeout=TIMEOUT)
-    batch([f"link set dev {name} up" for name in names], force=True)
+    run(["ifdown", "--ignore-errors", *options, "-i", _GOING, *names], ok=range(256), capture=False, timeout=TIMEOUT)
 
 
 def _without_link(stanza: Stanza) -> Stanza:
-    """Return a stanza without options of its link, and without its place: no hook, ours or another's, then touches the link.
+    """Return a stanza without what touches its link: options of it, by which hooks go, ours and others', and nested ifdowns.
     (ifdown would also take down all that is named NAME.ID in the file that it is given.)"""
-    options = tuple(one for one in stanza.options if not find(one.name) or one.name in _OF_IFUP)
-    return replace(stanza, options=options, where="")
+    options = (one for one in stanza.options if not find(one.name) or one.name in _OF_IFUP)
+    kept = (one for one in options if one.name not in COMMANDS or not re.match(r"(/sbin/|/usr/sbin/)?ifdown\b", one.value))
+    return replace(stanza, options=tuple(replace(one, where="") for one in kept), where="")
 
 
 def _up(names: Iterable[str], path: str, done: Done) -> None:
