@@ -219,7 +219,8 @@ def test_a_trial_that_takes_the_management_address_away_is_taken_back(applied: H
     was = addresses(applied, "eth0")
     watch = "for i in $(seq 90); do ip -4 -o address show dev eth0 | grep -q inet && echo there || echo gone; sleep 1; done"
     rescue = f"cp /root/eth0.saved {file}; ifdown --force eth0; ifup eth0"  # if it is not taken back
-    applied.check_output(f"cp {file} /root/eth0.saved && systemd-run --quiet --unit=eth0-rescue --on-active=300 sh -c '{rescue}'")
+    timer = f"systemd-run --quiet --unit=eth0-rescue --on-active=300 sh -c '{rescue}'"
+    applied.check_output(f"cp {file} /root/eth0.saved && {timer}")
     applied.check_output(f"(setsid sh -c '{watch}' >/run/eth0.log 2>&1 </dev/null &)")
     applied.check_output(f"sed -i 's/^iface eth0 inet .*/iface eth0 inet manual/' {file}")
     try:

@@ -97,8 +97,8 @@ def change(interfaces: Interfaces, now: Now) -> Change:
 
 
 def _without_address(wanted: Desired, now: Now) -> set[str]:
-    """Return the links that are wanted and came up without an address of their own: they need not go down. A card that becomes
-    a port must lose its address."""
+    """Return the links that are wanted and came up without an address of their own: they need not go down. A card that
+    becomes a port must lose its address."""
     stanzas_ = (*now.in_force.stanzas, *now.perhaps.stanzas)
     return {*wanted.links} - {one.name for one in stanzas_ if one.method != "manual"}
 

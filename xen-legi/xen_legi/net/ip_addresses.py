@@ -45,8 +45,8 @@ class Kernel:
 class Delta:
     """What is to be done.
 
-    gone, new: lines of `ip -batch`, with their interface (with what one takes away, more may go: that a later one fails means
-    nothing); again: interfaces that only ifdown and ifup can bring to what is asked; errors: what makes no sense.
+    gone, new: lines of `ip -batch`, with their interface (with what one takes away, more may go: that a later one fails
+    means nothing); again: interfaces that only ifdown and ifup can bring to what is asked; errors: what makes no sense.
     """
 
     gone: tuple[tuple[str, str], ...] = ()
