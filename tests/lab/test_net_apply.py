@@ -49,21 +49,28 @@ def addresses(host: Host, name: str) -> list[str]:
     return [one["local"] for one in found.get("addr_info", [])]
 
 
-@pytest.fixture
-def applied(dom0b: Host) -> Iterator[Host]:
-    """dom0b with a card of its own, whose range of VLANs and whose bridge `net apply` has brought up."""
+@pytest.fixture(scope="module")
+def card(dom0b: Host) -> Iterator[Host]:
+    """dom0b with a card of its own for these tests; afterwards all is as before."""
     before = names(dom0b)
     dom0b.check_output("ip link add card0 type dummy")
-    write(dom0b, stanzas())
-    dom0b.check_output("xen-legi net apply")
     yield dom0b
-    dom0b.run("ip link del dev guest")
     dom0b.check_output(f"rm -f {FILE} && xen-legi net apply; ip link del dev card0; rm -f /run/*-of-card1")
     assert (names(dom0b), plan(dom0b)) == (before, [])
 
 
+@pytest.fixture
+def applied(card: Host) -> Host:
+    """The same, with the file of the tests in force: a range of VLANs, and a bridge with an address."""
+    card.run("ip link del dev guest; rm -f /run/*-of-card1")
+    write(card, stanzas())
+    card.check_output("xen-legi net apply")
+    assert plan(card) == []
+    return card
+
+
 def test_what_changed_is_done_and_nothing_else(applied: Host) -> None:
-    assert plan(applied) == [] and addresses(applied, "card1") == ["192.168.98.1"]
+    assert addresses(applied, "card1") == ["192.168.98.1"]
     applied.check_output("ip link add guest type dummy && ip link set dev guest master xenbr4 address fe:ff:ff:ff:ff:ff up")
     applied.check_output("ip address add 192.168.97.9/32 dev card1")
     kept = {name: link(applied, name)["ifindex"] for name in ("xenbr4", "xenbr5", "xenbr6", "card1")}
@@ -90,7 +97,7 @@ def test_an_address_is_exchanged_where_others_stay(applied: Host) -> None:
 
 
 def test_what_failed_is_right_after_the_mended_file(applied: Host) -> None:
-    write(applied, stanzas(address="192.168.98.2").replace("up touch", "up false; touch"))
+    write(applied, stanzas(address="192.168.98.2").replace("up touch", "up false && touch"))
     assert applied.run("xen-legi net apply").rc == 1
     write(applied, stanzas())
     result = applied.run("xen-legi net apply")
@@ -98,6 +105,7 @@ def test_what_failed_is_right_after_the_mended_file(applied: Host) -> None:
     assert addresses(applied, "card1") == ["192.168.98.1"] and plan(applied) == []
 
 
+@pytest.mark.long
 def test_an_interface_whose_stanza_is_gone_goes_down_by_it(applied: Host) -> None:
     write(applied, stanzas(command="down"))
     applied.check_output("xen-legi net apply")
@@ -121,7 +129,10 @@ def test_what_cannot_be_is_refused_before_anything_is_changed(applied: Host) -> 
     assert plan(applied) == []
 
 
-@pytest.mark.parametrize("point", ["net:begun", "net:downs", "net:links", "net:again"])
+POINTS = ("net:begun", "net:downs", "net:links", "net:ups")
+
+
+@pytest.mark.parametrize("point", ["net:again", *(pytest.param(point, marks=pytest.mark.long) for point in POINTS)])
 def test_a_killed_apply_is_finished_by_the_next(applied: Host, point: str) -> None:
     more = "auto card2\niface card2 inet static\n    address 192.168.96.1/24\n    bridge-ports none\n"
     write(applied, stanzas("5-8", "192.168.98.2", "post-up") + more)
@@ -131,6 +142,7 @@ def test_a_killed_apply_is_finished_by_the_next(applied: Host, point: str) -> No
     assert applied.file("/run/post-up-of-card1").exists and applied.run("ls /run/xen-legi/perhaps-in-force").rc != 0
 
 
+@pytest.mark.long
 def test_a_killed_apply_can_be_taken_back_by_the_files_of_before(applied: Host) -> None:
     write(applied, stanzas("5-8", "192.168.98.2", "post-up"))
     assert run_killed(applied, "net:again", "xen-legi net apply").rc == 137
@@ -140,6 +152,7 @@ def test_a_killed_apply_can_be_taken_back_by_the_files_of_before(applied: Host) 
     assert "xenbr8" not in names(applied) and "xenbr2" in names(applied)
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_out_of_the_file_is_taken_out_of_the_bridge(applied: Host) -> None:
     applied.check_output("ip link add card2 type dummy; ip link add card3 type dummy")
     try:
@@ -175,6 +188,7 @@ def as_before(host: Host) -> Callable[[], bool]:
     return lambda: names(host) == wanted and addresses(host, "card1") == ["192.168.98.1"]
 
 
+@pytest.mark.long
 def test_a_trial_that_is_confirmed_stays(applied: Host) -> None:
     write(applied, stanzas("2-7", "192.168.98.2"))
     begin(applied, seconds=60)
@@ -198,6 +212,7 @@ def test_a_trial_that_nobody_confirms_is_taken_back_though_its_processes_are_kil
     refused(applied.run("xen-legi net confirm"))
 
 
+@pytest.mark.long
 def test_a_trial_whose_change_is_killed_half_way_is_taken_back(applied: Host) -> None:
     good = as_before(applied)
     write(applied, stanzas("2-7", "192.168.98.2"))
