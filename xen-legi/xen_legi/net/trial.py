@@ -24,7 +24,7 @@ from xen_legi.steps import named_point, say
 
 FILE = in_force.FILE.with_name("net-trial")
 BEFORE = in_force.FILE.with_name("net-before")
-UNIT = "xen-legi-net-trial"
+UNIT = "xen-legi-net-trial"  # and a number: a unit whose revert started a DHCP client stays as long as that runs
 _WAITER = "/usr/libexec/xen-legi/net-trial"
 
 
@@ -36,6 +36,11 @@ class Trial:
     began: str
     deadline: float = 0
     reverted: bool = False
+
+    @property
+    def unit(self) -> str:
+        """Return the service that waits for its end."""
+        return f"{UNIT}-{self.process}-{self.began}"
 
     def left(self) -> float:
         """Return how many seconds there are until it reverts."""
@@ -70,10 +75,11 @@ def under_way() -> bool:
 
 def refuse_while_under_way() -> None:
     """Die if a trial is under way. One whose process was killed before it had a service gets one now, and is taken back."""
-    if not under_way():
+    trial = read()
+    if trial is None or trial.reverted:
         return
-    if run(["systemctl", "is-active", "--quiet", UNIT], ok=range(256), timeout=60).status != 0:
-        _start_service()
+    if run(["systemctl", "is-active", "--quiet", trial.unit], ok=range(256), timeout=60).status != 0:
+        _start_service(trial)
     die("a trial is under way", hint="end it by xen-legi net confirm or xen-legi net revert")
 
 
@@ -82,22 +88,22 @@ def begin(before: Interfaces) -> None:
     if not before.stanzas:
         die("it is not known what is in force, so a trial could not be reverted", hint="it is after one xen-legi net apply")
     in_force.save(before, BEFORE)
-    run(["systemctl", "stop", UNIT], ok=range(256), timeout=60)  # of a trial that has just ended
-    _write(Trial(os.getpid(), start_of(os.getpid())))
+    trial = Trial(os.getpid(), start_of(os.getpid()))
+    _write(trial)
     named_point("trial:written")
     try:
-        _start_service()
+        _start_service(trial)
     except BaseException:
         FILE.unlink()
         raise
     named_point("trial:begun")
 
 
-def _start_service() -> None:
+def _start_service(trial: Trial) -> None:
     """Start what waits. It is started again however it was killed, and what it has brought up outlives it."""
     properties = ("Restart=on-failure", "RestartSec=1", "RestartForceExitStatus=SIGTERM SIGHUP SIGINT SIGPIPE",
                   "StartLimitIntervalSec=0", "KillMode=process")
-    words = ["--quiet", "--collect", f"--unit={UNIT}", *(f"--property={one}" for one in properties)]
+    words = ["--quiet", "--collect", f"--unit={trial.unit}", *(f"--property={one}" for one in properties)]
     about = "--description=take a change of the network back unless it is confirmed"
     run(["systemd-run", *words, about, _WAITER], timeout=60)
 
