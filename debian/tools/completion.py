@@ -72,8 +72,17 @@ def main() -> int:
     """Print the completion of the program that is named."""
     whole = PARSERS[sys.argv[1]]()
     complete_names(whole)
-    print(shtab.complete(whole, shell="bash", preamble={"bash": PREAMBLE}))
+    print(with_all_choices(shtab.complete(whole, shell="bash", preamble={"bash": PREAMBLE})))
     return 0
+
+
+def with_all_choices(text: str) -> str:
+    """Return the completion with every choice offered: shtab of Debian 12 (1.5) takes the first one for all of them."""
+    one = '''"${current_action}_choices"
+  current_action_choices="${!current_action_choices_var}"'''
+    all_ = '''"${current_action}_choices[@]"
+  current_action_choices=$(printf '%s\\n' "${!current_action_choices_var}")'''
+    return text.replace(one, all_)
 
 
 sys.exit(main())

@@ -86,7 +86,8 @@ class Watch:
                 return
 
     def pytest_sessionstart(self) -> None:
-        """Begin to look."""
+        """Begin to look. What is started in the background ignores the signal by which the run is ended."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def pytest_sessionfinish(self) -> None:

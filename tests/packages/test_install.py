@@ -73,6 +73,8 @@ def completed(tree: Tree, line: str) -> list[str]:
 def test_the_completion_is_valid_and_completes_a_verb(plain_tree: Tree) -> None:
     plain_tree.run("for one in xen-legi backup-domu; do bash -n /usr/share/bash-completion/completions/$one; done")
     assert completed(plain_tree, "xen-legi conf") == ["config"]
+    assert completed(plain_tree, "xen-legi p") == ["peer", "promote"]
+    assert completed(plain_tree, "xen-legi net c") == ["check", "confirm"]
 
 
 def test_the_completion_offers_what_the_host_has(plain_tree: Tree) -> None:

@@ -122,7 +122,7 @@ def test_a_boot_loader_of_ones_own_is_refused(loader: str) -> None:
     assert "boot loader" in " ".join(refusals(f"{CONFIG}bootloader = '{loader}'\n"))
 
 
-@pytest.mark.parametrize("word", ["backend=db1", "script=/tmp/x", "ip=$(id)", "colo_default=1", "id", "bridge = x;y"])
+@pytest.mark.parametrize("word", ["backend=db1", "script=/tmp/x", "script=vif-xen-legi/../x", "ip=$(id)", "colo_default=1", "id", "bridge = x;y"])
 def test_a_vif_may_not_be_more_than_a_vif(word: str) -> None:
     assert "of a vif" in " ".join(refusals(CONFIG + f"vif = ['mac=00:16:3E:48:12:34,{word}']\n"))
 
@@ -131,6 +131,7 @@ def test_a_vif_may_not_be_more_than_a_vif(word: str) -> None:
     "disk = ['/dev/vg0/web1-disk,raw,xvda2,rw']", "disk = ['format=raw, vdev=xvda1, access=rw, target=/dev/vg0/web1-disk']",
     "disk = ['/dev/vg0/web1-disk,,xvda2']", "disk = ['tap:aio:/dev/vg0/web1-disk,sda1,r,discard']",
     "vif = ['ip=10.0.0.2 10.0.0.3 ,mac=00:16:3E:48:12:34, bridge=xenbr72,vifname=web1.0,rate=1Mb/s@20ms', '']", "vif = []",
+    "vif = ['bridge=br0,vlan=72p/80-90/100+10x4', 'script=vif-xen-legi,bridge=br0.72:80']",
     "builder = 'generic'", "type = 'PV'", "root = '/dev/xvda2 ro'", "cpus = ['2', '3-8,^5']", "maxmem = 1024",
     "dhcp = 'dhcp'", "xen_shell = 'admin, other'", "shadow_memory = 8", "bootloader = '/usr/lib/xen-4.17/bin/pygrub'",
     "bootloader = '/usr/lib/xen-default/bin/pygrub'", "disk = ['/dev/vg0/web1-disk,raw,xvda2,rw,backendtype=phy']",

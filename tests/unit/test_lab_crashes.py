@@ -65,7 +65,8 @@ def run(tmp_path: Path):  # type: ignore[no-untyped-def]
     def call(*settings: str) -> "subprocess.CompletedProcess[str]":
         words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "-n", "1", "--dist", "loadgroup",
                  "--junit-xml=it.xml", "test_it.py"]
-        return subprocess.run(["env", "PYTHONDONTWRITEBYTECODE=1", *settings, *words],
+        in_background = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
+        return subprocess.run([*in_background, "env", "PYTHONDONTWRITEBYTECODE=1", *settings, *words],
                               cwd=tmp_path, capture_output=True, text=True, timeout=50)
     return call
 

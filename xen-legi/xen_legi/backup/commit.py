@@ -194,7 +194,7 @@ def _bridge_warnings(wanted: CopyRequest) -> list[str]:
         vifs = domu_config.parse(wanted.config, Path("copy.cfg")).vifs
     except ValueError:
         return []
-    lacking = sorted({one.bridge for one in vifs if one.bridge and not Path("/sys/class/net", one.bridge).exists()})
+    lacking = sorted({one.device for one in vifs if one.device and not Path("/sys/class/net", one.device).exists()})
     return [f"there is no bridge {name} here: the copy would not start" for name in lacking]
 
 

@@ -27,7 +27,10 @@ _DISK = re.compile(
     r"|devtype=disk|backendtype=phy|(?:no-)?discard|direct-io-safe|(?:un)?trusted"
 )
 _TARGET = re.compile(r"target=|(?:(?:phy|file|raw|tap2?|aio|tapdisk|ioemu):)+")
-_VIF = re.compile(r"|(?:mac|bridge|ip|vifname|rate|devid|mtu|model|type|gatewaydev|trusted)\s*=[A-Za-z0-9_.:/@%+ -]*")
+_VIF = re.compile(  # of scripts, which dom0 starts as root, our own alone
+    r"|(?:mac|bridge|ip|vifname|rate|devid|mtu|model|type|gatewaydev|trusted|vlan)\s*=[A-Za-z0-9_.:/@%+ -]*"
+    r"|script\s*=\s*vif-xen-legi"
+)
 # what is only handed to the guest's kernel, however it is read
 _COMMAND_LINE = ("cmdline", "root", "extra")
 _BOOT = (PurePath("/boot"), PurePath("/usr/lib/grub-xen"))

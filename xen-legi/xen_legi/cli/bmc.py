@@ -25,7 +25,8 @@ _ACTIONS = ("status", "on", "off", "cycle")
 EXAMPLES = """\
   xen-legi bmc show
   xen-legi bmc apply --dry-run
-  install -m 600 /dev/stdin /etc/xen-legi/bmc/dom0b        # then type: address = "192.0.2.5" and so on, and Ctrl-D
+  install -D -m 600 /dev/stdin /etc/xen-legi/bmc/dom0b     # type address = "192.0.2.5", user = "...", password = "...",
+                                                           # a line for each, then Ctrl-D
   xen-legi bmc power dom0b status
   xen-legi bmc power dom0b off --yes      # before xen-legi promote: now it is dead for certain
 """

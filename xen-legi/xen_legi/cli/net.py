@@ -3,7 +3,8 @@
 `show` lists the links of the kernel: cards, bonds, VLANs, bridges, and the vifs of domUs (by name when root asks).
 `draw` makes a picture of the same, an SVG file that any browser shows; without FILE it goes to standard output.
 `plan` tells what separates the kernel from the files: what `ip` would be told, what would go (bridges with guests stay), and
-which interfaces ifup would bring up. The exit status is 1 if something of it cannot be.
+which interfaces with `auto` ifup would bring up (one with `allow-hotplug` that is not up is left: ifup it once). The exit
+status is 1 if something of it cannot be.
 `apply` does it: only the difference, bridges keep the vifs of their guests, and an interface whose commands or method
 changed is taken down and up while its link stays. What is wrong in the files, or cannot be, is told first, and nothing is
 changed. `try` does the same and takes it back by itself after --timeout seconds, unless `confirm` is said, in any session,
@@ -13,7 +14,8 @@ as they are.
 warnings, for what was hardly meant; differences, which the kernel has in another way (before a reboot or ifup that is as it
 should be). With FILE it reads that file, and what it sources on this host, and asks the kernel nothing. The exit status is 1
 if there is an error.
-The others change nothing, and whoever may read the files need not be root: /usr/sbin/xen-legi net check.
+`show`, `draw`, `plan` and `check` change nothing, and whoever may read the files need not be root for them:
+/usr/sbin/xen-legi net check.
 """
 
 import argparse

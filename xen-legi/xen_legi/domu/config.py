@@ -39,6 +39,11 @@ class Vif:
     bridge: str
     options: Mapping[str, str]
 
+    @property
+    def device(self) -> str:
+        """Return the bridge's name in the kernel: with our script for Xen 4.17, VLANs follow it (br0.72, br0:80)."""
+        return re.split("[.:]", self.bridge)[0] if self.options.get("script") == "vif-xen-legi" else self.bridge
+
 
 @dataclass(frozen=True)
 class DomuConfig:
