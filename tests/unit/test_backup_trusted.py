@@ -122,7 +122,9 @@ def test_a_boot_loader_of_ones_own_is_refused(loader: str) -> None:
     assert "boot loader" in " ".join(refusals(f"{CONFIG}bootloader = '{loader}'\n"))
 
 
-@pytest.mark.parametrize("word", ["backend=db1", "script=/tmp/x", "script=vif-xen-legi/../x", "ip=$(id)", "colo_default=1", "id", "bridge = x;y"])
+@pytest.mark.parametrize("word", [
+    "backend=db1", "script=/tmp/x", "script=vif-xen-legi/../x", "ip=$(id)", "colo_default=1", "id", "bridge = x;y",
+])
 def test_a_vif_may_not_be_more_than_a_vif(word: str) -> None:
     assert "of a vif" in " ".join(refusals(CONFIG + f"vif = ['mac=00:16:3E:48:12:34,{word}']\n"))
 
