@@ -318,9 +318,9 @@ def test_the_ports_of_a_vlan_aware_bridge_carry_its_vlans(applied: Host) -> None
 def attach(host: Host, number: int, vlans: str) -> None:
     """Give web1 another card on br0: vlan= where xl knows it, else by our script."""
     new = "4.17" not in host.check_output("xl info | grep xen_version")
-    old = "script=vif-xen-legi,bridge=br0" + (f".{vlans}" if "/" not in vlans else "." + vlans.replace("p/", ":"))
-    words = f"bridge=br0,vlan={vlans}" if new else old
-    host.check_output(f"xl network-attach web1 mac=00:16:3e:00:00:0{number},{words}")
+    old = "script=vif-xen-legi bridge=br0" + (f".{vlans}" if "/" not in vlans else "." + vlans.replace("p/", ":"))
+    words = f"bridge=br0 vlan={vlans}" if new else old
+    host.check_output(f"xl network-attach web1 mac=00:16:3e:00:00:0{number} {words}")
 
 
 def reaches(web1: Host, address: str) -> bool:
