@@ -70,6 +70,7 @@ def test_a_second_run_sends_what_changed_and_deletes_what_is_gone(tiny1: Host, d
     assert leftovers(tiny1) == [] and leftovers(dom0b) == []
 
 
+@pytest.mark.long  # two minutes; the planner's tests have grown volumes, and the next one shows the good one kept
 def test_a_volume_that_grew_is_copied_anew_beside_the_good_one(tiny1: Host, dom0b: Host) -> None:
     tiny1.check_output("lvextend -qq -L 96M vg0/tiny1-disk && e2fsck -fp /dev/vg0/tiny1-disk; resize2fs /dev/vg0/tiny1-disk")
     killed = backup(tiny1, "--to dom0b", kill="backup:sending")
