@@ -30,7 +30,6 @@ class Wish:
 
     lan: Lan
     channel: int = 0
-    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def wish(interfaces: Interfaces) -> Wish | None:
     if source == "static" and not address:
         raise ValueError(f"{options[0].where}: {stanza.name}: ipmi-source static needs an ipmi-address")
     lan = Lan(source, address, netmask, values.get("ipmi-gateway", ""), values.get("ipmi-vlan", ""))
-    return Wish(lan, int(values.get("ipmi-channel", "0")), options[0].where)
+    return Wish(lan, int(values.get("ipmi-channel", "0")))
 
 
 def _value(option: Option) -> str:

@@ -144,19 +144,20 @@ def _change(options: argparse.Namespace) -> int:
 def _apply(*, as_json: bool) -> int:
     with transition.alone():
         trial.refuse_while_under_way()
-        interfaces = _possible(files.load())
-        lines = list(change.change(interfaces, transition.look()).lines())
+        interfaces = files.load()
+        lines = _possible(interfaces, transition.look())
         return _told(transition.bring(interfaces, files.INTERFACES), lines, as_json=as_json)
 
 
-def _possible(interfaces: Interfaces) -> Interfaces:
-    """Return the same. Die if there is an error in the files, or if something of it cannot be."""
+def _possible(interfaces: Interfaces, now: change.Now) -> list[tuple[str, str, str]]:
+    """Return the lines of what is to be done. Die if there is an error in the files, or if something of it cannot be."""
+    todo = change.change(interfaces, now)
     found = [str(one) for one in check.check(interfaces) if one.level == "error"]
-    found = found or [f"{name}: {why}" for name, why in change.change(interfaces, transition.look()).errors.items()]
+    found = found or [f"{name}: {why}" for name, why in todo.errors.items()]
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         die(f"nothing was changed: {found[0]}{more}", hint="xen-legi net check and xen-legi net plan tell all of it")
-    return interfaces
+    return list(todo.lines())
 
 
 def _told(done: transition.Done, lines: Iterable[tuple[str, str, str]], *, as_json: bool) -> int:
@@ -181,8 +182,8 @@ def _try(options: argparse.Namespace) -> int:
         die("a trial needs systemd, which takes it back", hint="xen-legi net apply works without")
     with transition.alone():
         trial.refuse_while_under_way()
-        interfaces, now = _possible(files.load()), transition.look()
-        lines = list(change.change(interfaces, now).lines())
+        interfaces, now = files.load(), transition.look()
+        lines = _possible(interfaces, now)
         trial.begin(in_force.corrected(now.in_force, interfaces, now.have.addresses))
         done = transition.bring(interfaces, files.INTERFACES)
         trial.set_deadline(seconds)

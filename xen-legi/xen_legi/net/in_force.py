@@ -4,11 +4,11 @@ Kept as one interfaces file, which ifdown and ifup can be given (-i): what an ed
 It is in /run, like ifupdown's own state, for root alone: a stanza may hold a key.
 """
 
-import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from xen_legi import files as small_files
 from xen_legi.net import files
 from xen_legi.net.options import ours
 from xen_legi.net.stanzas import Interfaces, Option, Stanza
@@ -24,13 +24,7 @@ def load(path: Path = FILE) -> Interfaces:
 
 def save(interfaces: Interfaces, path: Path = FILE) -> None:
     """Note it, in whole or not at all."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
-        stream.write(render(interfaces))
-    os.replace(draft, path)
+    small_files.replace(path, render(interfaces), mode=0o600)
 
 
 def merged(before: Interfaces, now: Interfaces, staying: Collection[str]) -> Interfaces:
