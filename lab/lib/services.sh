@@ -126,7 +126,7 @@ start_pool() {
 }
 
 start_services() {
-    need_programs virsh ip qemu-system-x86_64 qemu-img
+    need_programs virsh ip qemu-system-x86_64 qemu-img ipmi_sim
     mkdir -p "$RUN"
     find_accel
     if own || ! libvirt_answers; then
@@ -135,6 +135,7 @@ start_services() {
     fi
     start_network
     start_pool
+    start_bmcs
 }
 
 # ancestors: this process and those above it, which must survive a `down` that they themselves started inside the namespace.
@@ -151,7 +152,7 @@ lab_processes() {
     local name
     {
         if namespace_exists; then ip netns pids "$NETNS"; fi
-        for name in slirp4netns virtlogd libvirtd; do remembered "$name" || true; done
+        for name in slirp4netns virtlogd libvirtd $(bmc_names); do remembered "$name" || true; done
     } | sort -u | grep -vxFf <(ancestors) || true
 }
 
@@ -174,8 +175,8 @@ stop_services() {
         virsh -q net-destroy "$NETWORK" >/dev/null 2>&1 || true
         virsh -q pool-destroy "$POOL" >/dev/null 2>&1 || true
     fi
-    own || return 0
     stop_processes
+    own || return 0
     ip netns del "$NETNS" 2>/dev/null || true
     rm -rf "/etc/netns/$NETNS" "$RUN"
     rmdir /etc/netns 2>/dev/null || true

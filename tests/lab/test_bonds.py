@@ -1,0 +1,78 @@
+"""Bonds in every mode that the kernel has, made by ifup and read back from the kernel."""
+
+import json
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+from test_network import kind, link, names
+
+FILE = "/etc/network/interfaces.d/test-bonds"
+CARDS = ("card1", "card2")
+STANZA = "auto bond9\niface bond9 inet manual\n    bond-slaves {0}\n    bond-mode {1}\n{2}"
+# Of each mode the options that it alone has, or that are usual with it, and what the kernel is to say then.
+MODES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "balance-rr": (("bond-packets-per-slave 4", "bond-miimon 100"), {"packets_per_slave": 4, "miimon": 100}),
+    "active-backup": (
+        ("bond-primary card2", "bond-primary-reselect better", "bond-fail-over-mac active", "bond-arp-interval 500",
+         "bond-arp-ip-target 192.0.2.1 192.0.2.2", "bond-arp-validate active", "bond-num-grat-arp 3"),
+        {"primary": "card2", "primary_reselect": "better", "fail_over_mac": "active", "arp_interval": 500,
+         "arp_ip_target": ["192.0.2.1", "192.0.2.2"], "arp_validate": "active", "num_peer_notif": 3}),
+    "balance-xor": (
+        ("bond-xmit-hash-policy layer3+4", "bond-miimon 50", "bond-updelay 100", "bond-downdelay 150"),
+        {"xmit_hash_policy": "layer3+4", "miimon": 50, "updelay": 100, "downdelay": 150}),
+    "broadcast": (("bond-miimon 100", "bond-all-slaves-active 1"), {"miimon": 100, "all_slaves_active": 1}),
+    "802.3ad": (
+        ("bond-miimon 100", "bond-lacp-rate fast", "bond-ad-select bandwidth", "bond-min-links 1",
+         "bond-xmit-hash-policy layer2+3"),
+        {"ad_lacp_rate": "fast", "ad_select": "bandwidth", "min_links": 1, "xmit_hash_policy": "layer2+3"}),
+    "balance-tlb": (
+        ("bond-miimon 100", "bond-tlb-dynamic-lb 0", "bond-lp-interval 5"), {"tlb_dynamic_lb": 0, "lp_interval": 5}),
+    "balance-alb": (("bond-miimon 100", "bond-resend-igmp 2"), {"miimon": 100, "resend_igmp": 2}),
+}
+
+
+@pytest.fixture(scope="module")
+def cards(dom0b: Host) -> Iterator[Host]:
+    """dom0b with two cards for a bond."""
+    before = names(dom0b)
+    for card in CARDS:
+        dom0b.check_output(f"ip link add {card} type dummy")
+    yield dom0b
+    dom0b.run(f"ifdown --force bond9; rm -f {FILE}; ip link del dev bond9")
+    for card in CARDS:
+        dom0b.check_output(f"ip link del dev {card}")
+    assert names(dom0b) == before
+
+
+def made(host: Host, text: str) -> dict[str, Any]:
+    """Bring bond9 up by a stanza, and return what the kernel says of it."""
+    host.check_output(f"printf %s {shlex.quote(text)} >{FILE} && ifup bond9")
+    return kind(link(host, "bond9"))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_with_its_options_is_set_and_read_back(cards: Host, mode: str) -> None:
+    options, wanted = MODES[mode]
+    lines = "".join(f"    {option}\n" for option in options)
+    facts = made(cards, STANZA.format(" ".join(CARDS), mode, lines))
+    try:
+        assert {name: facts.get(name) for name in ("mode", *wanted)} == {"mode": mode, **wanted}
+        assert {link(cards, card)["master"] for card in CARDS} == {"bond9"}
+        told = [one for one in json.loads(cards.check_output("xen-legi net plan --json")) if one["name"] == "bond9"]
+        assert told == []
+    finally:
+        cards.check_output("ifdown bond9")
+    assert not any(name.startswith("bond9") for name in names(cards))
+
+
+def test_a_bond_without_carrier_or_without_its_ports_comes_up_at_once(cards: Host) -> None:
+    """As at a boot with the cables out, or a card that is not there: nothing waits for it."""
+    facts = made(cards, STANZA.format("nowhere0", "802.3ad", "    bond-miimon 100\n"))
+    try:
+        assert facts["mode"] == "802.3ad" and "NO-CARRIER" in link(cards, "bond9")["flags"]
+    finally:
+        cards.check_output("ifdown bond9")
