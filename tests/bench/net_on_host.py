@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-TOP = Path("/root/bench")
+TOP = Path("/var/tmp/bench")
 EVERY = 4094  # VLAN IDs that 802.1Q has
 LIMIT = 300  # seconds: TimeoutStartSec of networking.service
 CARD = "card0"
@@ -121,6 +121,18 @@ WAYS = (
 
 
 @contextlib.contextmanager
+def ground() -> Iterator[None]:
+    """Inside the context, there is room for the roots: a file system of its own, as overlayfs asks for."""
+    image = TOP.with_suffix(".img")
+    TOP.mkdir(exist_ok=True)
+    sh(f"truncate -s 2G {image} && mkfs.ext4 -q -F {image} && mount -o loop {image} {TOP}")
+    try:
+        yield
+    finally:
+        sh(f"umount {TOP}; rm -f {image}; rmdir {TOP}", check=False)
+
+
+@contextlib.contextmanager
 def root(way: Way) -> Iterator[Path]:
     """Inside the context, there is a root with the packages of a way."""
     base = TOP / way.name.replace(" ", "-").replace("'", "")
@@ -132,7 +144,7 @@ def root(way: Way) -> Iterator[Path]:
     try:
         sh(f"bind() {{ mkdir -p {top}/$1; mount --rbind --make-rslave /$1 {top}/$1; }}; "
            f"for one in dev proc sys srv; do bind $one; done; mount -t tmpfs tmpfs {top}/run; mkdir {top}/run/network; "
-           f"for one in run/udev run/systemd run/dbus; do bind $one; done")
+           f"for one in run/udev run/systemd run/dbus; do [ ! -d /$one ] || bind $one; done")
         if way.packages:
             inside(top, f"DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends {way.packages}", 900)
         if way.bare:
@@ -206,7 +218,7 @@ def main(sizes: list[int]) -> None:
     print(f"{'way':<24}{'pairs':>6}" + "".join(f"{head:>14}" for head in heads))
     took: dict[tuple[str, int], str] = {}
     for way in WAYS:
-        with root(way) as top:
+        with ground(), root(way) as top:
             for size in [*sizes, EVERY] if way.every else sizes:
                 links, settled, down = measure(way, top, span(size))
                 took[way.name, size] = links
