@@ -30,7 +30,7 @@ def facts() -> dict[str, dict[str, Any]]:
         "arp": "NOARP" not in one["flags"], "kind": one.get("linkinfo", {}).get("info_kind"),
         "data": {key: value for key, value in one.get("linkinfo", {}).get("info_data", {}).items()
                  if not any(word in key for word in MOVING)},
-    } for one in told if one["ifname"] not in ("lo", "eth0")}
+    } for one in told if one["ifname"] not in ("lo", "eth0", "far1", "far2")}
 
 
 def look(packages: str, text: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def look(packages: str, text: str) -> dict[str, Any]:
         (top / "root/interfaces").write_text(text)
         (top / "etc/network/interfaces").write_text(text)  # the nested ifup reads the usual file
         for number, card in enumerate(CARDS, 1):
-            sh(f"ip link add {card} address 02:00:00:00:00:0{number} type dummy")
+            sh(f"ip link add {card} address 02:00:00:00:00:0{number} type veth peer name far{number}; ip link set far{number} up")
         try:
             for name, line in STEPS.items():
                 in_time = inside(top, line)

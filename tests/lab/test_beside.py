@@ -1,6 +1,7 @@
 """The reference's interfaces file with bridge-utils, vlan and ifenslave installed beside our hooks: the same comes of it."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ def test_our_hooks_alone_make_what_the_file_says(seen: dict[str, Any]) -> None:
     assert set(links) == {"eth1", "eth2", "bond0", "vlan72", "vlan73", "xenbr72", "xenbr73"}, seen["alone"]["ifup -a"]
     assert (links["vlan72"]["on"], links["vlan72"]["master"], links["eth1"]["master"]) == ("bond0", "xenbr72", "bond0")
     assert (links["eth1"]["arp"], links["eth2"]["arp"], links["bond0"]["data"]["mode"]) == (False, True, "802.3ad")
+    assert all(one["up"] for one in links.values())
     assert set(seen["alone"]["ifdown xenbr72"]["links"]) == set(links) - {"xenbr72", "vlan72"}
     assert set(seen["alone"]["ifdown -a"]["links"]) == {"eth1", "eth2"}
 
@@ -36,4 +38,5 @@ def test_the_hooks_of_debian_beside_ours_change_nothing(seen: dict[str, Any], st
     alone, beside = seen["alone"][step], seen["beside"][step]
     assert alone["in time"] and beside["in time"]
     assert beside["links"] == alone["links"], (alone["said"], beside["said"])
-    assert "rror" not in beside["said"]
+    complaint = re.compile(r"ifenslave: \d+: echo: echo: I/O error$")  # it writes the mode that the bond has, with its ports
+    assert not [line for line in beside["said"].splitlines() if "rror" in line and not complaint.search(line)]

@@ -71,6 +71,12 @@ def said(host: Host) -> str:
     return str(host.check_output(f"journalctl -q -o cat _SYSTEMD_INVOCATION_ID={number}"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def ipmitool(dom0b: Host) -> None:
+    """ipmitool, which is only recommended, is there: the lab's minimal hosts do not install what is recommended."""
+    dom0b.check_output("command -v ipmitool || DEBIAN_FRONTEND=noninteractive apt-get install -y -q ipmitool")
+
+
 @pytest.fixture(scope="module")
 def asking(dom0b: Host) -> Iterator[Host]:
     """dom0b with a stanza that says what its BMC is to be."""

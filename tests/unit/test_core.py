@@ -220,3 +220,12 @@ def test_readers_share_a_lock_and_keep_a_writer_away(tmp_path: Path, monkeypatch
             pass
     with steps.lock("one", what="one"), pytest.raises(Problem, match="in use"), steps.lock("one", what="one", shared=True):
         pass
+
+
+@pytest.mark.parametrize(("program", "hint"), [
+    ("/nowhere/ipmitool", "apt install ipmitool"), ("nowhere0", "apt-file search bin/nowhere0 names its package"),
+])
+def test_a_program_that_is_not_installed_is_told_with_how_to_get_it(program: str, hint: str) -> None:
+    with pytest.raises(Problem, match=f"{program} is not installed") as raised:
+        run.run([program, "word"])
+    assert (raised.value.hint, raised.value.status) == (hint, 2)

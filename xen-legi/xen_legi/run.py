@@ -27,6 +27,9 @@ Argument = str | Path
 _PATIENCE = 5  # seconds for a child to end when it is told to
 _LONGER = 30  # seconds more for a child that is never told to end
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_PACKAGES = {  # of programs that a host may well be without
+    "ipmitool": "ipmitool", "kpartx": "kpartx", "mkfs.ext4": "e2fsprogs", "mkfs.xfs": "xfsprogs", "mkswap": "util-linux",
+}
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 debug = False  # --debug: show every command on standard error
@@ -84,7 +87,7 @@ def spawn(
             restore_signals=not outlives_us,  # Python ignores SIGPIPE: what it prints after our end must not kill it
         )
     except FileNotFoundError:
-        die(f"{words[0]} is not installed", hint=f"apt-file search bin/{os.path.basename(words[0])} names its package")
+        die(f"{words[0]} is not installed", hint=how_to_get(os.path.basename(words[0])))
     try:
         yield process
     except BaseException:
@@ -151,6 +154,13 @@ def installed(program: str) -> bool:
     import shutil  # here, because it loads the compressors too, and the ifupdown hook must start fast
 
     return shutil.which(program, path=environment()["PATH"]) is not None
+
+
+def how_to_get(program: str) -> str:
+    """Return a hint: how a program that is not installed is."""
+    if package := _PACKAGES.get(program):
+        return f"apt install {package}"
+    return f"apt-file search bin/{program} names its package"
 
 
 def _words(argv: Sequence[Argument]) -> tuple[str, ...]:

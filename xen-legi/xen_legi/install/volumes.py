@@ -7,7 +7,7 @@ from xen_legi.domu import config
 from xen_legi.errors import Problem, die
 from xen_legi.install.leftovers import CREATING
 from xen_legi.install.model import SWAP, Part
-from xen_legi.run import installed, run
+from xen_legi.run import how_to_get, installed, run
 from xen_legi.steps import named_point, step, warn
 from xen_legi.storage import lvm
 from xen_legi.units import exact_size
@@ -18,7 +18,6 @@ _MAKE = {
     "xfs": ("mkfs.xfs", "-q", "-f", "-K"),
     SWAP: ("mkswap",),
 }
-_PACKAGE = {"mkfs.ext4": "e2fsprogs", "mkfs.xfs": "xfsprogs", "mkswap": "util-linux"}
 # While it is filled nothing on it is of use to anybody; it is flushed as a whole when it is unmounted.
 FILL_OPTIONS = {"ext4": "noatime,barrier=0,data=writeback", "xfs": "noatime"}
 
@@ -49,7 +48,7 @@ def need_programs(parts: tuple[Part, ...]) -> None:
     """Die if a program that makes one of the filesystems is not installed."""
     for program in (_MAKE[part.filesystem][0] for part in parts):
         if not installed(program):
-            die(f"{program} is not installed", hint=f"apt install {_PACKAGE[program]}")
+            die(f"{program} is not installed", hint=how_to_get(program))
 
 
 def make_filesystems(parts: tuple[Part, ...]) -> None:
