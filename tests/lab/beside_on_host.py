@@ -40,7 +40,8 @@ def look(packages: str, text: str) -> dict[str, Any]:
         (top / "root/interfaces").write_text(text)
         (top / "etc/network/interfaces").write_text(text)  # the nested ifup reads the usual file
         for number, card in enumerate(CARDS, 1):
-            sh(f"ip link add {card} address 02:00:00:00:00:0{number} type veth peer name far{number}; ip link set far{number} up")
+            far = f"far{number}"
+            sh(f"ip link add {card} address 02:00:00:00:00:0{number} type veth peer name {far}; ip link set {far} up")
         try:
             for name, line in STEPS.items():
                 in_time = inside(top, line)
