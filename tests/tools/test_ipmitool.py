@@ -96,7 +96,7 @@ def test_what_differs_is_set_and_seen_and_a_second_time_nothing_is_written(start
     bmc = start()
     done, left = tool.apply(bmc, Wish(WANTED))
     assert {one.name for one in done} == {"source", "address", "netmask", "gateway", "vlan"} and left == []
-    assert bmc.lan(bmc.channel()) == WANTED
+    assert bmc.find() == (1, WANTED)
     assert tool.apply(bmc, Wish(WANTED, channel=1)) == ([], [])
     done, left = tool.apply(bmc, Wish(Lan(vlan="off")))
     assert [(one.name, one.have, one.want) for one in done] == [("vlan", "83", "off")] and left == []

@@ -28,12 +28,14 @@ class Bmc:
         env = {"IPMI_PASSWORD": self.password} if self.password else None
         return run(["ipmitool", *self.words, *words], env=env, timeout=timeout, ok=ok)
 
-    def channel(self) -> int:
-        """Return the first channel that is a LAN. Die if there is none."""
-        for number in _CHANNELS:
-            told = self.ask("channel", "info", str(number), ok=range(256)).stdout
-            if "802.3 LAN" in told and self.ask("lan", "print", str(number), ok=range(256)).status == 0:
-                return number
+    def find(self, channel: int = 0) -> tuple[int, Lan]:
+        """Return a channel and its LAN settings; without one, the first that is a LAN. Die if there is none."""
+        if channel:
+            return channel, self.lan(channel)
+        for number in _CHANNELS:  # of one that is no LAN, ipmitool says so and prints nothing
+            told = self.ask("lan", "print", str(number), ok=range(256))
+            if told.status == 0 and "IP Address Source" in told.stdout:
+                return number, lan.parse(told.stdout)
         die("the BMC has no channel that is a LAN", hint="name it: ipmi-channel in the stanza; some vendors use 2")
 
     def lan(self, channel: int) -> Lan:
@@ -60,8 +62,8 @@ def _there() -> bool:
 
 def apply(bmc: Bmc, wish: Wish) -> tuple[list[Difference], list[Difference]]:
     """Set what differs, and read it back. Return what was set, and what the BMC has otherwise all the same."""
-    channel = wish.channel or bmc.channel()
-    todo = list(lan.differences(wish.lan, bmc.lan(channel)))
+    channel, have = bmc.find(wish.channel)
+    todo = list(lan.differences(wish.lan, have))
     for one in todo:
         _set(bmc, channel, one)
     return todo, _left(bmc, channel, wish) if todo else []

@@ -61,8 +61,7 @@ def _wish() -> Wish | None:
 def _show(options: argparse.Namespace) -> int:
     wish = None if options.host else _wish()
     bmc = hosts.find(options.host) if options.host else tool.here()
-    channel = wish.channel if wish and wish.channel else bmc.channel()
-    have = bmc.lan(channel)
+    channel, have = bmc.find(wish.channel if wish else 0)
     wrong = list(lan.differences(wish.lan, have)) if wish else []
     if options.json:
         print(json.dumps({"channel": channel, **asdict(have), "differences": [_row(one) for one in wrong]}, indent=2))
@@ -87,7 +86,7 @@ def _apply(*, dry_run: bool) -> int:
         die("no stanza says what the BMC is to be", hint="ipmi-address and the like in a stanza do: man xen-legi-interfaces")
     bmc = tool.here()
     if dry_run:
-        _tell(lan.differences(wish.lan, bmc.lan(wish.channel or bmc.channel())), "to become")
+        _tell(lan.differences(wish.lan, bmc.find(wish.channel)[1]), "to become")
         return EXIT_OK
     with lock("bmc", what="the BMC", wait=60):
         done, left = tool.apply(bmc, wish)
