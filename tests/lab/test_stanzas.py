@@ -35,7 +35,7 @@ def host(dom0b: Host) -> Iterator[Host]:
     """dom0b, whose further stanzas of a test are taken down and removed afterwards."""
     before = names(dom0b)
     yield dom0b
-    dom0b.run(f"ifdown -a -i {FILE}; ifdown --force -i {FILE} xenbr90 xenbr91 xenbr92 xenbr93 xenbr94; rm -f {FILE}")
+    dom0b.run(f"ifdown --force -i {FILE} xenbr90 xenbr91 xenbr92 xenbr93 xenbr94; rm -f {FILE}")
     assert names(dom0b) == before
 
 
