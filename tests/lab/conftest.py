@@ -78,6 +78,13 @@ def store(ssh_config: Path) -> Host:
     return testinfra.get_host("ssh://store", ssh_config=str(ssh_config))
 
 
+@pytest.fixture(scope="session")
+def switch(store: Host) -> Host:
+    """The light machine with our ifupdown hooks, for stanzas that need a real kernel and no guest."""
+    store.check_output("dpkg -s xen-legi-ifupdown >/dev/null || apt-get install -y -q xen-legi-ifupdown")
+    return store
+
+
 @pytest.fixture(scope="session", params=["dom0a", "dom0b"])
 def dom0(request: pytest.FixtureRequest) -> Host:
     """Each of the two dom0s in turn."""

@@ -36,16 +36,16 @@ MODES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def cards(dom0b: Host) -> Iterator[Host]:
-    """dom0b with two cards for a bond."""
-    before = names(dom0b)
+def cards(switch: Host) -> Iterator[Host]:
+    """The light machine with two cards for a bond."""
+    before = names(switch)
     for card in CARDS:
-        dom0b.check_output(f"ip link add {card} type dummy")
-    yield dom0b
-    dom0b.run(f"ifdown --force bond9; rm -f {FILE}; ip link del dev bond9")
+        switch.check_output(f"ip link add {card} type dummy")
+    yield switch
+    switch.run(f"ifdown --force bond9; rm -f {FILE}; ip link del dev bond9")
     for card in CARDS:
-        dom0b.check_output(f"ip link del dev {card}")
-    assert names(dom0b) == before
+        switch.check_output(f"ip link del dev {card}")
+    assert names(switch) == before
 
 
 def made(host: Host, text: str) -> dict[str, Any]:

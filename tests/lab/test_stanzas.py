@@ -13,12 +13,12 @@ from test_network import link, names
 FILE = "/etc/network/interfaces.d/test-stanzas"
 BOTH = """iface xenbr90 inet static
     address 192.168.90.1/24
-    xen-vlan 90 bond0
+    xen-vlan 90 card9
 
 iface xenbr90 inet6 static
     address 2001:db8:90::1/64
 """
-SIX = "iface xenbr91 inet6 static\n    address 2001:db8:91::1/64\n    xen-vlan 91 bond0\n"
+SIX = "iface xenbr91 inet6 static\n    address 2001:db8:91::1/64\n    xen-vlan 91 card9\n"
 WAITS = "iface xenbr92 inet manual\n    bridge_ports {}\n    bridge_waitport {} {}\n    bridge_fd 0\n"
 LACKS = """auto xenbr93
 iface xenbr93 inet manual
@@ -26,17 +26,19 @@ iface xenbr93 inet manual
 
 auto xenbr94
 iface xenbr94 inet manual
-    xen-vlan 94 bond0
+    xen-vlan 94 card9
 """
 
 
 @pytest.fixture
-def host(dom0b: Host) -> Iterator[Host]:
-    """dom0b, whose further stanzas of a test are taken down and removed afterwards."""
-    before = names(dom0b)
-    yield dom0b
-    dom0b.run(f"ifdown --force -i {FILE} xenbr90 xenbr91 xenbr92 xenbr93 xenbr94; rm -f {FILE}")
-    assert names(dom0b) == before
+def host(switch: Host) -> Iterator[Host]:
+    """The light machine with a card for VLANs; the stanzas of a test are taken down and removed afterwards."""
+    switch.check_output("ip link add card9 type veth peer name far9 && ip link set card9 up && ip link set far9 up")
+    before = names(switch)
+    yield switch
+    switch.run(f"ifdown --force -i {FILE} xenbr90 xenbr91 xenbr92 xenbr93 xenbr94; rm -f {FILE}")
+    assert names(switch) == before
+    switch.check_output("ip link del dev card9")
 
 
 def write(host: Host, text: str) -> None:
@@ -54,18 +56,18 @@ def test_a_bridge_has_the_addresses_of_both_families(host: Host) -> None:
     write(host, BOTH)
     host.check_output("ifup xenbr90")
     assert addresses(host, "xenbr90") == {"192.168.90.1/24", "2001:db8:90::1/64"}
-    assert link(host, "bond0.90")["master"] == "xenbr90"
+    assert link(host, "card9.90")["master"] == "xenbr90"
     assert json.loads(host.check_output("xen-legi net plan --json")) == []
     host.check_output("ifdown xenbr90")
-    assert not {"xenbr90", "bond0.90@bond0"} & set(names(host))
+    assert not {"xenbr90", "card9.90@card9"} & set(names(host))
 
 
 def test_a_stanza_of_ipv6_alone_makes_its_bridge(host: Host) -> None:
     write(host, SIX)
     host.check_output("ifup xenbr91")
-    assert addresses(host, "xenbr91") == {"2001:db8:91::1/64"} and link(host, "bond0.91")["master"] == "xenbr91"
+    assert addresses(host, "xenbr91") == {"2001:db8:91::1/64"} and link(host, "card9.91")["master"] == "xenbr91"
     host.check_output("ifdown xenbr91")
-    assert not {"xenbr91", "bond0.91@bond0"} & set(names(host))
+    assert not {"xenbr91", "card9.91@card9"} & set(names(host))
 
 
 def test_a_port_that_never_comes_is_waited_for_as_long_as_the_stanza_says(host: Host) -> None:
@@ -80,4 +82,4 @@ def test_what_lacks_its_device_does_not_keep_the_others_from_coming_up(host: Hos
     write(host, LACKS)
     result = host.run("ifup -a --exclude=eth0 --exclude=lo")
     assert "nowhere1" in result.stderr and "Traceback" not in result.stderr, result
-    assert link(host, "bond0.94")["master"] == "xenbr94" and link(host, "xenbr94")["operstate"] == "UP"
+    assert link(host, "card9.94")["master"] == "xenbr94" and link(host, "xenbr94")["operstate"] == "UP"
