@@ -20,8 +20,8 @@ def examples() -> Iterator[str]:
     """Yield every indented line that begins with one of our programs."""
     for path in TEXTS:
         for line in path.read_text().splitlines():
-            if re.match(r"\s+(xen-legi|backup-domu)( |$)", line):
-                yield line.strip()
+            if found := re.match(r"\s+(?:root@\w+:~# )?((?:xen-legi|backup-domu)(?: .*|$))", line):
+                yield found[1].strip()
 
 
 @pytest.mark.parametrize("line", sorted(set(examples())))
