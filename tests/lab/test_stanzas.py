@@ -37,8 +37,9 @@ def host(switch: Host) -> Iterator[Host]:
     before = names(switch)
     yield switch
     switch.run(f"ifdown --force -i {FILE} xenbr90 xenbr91 xenbr92 xenbr93 xenbr94; rm -f {FILE}")
-    assert names(switch) == before
+    left = names(switch)
     switch.check_output("ip link del dev card9")
+    assert left == before
 
 
 def write(host: Host, text: str) -> None:
