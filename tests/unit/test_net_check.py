@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from test_net_stanzas import read
-from xen_legi.net.check import differences
+from xen_legi.net.change import Now, change
+from xen_legi.net.check import check, differences, idle, with_errors
 from xen_legi.net.kernel import GROUP, Device
 
 FILE = """\
@@ -44,3 +45,46 @@ def test_a_missing_raw_device_is_told_once_and_by_the_vlan_that_needs_it() -> No
     vlan = "auto vlan5\niface vlan5 inet manual\n    vlan-raw-device eth7\n"
     (one,) = differences(read(vlan), ["vlan5"], {})
     assert str(one).startswith("i:2: error: vlan5: raw device eth7 is missing: ")
+
+
+LATER = """\
+auto br0
+iface br0 inet manual
+    bridge_ports eth1
+allow-hotplug vlan8
+iface vlan8 inet manual
+    vlan-raw-device eth7
+iface vlan9 inet manual
+    vlan-raw-device bond9
+iface usb0 inet manual
+"""
+
+
+def test_what_could_not_come_up_now_is_a_warning_where_it_is_not_to_come_up_by_itself() -> None:
+    (one,) = idle(read(LATER), ["br0"], {one.name: one for one in (ETH1, BR0)})
+    assert str(one).startswith("i:7: warning: vlan9: ifup could not bring it up now: raw device bond9 is missing: ")
+
+
+def test_what_an_interface_lacks_that_comes_up_by_itself_is_not_told_again_of_what_is_idle() -> None:
+    text = "auto br0\niface br0 inet manual\n    bridge_ports vlan9\niface vlan9 inet manual\n    vlan-raw-device bond9\n"
+    assert idle(read(text), ["br0"], {}) == []
+
+
+BROKEN = """\
+auto vlan5
+iface vlan5 inet static
+    vlan-raw-device eth1
+auto vlan6
+iface vlan6 inet manual
+    vlan-raw-device eth7
+garbage
+    mtu
+"""
+
+
+def test_a_plan_tells_each_error_of_the_files_once_and_no_ifup_of_what_ifup_refuses() -> None:
+    files = read(BROKEN)
+    lines = with_errors(check(files), change(files, Now({"eth1": replace(ETH1, master="")})))
+    assert [(action, name) for action, name, _ in lines if action != "ip"] == [
+        ("cannot", "i:2"), ("cannot", "i:7"), ("cannot", "eth7"), ("cannot", "vlan6"),
+    ]

@@ -11,9 +11,9 @@ changed. `try` does the same and takes it back by itself after --timeout seconds
 or Enter is pressed: also when the connection is cut, or a process is killed. `revert` takes it back at once. The files stay
 as they are.
 `check` reads the files and tells, with file and line: errors, which ifup would refuse or which would not come to be;
-warnings, for what was hardly meant; differences, which the kernel has in another way (before a reboot or ifup that is as it
-should be). With FILE it reads that file, and what it sources on this host, and asks the kernel nothing. The exit status is 1
-if there is an error.
+warnings, for what was hardly meant, or could not be brought up by hand now; differences, which the kernel has in another way
+(before a reboot or ifup that is as it should be). With FILE it reads that file, and what it sources on this host, and asks
+the kernel nothing. The exit status is 1 if there is an error.
 `show`, `draw`, `plan` and `check` change nothing, and whoever may read the files need not be root for them:
 /usr/sbin/xen-legi net check.
 """
@@ -117,13 +117,14 @@ def _domus() -> dict[int, str]:
 
 
 def _plan(*, as_json: bool) -> int:
-    lines = list(change.change(_readable(files.load()), transition.look()).lines())
+    interfaces = _readable(files.load())
+    lines = check.with_errors(check.check(interfaces), change.change(interfaces, transition.look()))
     if as_json:
         print(json.dumps(_rows(lines), indent=2))
     elif lines:
         print(*aligned(lines), sep="\n")
     else:
-        say("nothing to do: the kernel has what the files say")
+        say("nothing to do: the kernel has all that the files say")
     return EXIT_FAILED if any(action == "cannot" for action, _, _ in lines) else EXIT_OK
 
 
@@ -170,7 +171,7 @@ def _told(done: transition.Done, lines: Iterable[tuple[str, str, str]], *, as_js
     if done.errors:
         say("the rest is done; xen-legi net plan tells what is left")
     elif not as_json:
-        say("done: the kernel has what the files say" if rows else "done")
+        say("done: the kernel has all that the files say" if rows else "done")
     return EXIT_FAILED if done.errors else EXIT_OK
 
 
@@ -226,8 +227,9 @@ def _of_file(name: str) -> list[Finding]:
 def _of_host() -> list[Finding]:
     interfaces = _readable(files.load())
     state = kernel.read()
-    names = (*stanzas.selected(interfaces, "auto", state), *_up_with_stanza(interfaces))
-    return [*check.check(interfaces, state), *check.differences(interfaces, dict.fromkeys(names), state)]
+    names = dict.fromkeys((*stanzas.selected(interfaces, "auto", state), *_up_with_stanza(interfaces)))
+    found = check.check(interfaces, state)
+    return [*found, *check.differences(interfaces, names, state), *check.idle(interfaces, names, state)]
 
 
 def _readable(interfaces: Interfaces) -> Interfaces:

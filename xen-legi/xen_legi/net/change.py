@@ -81,18 +81,19 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     orders = with_cards(wanted, formers, state)
     kept, going = _strays(wanted, state)
     links = {**_as_it_is(going, state), **wanted.links}
+    planned = plan(orders, _without(going, state))
     stay = (*wanted.links, *up)
     return Change(
         downs=tuple(_downs(up, {*have, *kept, *_without_address(wanted, now), "lo"}, state)),
         wanted=orders,
-        links=plan(orders, _without(going, state)),
+        links=planned,
         vlans=tuple(bridge_vlans.lines(wanted.links, now.vlans)),
         removals=tuple(removal(going, Desired(links), state, stay, by_ifdown=False)) if going else (),
         removed=tuple(going),
         kept=kept,
         delta=delta(now.in_force.by_name(), now.perhaps.by_name(), have, now.have,
                     (name for name in up if name == up[name] in have), wanted.links),
-        ups=tuple(name for name in auto if name not in up and name in have),
+        ups=tuple(name for name in auto if name not in up and name in have and name not in planned.errors),
     )
 
 

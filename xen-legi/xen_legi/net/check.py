@@ -11,16 +11,20 @@ from dataclasses import dataclass
 
 from xen_legi.bmc import lan
 from xen_legi.net import values
+from xen_legi.net.change import Change
 from xen_legi.net.describe import describe
 from xen_legi.net.kernel import State
 from xen_legi.net.links import desired
+from xen_legi.net.of_ifup import OPTIONS, REQUIRED
 from xen_legi.net.options import ALIASES, BY_NAME, find, ours
 from xen_legi.net.plan import plan
-from xen_legi.net.stanzas import Interfaces
+from xen_legi.net.stanzas import COMMANDS, Interfaces, Option
 
 _FAMILIES = ("bridge-", "bond-", "vlan-", "xen-", "ipmi-")  # no other package's options begin so, once we know them all
 _SINGLE = ("mtu", "hwaddress", "address", "netmask", "gateway")  # ifup hands both lines of these to `ip` as they are
 _LEFTOVER = re.compile(r".*(\.dpkg-[a-z]+|\.ucf-[a-z]+|\.bak|\.orig|\.old|\.rej|~)")
+_NAMES = (*BY_NAME, *ALIASES, *OPTIONS)
+_NEAR = 0.8  # how much alike the name of an option must be that may as well be another package's
 _ADDRESSED = ("static", "dhcp", "auto", "bootp", "ipv4ll")
 
 
@@ -67,6 +71,29 @@ def differences(interfaces: Interfaces, names: Iterable[str], state: State) -> l
     return [Finding(place(name), level, f"{name}: {text}") for name, level, text in said]
 
 
+def idle(interfaces: Interfaces, names: Iterable[str], state: State) -> list[Finding]:
+    """Return what keeps interfaces from coming up now that neither are among `names` nor needed for these."""
+    have, known = interfaces.by_name(), desired(interfaces, names, state)
+    plugged = {one.name for one in interfaces.classes if one.class_ == "hotplug"}
+    others = [name for name in have if name not in known.links | known.errors and name not in plugged]
+    wanted = desired(interfaces, others, state)
+    planned = plan(wanted, state)
+    wrong = {name: text for name, text in (*planned.errors.items(), *planned.missing.items()) if name not in wanted.errors}
+    return [Finding(have[name][0].where, "warning", f"{name}: ifup could not bring it up now: {text}")
+            for name, text in wrong.items() if name in others and wanted.links[name].kind]
+
+
+def with_errors(found: Iterable[Finding], todo: Change) -> list[tuple[str, str, str]]:
+    """Return the lines of a change, and before them the errors of the files, so far as it does not tell them itself.
+
+    An interface with an error of its own is refused by ifup, and so ifup is not among the lines for it.
+    """
+    errors = [one for one in found if one.level == "error"]
+    refused = {one.text.partition(":")[0] for one in errors}
+    told = [("cannot", one.where, one.text) for one in errors if one.text.partition(":")[0] not in todo.errors]
+    return [*told, *(line for line in todo.lines() if line[0] != "ifup" or line[1] not in refused)]
+
+
 def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """What the stanzas of each interface, and all of them together, cannot mean."""
     wrong, have = set(), interfaces.by_name()
@@ -96,14 +123,31 @@ def _names(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
 
 
 def _unknown_options(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
-    """Options that look like ours and are none: ifup takes them without a word."""
-    known = [*BY_NAME, *ALIASES]
+    """Options that look like ours, or nearly like one of ours or ifup's, and are none: ifup takes them without a word."""
     for stanza in interfaces.stanzas:
         for option in stanza.options:
-            if option.name.startswith(_FAMILIES) and not find(option.name):
-                near = difflib.get_close_matches(option.name, known, 1)
+            known, like_ours = _known(option), option.name.startswith(_FAMILIES)
+            near = [] if known else difflib.get_close_matches(option.name, _NAMES, 1, 0.6 if like_ours else _NEAR)
+            if near or (like_ours and not known):
                 meant = f"; is {near[0]} meant?" if near else ""
-                yield Finding(option.where, "warning", f"{stanza.name}: {option.name} is no option that we know{meant}")
+                written = option.written or option.name
+                yield Finding(option.where, "warning", f"{stanza.name}: {written} is no option that we know{meant}")
+
+
+def _known(option: Option) -> bool:
+    """Tell whether an option is one of ours, or of ifup, which knows its commands by one way of writing them only."""
+    if option.name in COMMANDS:
+        return option.written in ("", option.name)
+    return bool(find(option.name)) or option.name in OPTIONS
+
+
+def _required(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Stanzas without an option that their method needs. One that is only inherited from may leave it to its heirs."""
+    for stanza in interfaces.stanzas:
+        lacking = [name for name in REQUIRED.get((stanza.family, stanza.method), ()) if not stanza.has(name)]
+        if lacking and stanza.name not in interfaces.parents:
+            text = f"{stanza.family} {stanza.method} needs a line {' and a line '.join(lacking)}: ifup refuses it"
+            yield Finding(stanza.where, "error", f"{stanza.name}: {text}")
 
 
 def _twice(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
@@ -155,7 +199,7 @@ def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 
 
 _RULES: tuple[Callable[[Interfaces, Collection[str]], Iterable[Finding]], ...] = (
-    _links, _names, _unknown_options, _twice, _without_stanza, _ports_with_addresses, _bmc, _leftovers,
+    _links, _names, _unknown_options, _required, _twice, _without_stanza, _ports_with_addresses, _bmc, _leftovers,
 )
 
 

@@ -74,6 +74,7 @@ class Interfaces:
     mappings: tuple[str, ...] = ()
     problems: tuple[Message, ...] = ()
     vlan_names: Mapping[str, str] = field(default_factory=dict)  # by VLAN ID, see names.py
+    parents: frozenset[str] = frozenset()  # from which others inherit
 
     def of(self, name: str) -> tuple[Stanza, ...]:
         """Return the stanzas of an interface, in the order of the files."""
@@ -179,12 +180,14 @@ class _Reader:
         self.no_scripts: list[str] = []
         self.mappings: list[str] = []
         self.problems: list[Message] = []
+        self.parents: set[str] = set()
         self.open: list[str] = []  # files being read, against a file that sources itself
         self.block = ""  # what takes the next lines: iface, mapping, or nothing
 
     def result(self) -> Interfaces:
         return Interfaces(
-            tuple(self.stanzas), tuple(self.classes), tuple(self.no_scripts), tuple(self.mappings), tuple(self.problems)
+            tuple(self.stanzas), tuple(self.classes), tuple(self.no_scripts), tuple(self.mappings), tuple(self.problems),
+            parents=frozenset(self.parents),
         )
 
     def file(self, path: str) -> None:
@@ -259,6 +262,7 @@ class _Reader:
     def inherit(self, stanza: Stanza, parent: str, where: str) -> Stanza:
         for one in self.stanzas:
             if one.name == parent and stanza.family in ("", one.family):
+                self.parents.add(parent)
                 return replace(
                     stanza, family=stanza.family or one.family, method=stanza.method or one.method, options=one.options
                 )
