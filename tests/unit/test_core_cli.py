@@ -76,6 +76,23 @@ def test_options_may_stand_between_the_words_of_a_verb(words: str, meant: str) -
     assert [word for word in said if word] == meant.split()
 
 
+@pytest.mark.parametrize(("words", "said"), [
+    ("creat web1", "there is no 'creat'; is create meant?"),
+    ("net applyy", "there is no 'applyy'; is apply meant?"),
+    ("create web1 --memroy 1G", "there is no option --memroy; is --memory meant?"),
+    ("create web1 --memroy=1G --memory 1G", "there is no option --memroy; is --memory meant?"),
+    ("create web1 --fs ext3", "--fs: there is no 'ext3'; is ext4 meant?"),
+    ("create web1 --memory 1G --zzz 1G", "there is no option --zzz"),
+    ("create a b", "unrecognized arguments: b"),
+])
+def test_of_a_misspelt_word_it_is_told_what_was_probably_meant(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        cli.main(words.split())
+    assert raised.value.code == 2 and capsys.readouterr().err.splitlines()[0] == f"xen-legi: {said}"
+
+
 @pytest.mark.parametrize("words", [
     "create web1 --fs btrfs", "create web1 --siz 2G", "create a b", "create web1 --size -1G", "stop web1 --wait nan",
     "stop web1 --wait=-1", "stop web1 --wait inf", "nonsense", "", "list --nonsense",

@@ -5,8 +5,9 @@ import importlib
 import io
 import os
 import pkgutil
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -111,7 +112,28 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the program."""
-        self.exit(EXIT_USAGE, f"{self.prog.split()[0]}: {message}\n  hint: {self.prog} --help\n")
+        text = clearer(message, self._option_string_actions)
+        self.exit(EXIT_USAGE, f"{self.prog.split()[0]}: {text}\n  hint: {self.prog} --help\n")
+
+
+def clearer(message: str, options: Iterable[str]) -> str:
+    """Given what argparse says of wrong use, and the options that there are, return it with what was probably meant."""
+    if match := re.fullmatch(r"argument (.+): invalid choice: '(.*)' \(choose from (.*)\)", message):
+        choices = re.findall(r"[^\s',]+", match[3])
+        near = _near(match[2], choices)
+        option = f"{match[1]}: " if match[1].startswith("-") else ""
+        return f"{option}there is no {match[2]!r}; is {near} meant?" if near else message
+    if match := re.fullmatch(r"unrecognized arguments: (.*)", message):
+        unknown = [word.partition("=")[0] for word in match[1].split() if word.startswith("--")]  # not their values
+        near = _near(unknown[0], options) if unknown else ""
+        return f"there is no option {unknown[0]}" + (f"; is {near} meant?" if near else "") if unknown else message
+    return message
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    import difflib  # here, because wrong use is rare and every start counts
+
+    return next(iter(difflib.get_close_matches(word, list(known), 1)), "")
 
 
 class VerbParser(Parser):

@@ -9,7 +9,7 @@ from xen_legi.domu import addresses, mac, names
 from xen_legi.errors import die
 from xen_legi.install.model import SWAP, Facts, Nic, Part, Plan, Wish
 from xen_legi.storage.lvm import Group, check_name, device_mapper_name
-from xen_legi.units import GIB, MIB, format_size
+from xen_legi.units import GIB, MIB, exact_size, format_size
 
 _ROOT_OPTIONS = {"ext4": "noatime,errors=remount-ro", "xfs": "noatime"}
 # lvm(8), VALID NAMES; the other words that lvm2 keeps for itself have a low dash, which no name of ours has
@@ -128,10 +128,12 @@ def _check_sizes(wish: Wish, source: Source, content: int) -> None:
 
 def _check_memory(wish: Wish, facts: Facts) -> None:
     if wish.maxmem and wish.maxmem < wish.memory:
-        die(f"maxmem {wish.maxmem} MiB is less than memory {wish.memory} MiB", hint="leave --maxmem out, or raise it")
+        most, least = exact_size(wish.maxmem * MIB), exact_size(wish.memory * MIB)
+        die(f"maxmem {most} is less than memory {least}", hint="leave --maxmem out, or raise it")
     if wish.start and facts.free_memory is not None and wish.memory > facts.free_memory:
+        wanted, free = exact_size(wish.memory * MIB), exact_size(facts.free_memory * MIB)
         die(
-            f"memory {wish.memory} MiB is more than the {facts.free_memory} MiB that Xen has free",
+            f"memory {wanted} is more than the {free} that Xen has free",
             hint="choose less, stop a domU, or make it without starting it: --no-start",
         )
 
@@ -164,16 +166,21 @@ def _check_places(places: list[tuple[str, str, int | None]], wish: Wish, facts: 
         if bridge not in facts.bridges:
             known = ", ".join(sorted(facts.bridges)) or "none"
             what = f"VLAN {vlan} has no bridge {bridge!r}" if vlan else f"there is no bridge {bridge!r}"
-            die(f"{what} on this host", hint=f"bridges: {known}; describe it in /etc/network/interfaces and ifup it")
+            hint = f"bridges: {known}; describe it in /etc/network/interfaces.d, then xen-legi net apply"
+            die(f"{what} on this host", hint=hint)
     if places and len(wish.ips) != len(places):
         die(
-            f"{len(places)} network interfaces and {len(wish.ips)} addresses",
+            f"{_counted(len(places), 'network interface')} and {_counted(len(wish.ips), 'address', 'addresses')}",
             hint="give one --ip for each --vlan, in the same order: --ip 192.168.72.11/24, or --ip dhcp",
         )
     if wish.netmask and all("/" in one or one == addresses.DHCP for one in wish.ips):
         die("--netmask was given and no address needs it", hint="leave it out, or leave out the network of --ip")
     if wish.ips and not places:
         die("an address needs a place", hint="add --vlan ID (or --bridge NAME)")
+
+
+def _counted(number: int, one: str, more: str = "") -> str:
+    return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def _check_addresses(found: list[addresses.Interface], facts: Facts) -> None:
