@@ -180,6 +180,16 @@ def test_a_template_is_not_removed_when_nobody_can_be_asked(
     assert not (tmp_path / "templates/web").exists()
 
 
+def test_what_another_command_is_at_work_on_is_left_alone_and_nothing_was_begun(
+    as_root: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "templates/web").mkdir(parents=True)
+    monkeypatch.setattr(config, "load", lambda: config.Config(srv=str(tmp_path)))
+    with steps.lock(templates.lock_name("web"), what="template web"):
+        assert cli.main(["template", "delete", "web", "--yes"]) == 2
+    assert "template web is in use by process" in capsys.readouterr().err and (tmp_path / "templates/web").is_dir()
+
+
 def asked(monkeypatch: pytest.MonkeyPatch, *answers: str) -> argparse.Namespace:
     """Return the options of --passwd, with these answers from the terminal (none: there is none)."""
     left = iter(answers)

@@ -88,10 +88,12 @@ class Progress:
 
 
 @contextlib.contextmanager
-def lock(name: str, *, what: str, wait: float = 0, shared: bool = False) -> Iterator[int]:
+def lock(
+    name: str, *, what: str, wait: float = 0, shared: bool = False, status: int = EXIT_FAILED
+) -> Iterator[int]:
     """Hold the lock `name` and yield its descriptor; die naming the holder if it is not free within `wait` seconds.
 
-    `shared`: together with others who share it, for who only reads.
+    `shared`: together with others who share it, for who only reads. `status`: EXIT_USAGE where nothing was begun yet.
     No child inherits the descriptor, so the kernel frees the lock when we end: a killed run leaves none.
     """
     LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -99,7 +101,7 @@ def lock(name: str, *, what: str, wait: float = 0, shared: bool = False) -> Iter
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         if not _take(descriptor, wait, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
-            die(f"{what} is in use by {_holder(path)}", hint="wait for it to end, then try again", status=EXIT_FAILED)
+            die(f"{what} is in use by {_holder(path)}", hint="wait for it to end, then try again", status=status)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()} {int(time.time())} {shlex.join(without_secrets(sys.argv))}\n".encode(), 0)
         try:

@@ -9,7 +9,7 @@ import argparse
 import time
 
 from xen_legi import config
-from xen_legi.errors import EXIT_OK, need_root
+from xen_legi.errors import EXIT_OK, EXIT_USAGE, need_root
 from xen_legi.install import leftovers, show, wish
 from xen_legi.install.create import create
 from xen_legi.install.facts import gather
@@ -97,7 +97,7 @@ def main(options: argparse.Namespace) -> int:
         print(show.described(planned))
         return EXIT_OK
     leftovers.clean()
-    with lock(leftovers.lock_name(wished.name), what=f"domU {wished.name}"):
+    with lock(leftovers.lock_name(wished.name), what=f"domU {wished.name}", status=EXIT_USAGE):
         planned, chosen = _planned(options, wished, settings)
         named_point("create:planned")
         create(planned, chosen)

@@ -40,7 +40,7 @@ def main(options: argparse.Namespace) -> int:
         print(f"domU {options.name}:\n{_plan(options.name, stopped=False).described()}")
         return EXIT_OK
     leftovers.clean()
-    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}"):
+    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
         plan = _plan(options.name, stopped=not _runs(options.name, options))
         question = f"This removes domU {options.name} for good:\n{plan.described()}\nRemove it?"
         if not options.yes and not agreed(question, f"whether domU {options.name} may go"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xen_legi.domu import config, names, xl
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import EXIT_OK, die, need_root
+from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import leftovers
 from xen_legi.steps import lock, step
 
@@ -25,7 +25,7 @@ def main(options: argparse.Namespace) -> int:
     names.check(options.name)
     xl.need_xen()
     leftovers.clean()
-    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}"):
+    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
         domu = config.by_name(options.name)
         if xl.is_running(domu.name):
             die(f"domU {domu.name} is running already", hint="xen-legi list shows it")

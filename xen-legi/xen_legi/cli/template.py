@@ -76,7 +76,7 @@ def _list(templates: list[Template], *, as_json: bool) -> int:
 
 
 def _delete(options: argparse.Namespace, settings: config.Config) -> int:
-    with lock(lock_name(options.name), what=f"template {options.name}"):
+    with lock(lock_name(options.name), what=f"template {options.name}", status=EXIT_USAGE):
         one = next((one for one in all_templates(settings.templates) if one.name == options.name), None)
         if not one:
             die(f"there is no template {options.name!r} in {settings.templates}", hint="xen-legi template list")

@@ -11,7 +11,7 @@ import time
 from datetime import date
 from pathlib import Path
 
-from xen_legi.errors import Problem, die, fail
+from xen_legi.errors import EXIT_USAGE, Problem, die, fail
 from xen_legi.install import mirror
 from xen_legi.install.bootstrap import bootstrap
 from xen_legi.install.guest import Guest
@@ -30,7 +30,7 @@ def make(directory: Path, name: str, dist: str, *, uri: str, include: tuple[str,
     check_template_name(name)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+/-]*", dist):
         die(f"{dist!r} cannot be the name of a Debian suite", hint="trixie, bookworm, sid, …")
-    with lock(lock_name(name), what=f"template {name}"):
+    with lock(lock_name(name), what=f"template {name}", status=EXIT_USAGE):
         _put_right(directory, name)
         target = directory / name
         if target.exists() and not replace:
