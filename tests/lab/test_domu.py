@@ -9,6 +9,7 @@ import pytest
 from testinfra.host import Host
 
 from domus import WEB1, banner, guest, known, make_keys, refused, run_killed, state, wait_for_ssh
+from marks import daily
 
 SMALL = "--vlan 72 --ip 192.168.72.99/24 --dist tiny --kernel 0-tiny --size 64M --swap 16M --memory 32M --no-start"
 
@@ -254,11 +255,12 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(crowded: Host) -> None:
 
 # kills
 
-UNDONE = ("planned", "after-lvcreate-xvda2", "after-mkfs", "after-copy", "after-settle", "after-umount", "before-commit")
-IN_MORE = ("after-lvcreate-xvda1", "mounted", "after-modules", "settle-network", "after-role")
+UNDONE = ("planned", "after-lvcreate-xvda2", "after-settle", "before-commit")
+IN_MORE = ("after-lvcreate-xvda1", "after-mkfs", "mounted", "after-copy", "after-modules", "settle-network", "after-role",
+           "after-umount")
 
 
-@pytest.mark.parametrize("point", [*UNDONE, *(pytest.param(one, marks=pytest.mark.long) for one in IN_MORE)])
+@pytest.mark.parametrize("point", daily(*UNDONE, more=IN_MORE))
 def test_a_killed_creation_leaves_nothing_after_the_next_run(tiny: Host, point: str) -> None:
     before = state(tiny)
     role = "--role admin-ssh --role-args /root/lab.pub"

@@ -9,6 +9,7 @@ import pytest
 from testinfra.host import Host
 
 from domus import WEB1, guest, refused, run_killed
+from marks import daily
 from pings import pinged
 from test_network import link, names, wait_until
 from xen_legi.net import kernel
@@ -133,7 +134,7 @@ def test_what_cannot_be_is_refused_before_anything_is_changed(applied: Host) -> 
 POINTS = ("net:begun", "net:downs", "net:links", "net:ups")
 
 
-@pytest.mark.parametrize("point", ["net:again", *(pytest.param(point, marks=pytest.mark.long) for point in POINTS)])
+@pytest.mark.parametrize("point", daily("net:again", more=POINTS))
 def test_a_killed_apply_is_finished_by_the_next(applied: Host, point: str) -> None:
     more = "auto card2\niface card2 inet static\n    address 192.168.96.1/24\n    bridge-ports none\n"
     write(applied, stanzas("5-8", "192.168.98.2", "post-up") + more)

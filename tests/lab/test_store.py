@@ -8,6 +8,7 @@ import pytest
 from testinfra.host import Host
 
 from backups import backup, copied_tiny, in_disk, leftovers, manifest, problem, report, volumes
+from marks import daily
 
 COPY = "/dev/vg1/tiny1-disk.copy"
 DISK = "/dev/vg0/tiny1-disk"
@@ -66,8 +67,9 @@ def test_what_needs_xen_says_so_here(store: Host) -> None:
     assert len(result.stderr.strip().splitlines()) <= 2
 
 
-@pytest.mark.parametrize("point", ["backup:ghosts-made", "backup:ghosts-mounted", "backup:sending", "backup:sent",
-                                   "backup:verified"])
+@pytest.mark.parametrize("point", daily("backup:sending", "backup:verified", more=(
+    "backup:ghosts-made", "backup:ghosts-mounted", "backup:sent",
+)))
 def test_a_ghost_that_overflows_fails_its_copy_and_deletes_nothing(tiny: Host, point: str) -> None:
     before = manifest(tiny, COPY)
     in_disk(tiny, "rm -r /run/look/etc/deep; echo new > /run/look/etc/new")

@@ -7,6 +7,7 @@ from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
 from backups import backup, copied_tiny, in_disk, leftovers, make_tiny, manifest, problem, remove_tiny, report, volumes
+from marks import daily
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +26,9 @@ def strange(tiny: Host) -> Iterator[str]:
     tiny.run(f"lvremove -qq -y vg0/{name}")
 
 
-@pytest.mark.parametrize("point", [
-    "backup:ghost-made", "backup:ghosts-mounted", "backup:sending", "backup:committed",
-    "receive:keep", "receive:dirty", "receive:written", "receive:tagged",
-])
+@pytest.mark.parametrize("point", daily("backup:sending", "receive:dirty", "receive:tagged", more=(
+    "backup:ghost-made", "backup:ghosts-mounted", "backup:committed", "receive:keep", "receive:written",
+)))
 def test_a_run_killed_at_any_moment_leaves_nothing_after_the_next(tiny: Host, strange: str, point: str) -> None:
     in_disk(tiny, f"echo {point} > /run/look/etc/point")
     killed = backup(tiny, "--to vg1", kill=point)

@@ -1,0 +1,10 @@
+"""Which values of a parameter every run tries, and which only the long group `more`."""
+
+from typing import Any
+
+import pytest
+
+
+def daily(*values: str, more: tuple[str, ...]) -> list[Any]:
+    """Return the values of a parameter for pytest; those of `more` are left to the long group."""
+    return [*values, *(pytest.param(one, marks=pytest.mark.long) for one in more)]
