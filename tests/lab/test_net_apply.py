@@ -52,13 +52,13 @@ def addresses(host: Host, name: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def card(dom0b: Host) -> Iterator[Host]:
-    """dom0b with a card of its own for these tests; afterwards all is as before."""
-    before = names(dom0b)
-    dom0b.check_output("ip link add card0 type dummy")
-    yield dom0b
-    dom0b.check_output(f"rm -f {FILE} && xen-legi net apply; ip link del dev card0; rm -f /run/*-of-card1")
-    assert (names(dom0b), plan(dom0b)) == (before, [])
+def card(switch: Host) -> Iterator[Host]:
+    """The light machine with a card of its own for these tests; afterwards all is as before."""
+    before = names(switch)
+    switch.check_output("ip link add card0 type dummy")
+    yield switch
+    switch.check_output(f"rm -f {FILE} && xen-legi net apply; ip link del dev card0; rm -f /run/*-of-card1")
+    assert (names(switch), plan(switch)) == (before, [])
 
 
 @pytest.fixture
