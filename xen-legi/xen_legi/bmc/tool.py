@@ -13,6 +13,8 @@ from xen_legi.run import Result, run
 _DEVICES = ("/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0")
 _CHANNELS = range(1, 12)
 _PATIENCE = 6  # seconds for a setting; ipmitool itself reads one that is ignored ten times, for 33 seconds
+_IMPATIENCE = 3  # seconds for each one after that: a BMC that ignores one often ignores all
+_SETTLING = 2  # seconds until a value that was taken must be seen
 _ANSWER = 20  # seconds for a question
 
 
@@ -64,23 +66,29 @@ def apply(bmc: Bmc, wish: Wish) -> tuple[list[Difference], list[Difference]]:
     """Set what differs, and read it back. Return what was set, and what the BMC has otherwise all the same."""
     channel, have = bmc.find(wish.channel)
     todo = list(lan.differences(wish.lan, have))
+    willing = True
     for one in todo:
-        _set(bmc, channel, one)
-    return todo, _left(bmc, channel, wish) if todo else []
+        willing &= _set(bmc, channel, one, _PATIENCE if willing else _IMPATIENCE)
+    return todo, _left(bmc, channel, wish, _SETTLING if willing else 0) if todo else []
 
 
-def _set(bmc: Bmc, channel: int, one: Difference) -> None:
-    """Set one thing. Whether the BMC has taken it is seen by reading it back: ipmitool's own word for it is worth little."""
+def _set(bmc: Bmc, channel: int, one: Difference, patience: float) -> bool:
+    """Set one thing; return whether that ended in time.
+
+    Whether the BMC has taken it is seen by reading it back: ipmitool's own word for it is worth little.
+    """
     try:
-        bmc.ask("lan", "set", str(channel), *one.words, timeout=_PATIENCE, ok=range(256))
+        bmc.ask("lan", "set", str(channel), *one.words, timeout=patience, ok=range(256))
     except CommandFailed:  # not in time: it left the settings locked
         with contextlib.suppress(CommandFailed):
             bmc.ask("raw", "0x0c", "0x01", str(channel), "0x00", "0x00", ok=range(256))
+        return False
+    return True
 
 
-def _left(bmc: Bmc, channel: int, wish: Wish) -> list[Difference]:
+def _left(bmc: Bmc, channel: int, wish: Wish, patience: float) -> list[Difference]:
     """Return what still differs, when it has had some time."""
-    deadline = time.monotonic() + _PATIENCE / 3
+    deadline = time.monotonic() + patience
     while True:
         left = list(lan.differences(wish.lan, bmc.lan(channel)))
         if not left or time.monotonic() > deadline:
