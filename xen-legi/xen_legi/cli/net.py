@@ -36,7 +36,7 @@ from xen_legi.columns import aligned
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die, need_root
 from xen_legi.net import change, check, draw, files, in_force, kernel, show, stanzas, transition, trial
-from xen_legi.net.check import Finding
+from xen_legi.net.finding import Finding
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.run import run_json
 from xen_legi.steps import say, warn

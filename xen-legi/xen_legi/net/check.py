@@ -7,12 +7,12 @@ difference is what the kernel has in another way.
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
 
 from xen_legi.bmc import lan
-from xen_legi.net import values
+from xen_legi.net import check_addresses, values
 from xen_legi.net.change import Change
 from xen_legi.net.describe import describe
+from xen_legi.net.finding import Finding
 from xen_legi.net.kernel import State
 from xen_legi.net.links import desired
 from xen_legi.net.of_ifup import OPTIONS, REQUIRED
@@ -26,19 +26,6 @@ _LEFTOVER = re.compile(r".*(\.dpkg-[a-z]+|\.ucf-[a-z]+|\.bak|\.orig|\.old|\.rej|
 _NAMES = (*BY_NAME, *ALIASES, *OPTIONS)
 _NEAR = 0.8  # how much alike the name of an option must be that may as well be another package's
 _ADDRESSED = ("static", "dhcp", "auto", "bootp", "ipv4ll")
-
-
-@dataclass(frozen=True, order=True)
-class Finding:
-    """Something to tell about a place, FILE:LINE."""
-
-    where: str
-    level: str  # error, warning, difference
-    text: str
-
-    def __str__(self) -> str:
-        line = f"{self.where}: {self.level}: {self.text}"
-        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)  # a file may hold anything
 
 
 def check(interfaces: Interfaces, devices: Collection[str] = ()) -> list[Finding]:
@@ -181,6 +168,20 @@ def _ports_with_addresses(interfaces: Interfaces, devices: Collection[str]) -> I
                 yield Finding(stanza.where, "warning", text)
 
 
+def _ports(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Bonds that get no port, and ports whose own MTU is less than that of their bridge."""
+    have = interfaces.by_name()
+    links = desired(interfaces, have, devices).links
+    for link in links.values():
+        named = any(find(one.name) is BY_NAME["bond-slaves"] for stanza in have.get(link.name, ()) for one in stanza.options)
+        if link.kind == "bond" and not link.ports and not named:
+            yield Finding(link.where, "warning", f"{link.name}: a bond without ports: bond-slaves names them, or says none")
+        for port in (links[one] for one in link.ports if one in links and link.kind == "bridge"):
+            if port.own_mtu and port.mtu and port.mtu < link.mtu:
+                text = f"{port.name}: its mtu {port.mtu} is less than the {link.mtu} of {link.name}: larger frames are lost"
+                yield Finding(port.where or link.where, "warning", text)
+
+
 def _bmc(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """What the BMC cannot be."""
     try:
@@ -199,7 +200,8 @@ def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 
 
 _RULES: tuple[Callable[[Interfaces, Collection[str]], Iterable[Finding]], ...] = (
-    _links, _names, _unknown_options, _required, _twice, _without_stanza, _ports_with_addresses, _bmc, _leftovers,
+    _links, _names, _unknown_options, _required, _twice, _without_stanza, _ports_with_addresses, _ports, _bmc, _leftovers,
+    check_addresses.of_stanzas, check_addresses.twice, check_addresses.gateways,
 )
 
 
