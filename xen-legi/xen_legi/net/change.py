@@ -9,7 +9,7 @@ from xen_legi.net.describe import Link
 from xen_legi.net.ip_addresses import Delta, Kernel, delta
 from xen_legi.net.kernel import Device, State
 from xen_legi.net.links import Desired, desired
-from xen_legi.net.plan import Plan, plan
+from xen_legi.net.plan import Plan, plan, told_above
 from xen_legi.net.removal import removal
 from xen_legi.net.stanzas import Interfaces
 
@@ -45,7 +45,9 @@ class Change:
     def lines(self) -> Iterator[tuple[str, str, str]]:
         """Yield (what is done, the interface or link, more about it)."""
         yield from (("ifdown", name, "no stanza names it any more") for name in self.downs)
-        yield from (("cannot", name, why) for name, why in (*self.errors.items(), *self.links.missing.items()))
+        told = told_above(self.wanted, self.links)
+        errors = ((name, why) for name, why in self.errors.items() if name not in told or name in self.wanted.errors)
+        yield from (("cannot", name, why) for name, why in (*errors, *self.links.missing.items()))
         yield from (("ip", step.link, step.do) for step in self.links.steps)
         yield from (("bridge", name, line) for name, line in self.vlans)
         yield from (("remove", name, "nothing asks for it any more") for name in self.removed)

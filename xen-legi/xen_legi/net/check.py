@@ -17,7 +17,7 @@ from xen_legi.net.kernel import State
 from xen_legi.net.links import desired
 from xen_legi.net.of_ifup import OPTIONS, REQUIRED
 from xen_legi.net.options import ALIASES, BY_NAME, find, ours
-from xen_legi.net.plan import plan
+from xen_legi.net.plan import plan, told_above
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Option
 
 _FAMILIES = ("bridge-", "bond-", "vlan-", "xen-", "ipmi-")  # no other package's options begin so, once we know them all
@@ -50,9 +50,8 @@ def differences(interfaces: Interfaces, names: Iterable[str], state: State) -> l
             return have[owner][0].where
         return (wanted.links[name].where if name in wanted.links else "") or name
 
-    told_above = {below for link in wanted.links.values() for below in (*link.ports, link.lower)
-                  if link.name in (planned.missing if below in link.ports else planned.errors)}
-    wrong = {name: text for name, text in planned.errors.items() if name not in wanted.errors and name not in told_above}
+    told = {*wanted.errors, *told_above(wanted, planned)}
+    wrong = {name: text for name, text in planned.errors.items() if name not in told}
     said = [(name, "error", text) for name, text in (*wrong.items(), *planned.missing.items())]
     said += [(step.link, "difference", f"needs: ip {step.do}") for step in planned.steps]
     return [Finding(place(name), level, f"{name}: {text}") for name, level, text in said]

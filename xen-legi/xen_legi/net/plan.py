@@ -36,6 +36,12 @@ class Plan:
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
+def told_above(desired: Desired, planned: Plan) -> set[str]:
+    """Return the links whose absence is told of the bridge, bond or VLAN that lacks them."""
+    return {below for link in desired.links.values() for below in (*link.ports, link.lower)
+            if link.name in (planned.missing if below in link.ports else planned.errors)}
+
+
 def plan(desired: Desired, state: State) -> Plan:
     """Return how to get from the kernel's state to what is desired."""
     steps = list(_releases(desired, state))
