@@ -22,8 +22,8 @@ TOP = Path(__file__).resolve().parents[2]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make known the mark of the tests that `tests/run` leaves to the group `more` in tests/long; watch the hosts."""
-    config.addinivalue_line("markers", "long: runs in the long group `more` (make test-long GROUP=more)")
+    """Make known the mark of the tests that `tests/run` leaves to the groups in tests/long; watch the hosts."""
+    config.addinivalue_line("markers", "long: runs in one of the long groups (make test-long)")
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     machines = json.loads(lab("status", "--json").stdout)["machines"]
