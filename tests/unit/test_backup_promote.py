@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from xen_legi.backup import commit, former, generations, promote, state
+from xen_legi.backup.afterwards import at_boot, dangling, way_back
 from xen_legi.backup.former import Kept
 from xen_legi.backup.generations import Copy
 from xen_legi.backup.promote import Plan
-from xen_legi.cli import promote as cli
 from xen_legi.domu import config
 from xen_legi.errors import Problem
 from xen_legi.storage import lvm
@@ -114,18 +114,38 @@ def test_the_undo_of_a_promotion_killed_before_it_wrote_its_file_leaves_the_domu
 
 def test_a_promoted_domu_that_nothing_starts_with_dom0_is_told_with_the_remedy(host: Host) -> None:
     file = host.promote()
-    assert "ln -s ../web1.cfg /etc/xen/auto/" in "".join(cli.at_boot(file, host.xen / "auto"))
+    assert "ln -s ../web1.cfg /etc/xen/auto/" in "".join(at_boot(file, host.xen / "auto"))
     (host.xen / "auto").mkdir()
     (host.xen / "auto/web1.cfg").symlink_to("../web1.cfg")
-    assert cli.at_boot(file, host.xen / "auto") == []
+    assert at_boot(file, host.xen / "auto") == []
+
+
+def test_after_an_undo_the_link_that_leads_nowhere_is_told_and_no_other(host: Host) -> None:
+    auto = host.xen / "auto"
+    auto.mkdir()
+    for name in ("web1", "db1"):
+        (auto / f"{name}.cfg").symlink_to(f"../{name}.cfg")
+    host.write(db1=OTHER)
+    assert dangling([host.xen / "web1.cfg", host.xen / "db1.cfg"], auto) == [f"rm {auto}/web1.cfg    # it leads nowhere now"]
+    assert dangling([host.xen / "db1.cfg"], auto) == []
 
 
 def test_the_way_back_keeps_the_lost_host_from_starting_its_old_domu(host: Host) -> None:
     host.source = "dom0b"
-    said = "\n".join(promote.way_back(Plan(host.copy, {}, PROMOTED, host.xen / "web1.cfg")))
-    steps = ("systemd.mask=xendomains.service", "xl shutdown -w web1", "mv /etc/xen/web1.cfg", "backup-domu web1 --to dom0b")
+    said = "\n".join(way_back(Plan(host.copy, {}, PROMOTED, host.xen / "web1.cfg"), answers=False))
+    steps = ("systemd.mask=xendomains.service", "xl shutdown -w web1", "mv /etc/xen/web1.cfg", "backup-domu web1 --to dom0b",
+             "on dom0b: xen-legi promote web1", "xen-legi promote web1 --undo")
     places = [said.index(one) for one in steps]
     assert "/etc/xen/auto" in said and places == sorted(places)
+
+
+def test_after_a_move_from_a_host_that_is_up_nobody_is_told_to_unplug_it(host: Host) -> None:
+    host.source = "dom0b"
+    said = "\n".join(way_back(Plan(host.copy, {}, PROMOTED, host.xen / "web1.cfg"), answers=True))
+    assert "unplug" not in said and "now on dom0b" in said
+    steps = ("rm -f /etc/xen/auto/web1.cfg", "mv /etc/xen/web1.cfg", "backup-domu web1 --to dom0b")
+    places = [said.index(one) for one in steps]
+    assert places == sorted(places)
 
 
 def test_a_promotion_that_was_killed_can_be_ended_and_keeps_a_file_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,3 +296,30 @@ def test_an_undo_takes_back_no_copy_that_was_not_named_where_several_are_promote
         promote.promoted("web1")
     assert "--group" in caught.value.hint
     assert promote.promoted("web1", "vg2").group == "vg2"
+
+
+def a_copy(group: str, source: str, generation: int, then: int, tag: str = "xen-legi.copy") -> Volume:
+    said = {tag, "xen-legi.domu=web1", f"xen-legi.from={source}", "xen-legi.volume=web1-disk", f"xen-legi.time={then}"}
+    made = {f"xen-legi.generation={generation}/1"} if generation else set()
+    return Volume(group, "web1-disk.copy", 1, "-wi-a-----", frozenset(said | made), "", "", group, True, False, False, None)
+
+
+@pytest.mark.parametrize("homeward", [
+    a_copy("vg0", "dom0b", 1, 2_000),  # the newest of all, though each host counts from one
+    a_copy("vg0", "dom0b", 0, 0),  # its first run was cut off
+    a_copy("vg0", "dom0b", 1, 2_000, "xen-legi.promoted"),
+])
+def test_copies_of_several_hosts_are_not_chosen_from_by_their_generations(
+    monkeypatch: pytest.MonkeyPatch, homeward: Volume
+) -> None:
+    monkeypatch.setattr(lvm, "volumes", lambda select="": [a_copy("vg1", "dom0a", 30, 1_000), homeward])
+    with pytest.raises(Problem, match="web1 has copies of several hosts here: .*dom0[ab].*; .*dom0[ab]") as caught:
+        promote.choose("web1")
+    assert "--group" in caught.value.hint
+    assert promote.choose("web1", "vg1").source == "dom0a"
+
+
+def test_of_several_copies_of_one_host_the_newest_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [a_copy("vg1", "dom0a", 30, 9_000), a_copy("vg0", "dom0a", 31, 8_000)]
+    monkeypatch.setattr(lvm, "volumes", lambda select="": both)
+    assert promote.choose("web1").group == "vg0"

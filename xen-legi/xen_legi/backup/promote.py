@@ -4,7 +4,7 @@ Everything here can be killed and run again: what is left to do is read from the
 """
 
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +53,15 @@ class Plan:
 
 
 def choose(domu: str, group: str = "") -> Copy:
-    """Return this host's copy of a domU, the newest if there are several. Die if there is none that could start."""
+    """Return this host's copy of a domU, the newest of several of one host. Die if there is none that could start, or if
+    they come from several hosts: each of those counts its own generations, so that a lower number may be the newer."""
     known = [one for one in copies.all_copies().values() if one.domu == domu and group in ("", one.group)]
     if not known:
         names = ", ".join(sorted({one.domu for one in copies.all_copies().values()})) or "of none"
         die(f"this host has no copy of {domu!r}", hint=f"it has copies {names}; backup-domu status shows where copies are")
+    if len({one.source for one in known}) > 1:
+        told = "; ".join(_told(one) for one in known)
+        die(f"{domu} has copies of several hosts here: {told}", hint="say which: --group GROUP")
     whole = [one for one in known if one.best]
     if not whole:
         die(
@@ -65,6 +69,14 @@ def choose(domu: str, group: str = "") -> Copy:
             hint=f"has another host one? backup-domu status; else {commit.MANUAL}",
         )
     return max(whole, key=lambda one: (one.best.number if one.best else 0, one.time))
+
+
+def _told(copy: Copy) -> str:
+    """Return in short what a copy is."""
+    if copy.promoted:
+        return f"in {copy.group} one of {copy.source}, promoted"
+    made = f"generation {copy.best.number}, made {age(copy.time)} ago" if copy.best else "never completed"
+    return f"in {copy.group} one of {copy.source}, {made}"
 
 
 def plan(copy: Copy) -> Plan:
@@ -86,8 +98,9 @@ def plan(copy: Copy) -> Plan:
     return Plan(copy, names, text, former.place(copy.domu, domu_config.find(copy.domu)))
 
 
-def check(copy: Copy, *, force_dead: bool) -> None:
-    """Die if the domU may still be running somewhere: two of one domU is worse than none."""
+def check(copy: Copy, *, force_dead: bool) -> bool:
+    """Die if the domU may still be running somewhere: two of one domU is worse than none. Tell whether its own host has
+    said so itself."""
     if xl.stays(copy.domu):
         die(f"{copy.domu} runs on this host already", hint="xl list; xen-legi list")
     for volume in copy.volumes:
@@ -97,8 +110,7 @@ def check(copy: Copy, *, force_dead: bool) -> None:
     local = copy.source == state.host()
     if own and not local and not copy.promoted:
         die(f"this host has a domU {copy.domu} of its own ({own.file})", hint="which of the two is to run?")
-    if not local:
-        _check_source(copy, force_dead)
+    return local or _check_source(copy, force_dead)
 
 
 def promote(one: Plan) -> None:
@@ -177,12 +189,12 @@ def _check_disks(copy: Copy, config: DomuConfig, devices: Iterable[str], source:
         die(f"{source} names {', '.join(map(repr, others))}, which is no disk of this copy", hint="correct its disk lines")
 
 
-def _check_source(copy: Copy, force_dead: bool) -> None:
-    """Ask the domU's own host. Die unless it is off there, or known to be dead."""
+def _check_source(copy: Copy, force_dead: bool) -> bool:
+    """Ask the domU's own host. Die unless it is off there, or known to be dead; tell whether the host answers."""
     peer = book.find(copy.source)
     if peer is None:
         if force_dead:
-            return
+            return False
         die(f"{copy.source}, the host of {copy.domu}, is no peer of this one and cannot be asked whether it runs there",
             hint="if you know that it does not run, say --force-dead")
     try:
@@ -190,10 +202,11 @@ def _check_source(copy: Copy, force_dead: bool) -> None:
     except Problem as problem:
         if force_dead:
             say(f"• {problem.message}; taken for dead, as you say")
-            return
+            return False
         die(problem.message, hint=f"if {copy.source} is dead or {copy.domu} off for certain, say --force-dead")
     if answer["running"]:
         die(f"{copy.domu} runs on {copy.source}", hint=f"there: xl shutdown -w {copy.domu}")
+    return True
 
 
 def _restore(work: Work) -> None:
@@ -253,20 +266,3 @@ def _written(copy: Copy) -> str:
 
 def _renamed(copy: Copy, names: Mapping[str, str]) -> dict[str, str]:
     return {f"/dev/{copy.group}/{slot}{COPY}": f"/dev/{copy.group}/{name}" for slot, name in names.items()}
-
-
-def way_back(one: Plan) -> Sequence[str]:
-    """Return what a person does when the lost host is there again."""
-    domu, source, here = one.copy.domu, one.copy.source, state.host()
-    if source == here:
-        kept = former.all_kept(domu)
-        was = f"the former configuration is {kept[-1].file}; " if kept else ""
-        return [f"{was}xen-legi promote {domu} --undo makes this a copy again"]
-    return [
-        f"when {source} comes back, its own {domu} is old and must not start. If a link in /etc/xen/auto there starts it:",
-        "before power-on unplug its trunk, or boot it with systemd.mask=xendomains.service on the kernel's command line;",
-        f"there, before the cables are back: xl shutdown -w {domu} if xl list shows it, rm /etc/xen/auto/{domu}.cfg,",
-        f"mv /etc/xen/{domu}.cfg /root/, and reboot if you have masked xendomains: it also shuts the domUs down with dom0;",
-        f"then on {here}: backup-domu {domu} --to {source}, xl shutdown -w {domu}, backup-domu {domu} --to {source},",
-        f"and on {source}: xen-legi promote {domu}. To throw away what happens here: xen-legi promote {domu} --undo.",
-    ]

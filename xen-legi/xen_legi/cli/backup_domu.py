@@ -1,4 +1,4 @@
-"""Copy running domUs to other volume groups and other dom0s, so that each copy can be started as it is."""
+"""Copy domUs, while they run, to other volume groups and other dom0s, so that each copy can be started as it is."""
 
 import argparse
 import sys

@@ -6,15 +6,15 @@ still be running on its own host.
 """
 
 import argparse
-from pathlib import Path
 
 from xen_legi.backup import copies, promote
+from xen_legi.backup.afterwards import at_boot, dangling, way_back
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
-from xen_legi.errors import EXIT_OK, need_root
+from xen_legi.errors import EXIT_OK, EXIT_USAGE, need_root
 from xen_legi.steps import lock
 
-_GROUP_HELP = "the copy in this volume group (default: the newest; with --undo, the only one that was promoted)"
+_GROUP_HELP = "the copy in this volume group (default: the newest of one host; with --undo, the only one that was promoted)"
 EXAMPLES = """\
   xen-legi promote web1 --dry-run
   xen-legi promote web1 --force-dead     # its host does not answer, and I know that it is off
@@ -40,23 +40,16 @@ def main(options: argparse.Namespace) -> int:
         return _undo(options)
     xl.need_xen()
     copy = promote.choose(options.name, options.group)
-    with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}", wait=60):
+    with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}", wait=60, status=EXIT_USAGE):
         copy = copy if options.dry_run else promote.settled(copy)
-        promote.check(copy, force_dead=options.force_dead)
+        answers = promote.check(copy, force_dead=options.force_dead)
         plan = promote.plan(copy)
         print("\n".join(plan.lines))
         if options.dry_run:
             return EXIT_OK
         promote.promote(plan)
-    print(f"{copy.domu} runs here now.", *at_boot(plan.file), *promote.way_back(plan), sep="\n")
+    print(f"{copy.domu} runs here now.", *at_boot(plan.file), *way_back(plan, answers=answers), sep="\n")
     return EXIT_OK
-
-
-def at_boot(file: Path, directory: Path = domu_config.AUTOSTART) -> list[str]:
-    """Return what a person does so that the domU starts with this dom0, unless it does already."""
-    if domu_config.auto_links(file, directory):
-        return []
-    return [f"so that it starts with this dom0: ln -s ../{file.name} {domu_config.AUTOSTART}/"]
 
 
 def _undo(options: argparse.Namespace) -> int:
@@ -65,8 +58,10 @@ def _undo(options: argparse.Namespace) -> int:
         promote.check_off(options.name)
         print(f"make {', '.join(one.full_name for one in copy.volumes)} copies again")
         return EXIT_OK
-    with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}", wait=60):
+    with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}", wait=60, status=EXIT_USAGE):
         promote.check_off(options.name)
+        files = [one.file for one in domu_config.all_domus() if one.name == copy.domu]
         promote.undo(promote.promoted(options.name, options.group))
-    print(f"{copy.domu} is a copy again; the next backup-domu on {copy.source} makes it whole.")
+    told = f"{copy.domu} is a copy again, with none to start until backup-domu {copy.domu} has run on {copy.source}."
+    print(told, *dangling(files), sep="\n")
     return EXIT_OK
