@@ -69,6 +69,17 @@ def test_a_mode_with_its_options_is_set_and_read_back(cards: Host, mode: str) ->
     assert not any(name.startswith("bond9") for name in names(cards))
 
 
+def test_an_option_of_another_mode_is_left_out_and_the_bond_comes_up(cards: Host) -> None:
+    lines = "    bond-lacp-rate fast\n    bond-ad-actor-sys-prio 7\n    bond-primary eth9\n    bond-tlb-dynamic-lb 0\n"
+    facts = made(cards, STANZA.format(" ".join(CARDS), "balance-rr", lines))
+    try:
+        assert facts["mode"] == "balance-rr" and {link(cards, card)["master"] for card in CARDS} == {"bond9"}
+        refused = cards.run("ip link set dev bond9 type bond lacp_rate fast")  # else there would be no need
+        assert refused.rc != 0
+    finally:
+        cards.check_output("ifdown bond9")
+
+
 def test_a_bond_without_carrier_or_without_its_ports_comes_up_at_once(cards: Host) -> None:
     """As at a boot with the cables out, or a card that is not there: nothing waits for it."""
     facts = made(cards, STANZA.format("nowhere0", "802.3ad", "    bond-miimon 100\n"))

@@ -193,7 +193,8 @@ def test_values_for_single_ports_are_read_in_pairs() -> None:
     (["bridge_ports none", "bridge_pathcost eth1"], "bridge-pathcost 'eth1' is not pairs of a port and a number"),
     (["bond-slaves eth1", "bond-mode 7"], "bond-mode '7' is not one of balance-rr, active-backup, balance-xor, broadcast, "
      "802.3ad, balance-tlb, balance-alb"),
-    (["bond-slaves eth1", "bridge_ports eth2"], "has options of a bond and of a bridge: one interface is one of them"),
+    (["bond-slaves eth1", "bridge_ports eth2"],
+     "has options of a bond (bond-slaves) and of a bridge (bridge_ports): one interface is one of them"),
     (["vlan-raw-device bond0"], "no VLAN ID: give vlan-id, or a name like vlan72 or bond0.72"),
     (["vlan-id 72"], "vlan-raw-device is missing"),
     (["vlan-id 4095", "vlan-raw-device bond0"], "vlan-id '4095' is not a number from 1 to 4094"),

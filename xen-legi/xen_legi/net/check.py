@@ -6,10 +6,11 @@ difference is what the kernel has in another way.
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from xen_legi.bmc import lan
-from xen_legi.net import check_addresses, values
+from xen_legi.net import check_addresses, check_links, values
 from xen_legi.net.change import Change
 from xen_legi.net.describe import describe
 from xen_legi.net.finding import Finding
@@ -18,7 +19,7 @@ from xen_legi.net.links import desired
 from xen_legi.net.of_ifup import OPTIONS, REQUIRED
 from xen_legi.net.options import ALIASES, BY_NAME, find, ours
 from xen_legi.net.plan import plan, told_above
-from xen_legi.net.stanzas import COMMANDS, Interfaces, Option
+from xen_legi.net.stanzas import COMMANDS, Interfaces, Option, Stanza
 
 _FAMILIES = ("bridge-", "bond-", "vlan-", "xen-", "ipmi-")  # no other package's options begin so, once we know them all
 _SINGLE = ("mtu", "hwaddress", "address", "netmask", "gateway")  # ifup hands both lines of these to `ip` as they are
@@ -44,11 +45,8 @@ def differences(interfaces: Interfaces, names: Iterable[str], state: State) -> l
 
     def place(name: str) -> str:
         """Where a link's stanza stands, or that of the link which needs it."""
-        above = (link.name for link in wanted.links.values() if name in (*link.ports, link.lower) and link.name in have)
-        owner = name if name in have else next(above, "")
-        if owner:
-            return have[owner][0].where
-        return (wanted.links[name].where if name in wanted.links else "") or name
+        where = wanted.stanza_of(name, have)
+        return (wanted.links[name].where if where == name and name in wanted.links else "") or where
 
     told = {*wanted.errors, *told_above(wanted, planned)}
     wrong = {name: text for name, text in planned.errors.items() if name not in told}
@@ -88,12 +86,34 @@ def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
             _, remarks = describe(name, stanzas, devices)
         except ValueError as error:
             wrong.add(name)
-            yield Finding(getattr(error, "where", "") or stanzas[0].where, "error", f"{name}: {error}")
+            yield from _errors(error, name, stanzas, devices)
         else:
             yield from (Finding(one.where, "warning", one.text) for one in remarks)
-    for name, text in desired(interfaces, have, devices).errors.items():
+    wanted = desired(interfaces, have, devices)
+    for name, text in wanted.errors.items():
         if name not in wrong:
-            yield Finding(have[name][0].where if name in have else name, "error", f"{name}: {text}")
+            yield Finding(wanted.stanza_of(name, have), "error", f"{name}: {text}")
+
+
+def _errors(first: ValueError, name: str, stanzas: Sequence[Stanza], devices: Collection[str]) -> Iterator[Finding]:
+    """Yield the first error of an interface, and all others of single lines: one after the other is taken away."""
+    error: ValueError | None = first
+    while error:
+        where = getattr(error, "where", "")
+        if where or error is first:
+            yield Finding(where or stanzas[0].where, "error", f"{name}: {error}")
+        names = {option.name for stanza in stanzas for option in stanza.options if where and option.where == where}
+        stanzas = [replace(one, options=tuple(it for it in one.options if it.name not in names)) for one in stanzas]
+        error = _why(name, stanzas, devices) if names else None
+
+
+def _why(name: str, stanzas: Sequence[Stanza], devices: Collection[str]) -> ValueError | None:
+    """Return why an interface is refused."""
+    try:
+        describe(name, stanzas, devices)
+    except ValueError as error:
+        return error
+    return None
 
 
 def _names(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
@@ -201,6 +221,8 @@ def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 _RULES: tuple[Callable[[Interfaces, Collection[str]], Iterable[Finding]], ...] = (
     _links, _names, _unknown_options, _required, _twice, _without_stanza, _ports_with_addresses, _ports, _bmc, _leftovers,
     check_addresses.of_stanzas, check_addresses.twice, check_addresses.gateways,
+    check_links.port_lists, check_links.own_port, check_links.blanks, check_links.contradictions,
+    check_links.numbers_in_names, check_links.without_effect, check_links.not_asked_for, check_links.nearly_a_link,
 )
 
 

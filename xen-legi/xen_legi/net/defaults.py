@@ -11,7 +11,7 @@ from dataclasses import replace
 from xen_legi.net.describe import Link
 from xen_legi.net.kernel import State
 from xen_legi.net.links import Desired
-from xen_legi.net.options import BY_NAME
+from xen_legi.net.options import BY_NAME, MODES_OF
 
 _MTU = 1500
 VALUES = {
@@ -23,12 +23,6 @@ VALUES = {
     "bond-xmit-hash-policy": "layer2", "bond-resend-igmp": "1", "bond-num-grat-arp": "1", "bond-num-unsol-na": "1",
     "bond-all-slaves-active": "0", "bond-min-links": "0", "bond-lp-interval": "1", "bond-packets-per-slave": "1",
     "bond-tlb-dynamic-lb": "1", "bond-lacp-rate": "slow", "bond-lacp-active": "on", "bond-ad-select": "stable",
-}
-_PLAIN_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast")
-_MODES = {  # the modes in which the kernel takes an option at all (bond_options.c)
-    "bond-lacp-rate": ("802.3ad",), "bond-lacp-active": ("802.3ad",),
-    "bond-packets-per-slave": ("balance-rr",), "bond-tlb-dynamic-lb": ("balance-tlb", "balance-alb"),
-    "bond-arp-interval": _PLAIN_MODES, "bond-arp-validate": _PLAIN_MODES, "bond-arp-missed-max": _PLAIN_MODES,
 }
 
 
@@ -56,7 +50,7 @@ def _set_back(link: Link, before: Link) -> Link:
     said = {known.name for known, _ in link.settings}
     mode = next((value for known, value in link.settings if known.name == "bond-mode"), VALUES["bond-mode"])
     gone = [known for known, _ in before.settings if known.name not in said and known.name in VALUES
-            and mode in _MODES.get(known.name, (mode,))]
+            and mode in MODES_OF.get(known.name, (mode,))]
     return replace(
         link,
         settings=(*link.settings, *((BY_NAME[known.name], VALUES[known.name]) for known in gone)),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from xen_legi.net import values
-from xen_legi.net.options import TABLE, Known, find
+from xen_legi.net.options import MODES, MODES_OF, TABLE, Known, find
 from xen_legi.net.stanzas import Message, Option, Stanza
 
 Setting = tuple[Known, str]
@@ -67,6 +67,8 @@ def describe(name: str, stanzas: Iterable[Stanza], devices: Collection[str]) -> 
     link = replace(link, kind=_kind(given), joins=given.value("bond-master"), mtu=_mtu(given), address=_address(given),
                    vlans=tuple(given.value("xen-vlans").split()), vids=tuple(given.value("bridge-vids").split()),
                    pvid=given.value("bridge-pvid"), access=given.value("bridge-access"))
+    if link.kind == "bond":
+        remarks += [Message(given.place(known.name) or name, f"{name}: {text}") for known, text in _ruled_out(given)]
     return _COMPLETE.get(link.kind, _device)(link, given, devices), remarks
 
 
@@ -97,7 +99,7 @@ class _Given:
 
     def lines(self, name: str) -> list[str]:
         """Return the values of a list option: one string a line."""
-        return [line for known, option in self.known if known.name == name for line in option.value.splitlines()]
+        return [line for known, option in self.known if known.name == name for line in option.value.split("\n")]
 
     def words(self, name: str) -> list[str]:
         """Return the words of a list option, over all its lines."""
@@ -111,7 +113,7 @@ class _Given:
         known, option = found[-1]
         if known.read in _LISTS:
             return self.read(option.name, " ".join(self.words(name)), known.read)
-        return self.read(option.name, " ".join(option.value.splitlines()[-1:]).strip(), known.read)
+        return self.read(option.name, option.value.strip().rpartition("\n")[2].strip(), known.read)
 
     def read(self, name: str, value: str, read: Callable[[str], str]) -> str:
         try:
@@ -133,11 +135,16 @@ class _Given:
 def _kind(given: _Given) -> str:
     if given.has("bond-master"):
         return ""
-    kinds = {known.link for known, _ in given.known} - {""}
+    kinds: dict[str, str] = {}
+    for known, option in given.known:
+        kinds.setdefault(known.link, option.written or option.name)
+    kinds.pop("", None)
     if given.has("xen-vlan"):
-        kinds -= {"vlan"}  # vlan-protocol is that of its VLAN
+        kinds.pop("vlan", None)  # vlan-protocol is that of its VLAN
     if len(kinds) > 1:
-        raise ValueError(f"has options of a {' and of a '.join(sorted(kinds))}: one interface is one of them")
+        told = " and of a ".join(f"{kind} ({option})" for kind, option in sorted(kinds.items()))
+        more = "; xen-vlans ID... makes bridges over this one" if given.has("xen-vlan") and "bond" in kinds else ""
+        raise ValueError(f"has options of a {told}: one interface is one of them{more}")
     return next(iter(kinds), "")
 
 
@@ -180,11 +187,19 @@ def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
 
 
 def _bond(link: Link, given: _Given, devices: Collection[str]) -> Link:
-    settings = given.settings("bond")
-    if not any(given.has(name) for name in ("bond-miimon", "bond-arp-interval")):
+    left_out = [known for known, _ in _ruled_out(given)]
+    settings = tuple((known, value) for known, value in given.settings("bond") if known not in left_out)
+    if not {known.name for known, _ in settings} & {"bond-miimon", "bond-arp-interval"}:
         settings = ((_of("bond-miimon"), "100"), *settings)  # a bond that nobody watches never leaves a dead port
     ports = _ports(given, "bond-slaves", devices)
     return replace(link, settings=settings, ports=ports, port_settings=_pairs(given, "bond-queue-id", ":"))
+
+
+def _ruled_out(given: _Given) -> list[tuple[Known, str]]:
+    """Return the options that the kernel would refuse in the mode of a bond, and the whole bond with them, and why."""
+    mode = given.value("bond-mode") or MODES[0]
+    return [(known, f"{known.name} is left out: it is for mode {' or '.join(MODES_OF[known.name])}, and this is {mode}")
+            for known in TABLE if given.has(known.name) and mode not in MODES_OF.get(known.name, (mode,))]
 
 
 _COMPLETE = {"vlan": _vlan, "bridge": _bridge, "bond": _bond}
@@ -201,7 +216,9 @@ def _over(given: _Given) -> Link:
     """Return the VLAN of `xen-vlan ID DEVICE`."""
     words = given.lines("xen-vlan")[-1].split()
     if len(words) != 2:
-        raise ValueError(f"xen-vlan {' '.join(words)!r} is not a VLAN ID and a device, as in xen-vlan 72 bond0")
+        many = "; xen-vlans is for several" if len(words) == 1 and not values.is_vlan_id(words[0]) else ""
+        text = f"xen-vlan {' '.join(words)!r} is not a VLAN ID and a device, as in xen-vlan 72 bond0{many}"
+        raise Nonsense(text, given.place("xen-vlan"))
     vlan, raw = given.read("xen-vlan", words[0], values.vlan_id), given.read("xen-vlan", words[1], values.device)
     return _vlan_of(raw, vlan, given.value("vlan-protocol") or "802.1Q")
 

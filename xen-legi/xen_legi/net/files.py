@@ -19,7 +19,8 @@ class Disk:
 
     def read(self, path: str) -> str:
         """Return a file's text."""
-        return Path(path).read_text(encoding="utf-8", errors="replace")
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:  # a CR is no end of a line to ifup
+            return file.read()
 
     def expand(self, pattern: str, beside: str, directory: bool) -> Sequence[str]:
         """Return the files of a `source` line; of a directory those with names that run-parts would take."""

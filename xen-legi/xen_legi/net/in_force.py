@@ -85,5 +85,5 @@ def _lines(interfaces: Interfaces) -> Iterator[str]:
 
 def _option(option: Option) -> Iterator[str]:
     """Yield the lines of an option, with its name as it was written: ifup knows accept_ra, and no accept-ra."""
-    for line in option.value.splitlines() or [""]:
+    for line in option.value.split("\n"):
         yield f"    {option.written or option.name} {line}{' ' if line.endswith(chr(92)) else ''}"

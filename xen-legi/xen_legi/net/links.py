@@ -5,12 +5,12 @@ device, a port with bond-master its bond. A stanza that makes no sense costs its
 its name, and the rest goes on.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xen_legi.net.describe import Link, describe, implicit, spans
 from xen_legi.net.options import ours
-from xen_legi.net.stanzas import Interfaces, Message
+from xen_legi.net.stanzas import Interfaces, Message, Stanza
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,16 @@ class Desired:
     links: dict[str, Link] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     remarks: tuple[Message, ...] = ()
+
+    def stanza_of(self, name: str, have: Mapping[str, Sequence[Stanza]]) -> str:
+        """Return where a link's stanza stands, or that of the link which needs it; the name itself if there is none."""
+        pending = [name]
+        for one in pending:  # grows: what needs it may itself be made for another
+            if one in have:
+                return have[one][0].where
+            pending += [link.name for link in self.links.values() if one in (*link.ports, link.lower)
+                        and link.name not in pending]
+        return name
 
 
 def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[str]) -> Desired:

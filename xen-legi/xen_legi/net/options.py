@@ -3,7 +3,7 @@
 What is not in the table belongs to others and is left alone. Values are read by xen_legi.net.values.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xen_legi.net import values
@@ -43,6 +43,15 @@ class Known:
 
 _OF_PORTS = ("bond-master", "bond-primary", "bridge-vids", "bridge-pvid", "bridge-access")  # in the stanzas of ports too
 MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
+_PLAIN_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast")
+_PRIMARY_MODES = ("active-backup", "balance-tlb", "balance-alb")
+MODES_OF: Mapping[str, tuple[str, ...]] = {  # the modes in which the kernel takes an option at all (bond_options.c)
+    "bond-lacp-rate": ("802.3ad",), "bond-lacp-active": ("802.3ad",), "bond-ad-actor-sys-prio": ("802.3ad",),
+    "bond-ad-actor-system": ("802.3ad",), "bond-ad-user-port-key": ("802.3ad",),
+    "bond-primary": _PRIMARY_MODES, "bond-active-slave": _PRIMARY_MODES,
+    "bond-packets-per-slave": ("balance-rr",), "bond-tlb-dynamic-lb": ("balance-tlb", "balance-alb"),
+    "bond-arp-interval": _PLAIN_MODES, "bond-arp-validate": _PLAIN_MODES, "bond-arp-missed-max": _PLAIN_MODES,
+}
 _POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
 _VALIDATE = ("none", "active", "backup", "all", "filter", "filter_active", "filter_backup")
 _MILLISECONDS = number(0, 2**31 - 1)

@@ -6,6 +6,7 @@ that is all that a hook sees of them: IF_BRIDGE_PORTS is bridge-ports, bridge_po
 """
 
 import fnmatch
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -17,6 +18,8 @@ METHODS = {
     "can": "static",
 }
 COMMANDS = frozenset({"pre-up", "up", "post-up", "down", "pre-down", "post-down"})
+_BLANKS = " \t\n\v\f\r"  # of the C locale: to ifup, a no-break space is part of a word
+_BLANK = re.compile(f"[{_BLANKS}]+")
 
 
 @dataclass(frozen=True)
@@ -157,17 +160,17 @@ def _matching(word: str, devices: Sequence[str]) -> Sequence[str]:
 def logical_lines(text: str) -> Iterable[tuple[int, str]]:
     """Yield (number of its first line, line) with continuations joined, without comments and empty lines."""
     begun, joined = 0, ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if not begun and (not line.strip() or line.lstrip().startswith("#")):
+    for number, line in enumerate(text.split("\n"), 1):
+        if not begun and line.lstrip(_BLANKS)[:1] in ("", "#"):
             continue
         begun = begun or number
         if line.endswith("\\"):
             joined += line[:-1]
             continue
-        yield begun, (joined + line).strip()
+        yield begun, (joined + line).strip(_BLANKS)
         begun, joined = 0, ""
-    if begun and joined.strip():
-        yield begun, joined.strip()
+    if begun and joined.strip(_BLANKS):
+        yield begun, joined.strip(_BLANKS)
 
 
 class _Reader:
@@ -199,6 +202,9 @@ class _Reader:
             return self.problem(path, f"cannot be read: {error.strerror}")
         self.open.append(path)
         self.block = ""
+        if "\\\r\n" in text:
+            number = text[:text.index("\\\r\n")].count("\n") + 1
+            self.problem(f"{path}:{number}", "a \\ before a line end of DOS (CR LF) joins no lines: take the CRs out")
         try:
             for number, line in logical_lines(text):
                 self.line(line, f"{path}:{number}", path)
@@ -215,8 +221,8 @@ class _Reader:
         raise _Stop
 
     def line(self, line: str, where: str, path: str) -> None:
-        word, rest = (*line.split(None, 1), "")[:2]
-        words = rest.split()
+        word, rest = (*_BLANK.split(line, 1), "")[:2]
+        words = _BLANK.split(rest) if rest else []
         if word in ("source", "source-directory", "source-dir"):
             self.block = ""
             for pattern in words[:1]:

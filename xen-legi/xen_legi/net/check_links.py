@@ -1,0 +1,141 @@
+"""What comes to be by interfaces files and was hardly meant: names, ports, links that nobody asks for. Pure."""
+
+import difflib
+import fnmatch
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from xen_legi.net import values
+from xen_legi.net.describe import Link
+from xen_legi.net.finding import Finding
+from xen_legi.net.links import desired
+from xen_legi.net.options import find
+from xen_legi.net.stanzas import COMMANDS, Interfaces, Option, Stanza
+
+_PORTS = ("bridge-ports", "bond-slaves")
+_LISTS = (*_PORTS, "bond-primary", "bond-arp-ip-target", "bond-ns-ip6-target", "bridge-vids", "xen-vlans", "bridge-pathcost",
+          "bridge-portprio", "bond-queue-id")  # their lines are joined
+_NAMED = {"bridge": r"xenbr0*(\d+)", "vlan": r"(?:vlan|.+\.)0*(\d+)"}  # links that bear the ID of their VLAN in their names
+_OF_AWARE = ("bridge-vids", "bridge-pvid", "bridge-access")
+_ALIKE = 0.75
+
+
+def port_lists(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Commas and comments in a list of ports: to ifup they are names like others."""
+    for stanza, option in _options(interfaces, _PORTS):
+        words = [word for word in option.value.split() if word not in devices]
+        if any(word.startswith("#") for word in words):
+            yield _of(stanza, option, "error", "a comment has a line of its own: # and what follows it are ports here")
+        elif any("," in word for word in words) and "regex" not in words:
+            yield _of(stanza, option, "error", "ports have blanks between them, no commas")
+
+
+def own_port(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Bridges and bonds that name themselves as a port."""
+    for stanza, option in _options(interfaces, _PORTS):
+        if stanza.name in option.value.split():
+            yield _of(stanza, option, "warning", "it names itself as a port, which is ignored")
+
+
+def blanks(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Characters that look like a blank, or like nothing, and are part of a word to ifup."""
+    for stanza in interfaces.stanzas:
+        for option in stanza.options:
+            text = option.written + (option.value if find(option.name) else "")
+            if odd := sorted({f"U+{ord(one):04X}" for one in text if ord(one) > 127 and not one.isalnum()}):
+                yield _of(stanza, option, "error", f"{', '.join(odd)} is no blank, but part of a word: write a plain blank")
+
+
+def contradictions(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Options with one value to which the lines of an interface give several. What is inherited may be said anew."""
+    for stanzas in interfaces.by_name().values():
+        seen: dict[str, Option] = {}
+        for option in (one for stanza in stanzas for one in stanza.options if _own(one, stanza)):
+            known = find(option.name)
+            if known and known.name not in _LISTS and (former := seen.setdefault(known.name, option)).value != option.value:
+                text = f"{option.name} {option.value}: it is {former.value} at {former.where}; the last counts"
+                yield Finding(option.where, "warning", f"{stanzas[0].name}: {text}")
+
+
+def numbers_in_names(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Bridges and VLANs whose names speak of another VLAN than their options."""
+    for link in _links(interfaces, devices).values():
+        match = re.fullmatch(_NAMED.get(link.kind, ""), link.name)
+        vlan = link.over.vlan if link.over else link.vlan
+        if match and vlan and int(match[1]) != int(vlan):
+            yield Finding(link.where, "warning", f"{link.name}: it is VLAN {vlan}, and its name says {match[1]}")
+
+
+def without_effect(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Options about the VLANs of ports, of a bridge that is not VLAN-aware."""
+    links, have = _links(interfaces, devices), interfaces.by_name()
+    for link in links.values():
+        where = {known.name: option.where for stanza in have.get(link.name, ()) for option in stanza.options
+                 if (known := find(option.name))}
+        bridge = link if link.kind == "bridge" else links.get(link.master)
+        for name in (one for one in _OF_AWARE if one in where and bridge and bridge.kind == "bridge"):
+            if bridge and not _aware(bridge):
+                text = f"{name} has no effect: {bridge.name} lacks bridge-vlan-aware yes"
+                yield Finding(where[name], "warning", f"{link.name}: {text}")
+
+
+def not_asked_for(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Bridges, bonds and VLANs that no line brings up: no auto or allow-, no other link, no command of a stanza."""
+    have, listed = interfaces.by_name(), [one.name for one in interfaces.classes]
+    asked = {name for name in have if any(_meant(name, one) for one in listed)}
+    options = [option for stanza in interfaces.stanzas for option in stanza.options]
+    commands = " ".join(option.value for option in options if option.name in COMMANDS)
+    needed = {*desired(interfaces, asked, devices).links, *interfaces.parents, *interfaces.mappings, *commands.split()}
+    for link in _links(interfaces, devices).values():
+        if link.kind and link.name in have and link.name not in asked | needed:
+            text = f"nothing brings it up: no line auto {link.name}, and no other stanza that needs it"
+            yield Finding(link.where, "warning", f"{link.name}: {text}")
+
+
+def nearly_a_link(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Names of ports, raw devices and bonds that are none, and nearly that of a bridge, bond or VLAN with a stanza."""
+    have = interfaces.by_name()
+    wanted = desired(interfaces, have, devices)
+    made = {name for name, link in wanted.links.items() if link.kind and name in have}
+    for link in wanted.links.values():
+        place = wanted.stanza_of(link.name, have)
+        for name in {link.lower, link.joins, *link.ports} - made - {*devices, *have, *wanted.errors, ""}:
+            near = difflib.get_close_matches(name, made - {link.name}, 1, _ALIKE)
+            if near and not wanted.links.get(name, Link(name)).kind:
+                text = f"no stanza makes {name}, and there is no such device; is {near[0]} meant?"
+                yield Finding(place, "warning", f"{link.name}: {text}")
+        if link.joins in have and link.joins in wanted.links and wanted.links[link.joins].kind != "bond":
+            yield Finding(place, "error", f"{link.name}: bond-master {link.joins}: the stanza of {link.joins} is no bond's")
+
+
+def _options(interfaces: Interfaces, names: Collection[str]) -> Iterator[tuple[Stanza, Option]]:
+    """Yield the options with these names, each with its stanza."""
+    for stanza in interfaces.stanzas:
+        for option in stanza.options:
+            if (known := find(option.name)) and known.name in names:
+                yield stanza, option
+
+
+def _of(stanza: Stanza, option: Option, level: str, text: str) -> Finding:
+    return Finding(option.where or stanza.where, level, f"{stanza.name}: {option.written or option.name}: {text}")
+
+
+def _own(option: Option, stanza: Stanza) -> bool:
+    """Tell whether an option stands in the stanza itself, and is not inherited."""
+    (file, _, line), (own_file, _, own_line) = option.where.rpartition(":"), stanza.where.rpartition(":")
+    return file == own_file and line.isdecimal() and own_line.isdecimal() and int(line) > int(own_line)
+
+
+def _links(interfaces: Interfaces, devices: Collection[str]) -> Mapping[str, Link]:
+    return desired(interfaces, interfaces.by_name(), devices).links
+
+
+def _meant(name: str, word: str) -> bool:
+    """Tell whether a word of an auto or allow- line means this stanza: by name, by logical name, or as a pattern."""
+    device, _, logical = word.partition("=")
+    pattern = device.partition("/")[2].partition("/")[0]
+    return name == (logical or device) or (bool(pattern) and not logical and fnmatch.fnmatchcase(name, pattern))
+
+
+def _aware(bridge: Link) -> bool:
+    return any(known.name == "bridge-vlan-aware" and values.switch(value) == "1" for known, value in bridge.settings)
