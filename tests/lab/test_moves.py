@@ -1,0 +1,142 @@
+"""A domU is tried on the other host, moves there and comes home, and its copy is started by hand: as the texts say it.
+
+Each command is one of README.md or docs/manual-recovery.md; it is looked for there before it is run.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from backups import report
+from domus import WEB1, guest, run_killed, wait_for_ssh
+
+pytestmark = pytest.mark.long
+TOP = Path(__file__).resolve().parents[2]
+TEXT = (TOP / "README.md").read_text() + (TOP / "docs/manual-recovery.md").read_text()
+SETTINGS = "/etc/xen-legi/xen-legi.toml"
+REMOVE = (
+    "xl destroy web1; sleep 3; udevadm settle; rm -rf /etc/xen/web1.cfg* /etc/xen/auto/web1.cfg /etc/xen/copies/*/web1.cfg "
+    "/root/web1.cfg /var/lib/xen-legi/copies/*/web1.json /var/lib/xen-legi/backup/generation/web1; "
+    "for group in vg0 vg1; do lvremove -qq -y $(lvs --noheadings -o full_name $group | grep -F /web1-); done"
+)
+
+
+def follow(host: Host, line: str, *, group: str = "vg0") -> str:
+    """Run a command on a host as the texts have it; `group` takes the place of their vg0."""
+    assert re.search(rf"(^    +|:~# |`){re.escape(line)}(  |$|`)", TEXT, re.MULTILINE), f"the texts do not say: {line}"
+    return str(host.check_output(line.replace("vg0", group)))
+
+
+@pytest.fixture(scope="module")
+def away(dom0a: Host, dom0b: Host, web1: Host, peers: None) -> Iterator[Host]:
+    """dom0b, with settings on both hosts by which each copies to the other; afterwards there is no web1 any more."""
+    for host, destinations in ((dom0a, '["vg1", "dom0b"]'), (dom0b, '["dom0a"]')):
+        host.check_output(f"cp -a {SETTINGS} /root/settings.saved")
+        host.check_output(f"printf '[backup]\\ndestinations = {destinations}\\nexclude = [\"tiny1\"]\\n' > {SETTINGS}")
+    yield web1
+    for host in (dom0a, dom0b):
+        host.run(f"mv /root/settings.saved {SETTINGS}; {REMOVE}")
+
+
+def states(host: Host) -> list[tuple[str, str]]:
+    """Return destination and state of each row of the host's last report."""
+    return [(row["destination"], row["state"]) for row in report(host)]
+
+
+def tags(host: Host, group: str) -> dict[str, set[str]]:
+    """Return the tags of the volumes of web1 in a group by name, as the manual's own command shows them."""
+    lines = follow(host, "lvs -a -o lv_name,lv_size,lv_attr,origin,lv_tags vg0 | grep web1", group=group).splitlines()
+    return {line.split()[0].strip("[]"): set(line.split()[-1].split(",")) for line in lines}
+
+
+def to_start(volumes: dict[str, set[str]]) -> str:
+    """Return the generation to start by the manual's rule: the highest N/M that volumes of M different names bear."""
+    bearers: dict[str, set[str]] = {}
+    for name, said in volumes.items():
+        for tag in (one for one in said if one.startswith("xen-legi.generation=")):
+            bearers.setdefault(tag.partition("=")[2], set()).add(name.rpartition(".")[0])
+    whole = [one for one, names in bearers.items() if len(names) == int(one.partition("/")[2])]
+    return max(whole, key=lambda one: int(one.partition("/")[0]))
+
+
+def test_the_copy_of_a_run_killed_between_its_tags_is_started_by_hand(dom0a: Host, away: Host) -> None:
+    guest(away, "echo kept > /root/kept; sync")
+    dom0a.check_output("backup-domu web1 --to vg1")
+    guest(away, "echo later > /root/later; sync")
+    killed = run_killed(dom0a, "receive:tagged", "backup-domu run web1 --to vg1")
+    assert killed.rc in (3, 137), killed.stdout + killed.stderr
+    dom0a.check_output("xl shutdown -w web1")
+    volumes = tags(dom0a, "vg1")
+    wanted = f"xen-legi.generation={to_start(volumes)}"
+    behind = [name for name, said in volumes.items() if name.endswith(".copy") and wanted not in said]
+    assert behind == ["web1-disk.copy"], volumes  # else the run was killed elsewhere
+    assert wanted in volumes["web1-disk.good"]
+    follow(dom0a, "lvconvert --merge vg0/web1-disk.good", group="vg1")
+    follow(dom0a, "lvchange -ay vg0/web1-disk.copy vg0/web1-swap.copy", group="vg1")
+    follow(dom0a, "mv /etc/xen/web1.cfg /etc/xen/web1.cfg.before-promote")
+    follow(dom0a, "cp /etc/xen/copies/vg0/web1.cfg /etc/xen/web1.cfg", group="vg1")
+    dom0a.check_output("xl create /etc/xen/web1.cfg")
+    for volume in ("web1-disk", "web1-swap"):
+        mark = "lvchange --addtag xen-legi.promoted --deltag xen-legi --deltag xen-legi.copy vg0/"
+        follow(dom0a, f"{mark}{volume}.copy", group="vg1")
+    wait_for_ssh(away, WEB1)
+    assert guest(away, "cat /root/kept").strip() == "kept"
+    assert "later" not in guest(away, "ls /root")
+
+
+def test_what_was_started_by_hand_is_taken_back_and_the_domu_is_copied_again(dom0a: Host, away: Host) -> None:
+    dom0a.check_output("xl shutdown -w web1")
+    follow(dom0a, "xen-legi promote web1 --undo")
+    assert "/dev/vg0/web1-disk," in dom0a.check_output("cat /etc/xen/web1.cfg")
+    follow(dom0a, "xen-legi start web1")
+    wait_for_ssh(away, WEB1)
+    assert guest(away, "cat /root/later").strip() == "later"
+    follow(dom0a, "backup-domu web1")
+    assert states(dom0a) == [("vg1", "good"), ("dom0b", "good")]
+
+
+def test_a_trial_on_the_other_host_leaves_nothing_behind(dom0a: Host, away: Host) -> None:
+    follow(dom0a, "xl shutdown -w web1")
+    follow(dom0a, "backup-domu web1")
+    follow(away, "xen-legi promote web1")
+    wait_for_ssh(away, WEB1)
+    guest(away, "echo trial > /root/trial; sync")
+    follow(away, "xl shutdown -w web1")
+    follow(away, "xen-legi promote web1 --undo")
+    follow(dom0a, "xen-legi start web1")
+    follow(dom0a, "backup-domu web1")
+    assert states(dom0a) == [("vg1", "good"), ("dom0b", "good")]
+    wait_for_ssh(away, WEB1)
+    assert "trial" not in guest(away, "ls /root")
+
+
+def test_a_domu_moves_to_the_other_host(dom0a: Host, away: Host) -> None:
+    follow(dom0a, "xl shutdown -w web1")
+    follow(dom0a, "backup-domu web1")
+    told = follow(away, "xen-legi promote web1")
+    assert "unplug" not in told and "now on dom0a" in told
+    follow(away, "ln -s ../web1.cfg /etc/xen/auto/")
+    follow(dom0a, "rm -f /etc/xen/auto/web1.cfg; mv /etc/xen/web1.cfg /root/")
+    wait_for_ssh(away, WEB1)
+    guest(away, "echo away > /root/away; sync")
+
+
+def test_it_comes_home_with_all_that_it_wrote_and_is_copied_as_before(dom0a: Host, away: Host) -> None:
+    follow(away, "backup-domu web1 --to dom0a")
+    guest(away, "echo last > /root/last; sync")
+    follow(away, "xl shutdown -w web1")
+    follow(away, "backup-domu web1 --to dom0a")
+    refused = dom0a.run("xen-legi promote web1")  # vg1 has an older copy with a higher generation
+    assert refused.rc == 2 and "copies of several hosts" in refused.stderr and "--group" in refused.stderr
+    dom0a.check_output("xen-legi promote web1 --group vg0")
+    follow(dom0a, "ln -s ../web1.cfg /etc/xen/auto/")
+    wait_for_ssh(away, WEB1)
+    assert guest(away, "cat /root/away /root/last").split() == ["away", "last"]
+    assert "it leads nowhere" in follow(away, "xen-legi promote web1 --undo")
+    follow(away, "rm -f /etc/xen/auto/web1.cfg")
+    follow(dom0a, "backup-domu web1")
+    assert states(dom0a) == [("vg1", "good"), ("dom0b", "good")]
+    assert [row["message"] for row in report(dom0a)] == ["", ""]
