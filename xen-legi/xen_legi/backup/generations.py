@@ -256,6 +256,7 @@ def restore(copy: Copy) -> list[Action]:
     if best is None:
         return []
     actions = []
+    doings: tuple[Do, ...]
     for slot in copy.slots.values():
         if slot.copy_holds(best):
             continue
