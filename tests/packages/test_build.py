@@ -46,6 +46,16 @@ def test_a_second_build_of_an_unchanged_tree_builds_nothing() -> None:
     assert {path: path.stat().st_mtime_ns for path in (*DEBS.iterdir(), *REPOSITORY.iterdir())} == before
 
 
+def test_the_first_repository_of_a_machine_is_not_laid_out_twice(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in ("debian", "docs/manual-recovery.md", "etc", "hooks", "tests/unit", "xen-legi", "out/deb"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        output("cp", "-a", TOP / name, tmp_path / name)
+    words = ("env", f"XDG_STATE_HOME={tmp_path}/state", tmp_path / "debian/tools/repo")  # as if it never had a key
+    assert "repo: out/repo (signed: yes)" in output(*words)
+    assert output(*words).splitlines() == ["deb: out/deb is up to date", "repo: out/repo is up to date"]
+
+
 def test_the_module_is_in_one_package_without_tests_and_without_caches(debs: dict[str, Path]) -> None:
     files = {name: contents(deb) for name, deb in debs.items()}
     assert [name for name in files if any(path.endswith(".py") for path in files[name])] == ["xen-legi-common"]
