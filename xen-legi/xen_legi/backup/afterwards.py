@@ -27,7 +27,10 @@ def way_back(one: Plan, *, answers: bool) -> Sequence[str]:
     if source == here:
         kept = former.all_kept(domu)
         was = f"the former configuration is {kept[-1].file}; " if kept else ""
-        return [f"{was}xen-legi promote {domu} --undo makes this a copy again"]
+        return [
+            f"{was}xen-legi promote {domu} --undo makes this a copy again, and loses what happens from now on.",
+            f"To stay with it, leave {one.copy.group} out of the destinations: the domU itself is there now.",
+        ]
     return [
         *(_left(domu, source) if answers else _lost(domu, source)),
         f"home again, here: backup-domu {domu} --to {source}, xl shutdown -w {domu}, backup-domu {domu} --to {source};",

@@ -126,10 +126,13 @@ def check(copy: Copy, work: Work) -> None:
     if copy.promoted:
         die(
             f"the copy of {work.domu} in {work.group} was promoted on {state.host()}: it is the domU now",
-            hint=f"on {state.host()}: xen-legi promote {work.domu} --undo makes it a copy again and loses its changes",
+            hint=f"has {work.domu} moved to {state.host()}? then its former file goes out of /etc/xen on {work.source}, or"
+            " this destination out of the settings; only after a trial: xen-legi promote --undo there, which loses its changes",
         )
     if copy.source != work.source:
-        die(f"the copy of {work.domu} on {state.host()} belongs to {copy.source}", hint="two domUs of one name? rename one")
+        names = " ".join(one.full_name for one in copy.volumes)
+        die(f"the copy of {work.domu} on {state.host()} belongs to {copy.source}",
+            hint=f"two domUs of one name? rename one; has it moved from there for good? then, there: lvremove {names}")
     for volume in copy.volumes:
         if volume.merging:
             die(f"{volume.path} is still being set back to its last good generation", hint="wait until lvs shows no O there")

@@ -15,6 +15,7 @@ from xen_legi.storage.lvm import TAG, Volume
 
 COPY_TAG = f"{TAG}.copy"
 PROMOTED_TAG = f"{TAG}.promoted"
+STARTED_TAG = f"{TAG}.started"  # the promotion was done to its end
 COPY, GOOD = ".copy", ".good"
 
 
@@ -107,6 +108,11 @@ class Copy:
     def promoted(self) -> bool:
         """Tell whether the copy has become the domU itself."""
         return any(PROMOTED_TAG in volume.tags for volume in self.volumes)
+
+    @property
+    def started(self) -> bool:
+        """Tell whether it has been started as the domU."""
+        return any(STARTED_TAG in volume.tags for volume in self.volumes)
 
     @property
     def best(self) -> Generation | None:

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.backup import commit, copies, destination, former, generations, state, trusted
+from xen_legi.backup import commit, copies, elsewhere, former, generations, state, trusted
 from xen_legi.backup.copies import Work
-from xen_legi.backup.generations import COPY, COPY_TAG, PROMOTED_TAG, Copy, Do
+from xen_legi.backup.generations import COPY, COPY_TAG, PROMOTED_TAG, STARTED_TAG, Copy, Do
 from xen_legi.backup.report import age
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import Problem, die
-from xen_legi.peers import book
-from xen_legi.steps import named_point, say, step
+from xen_legi.errors import die
+from xen_legi.steps import named_point, step
 from xen_legi.storage import lvm
 from xen_legi.storage.lvm import TAG
 
@@ -106,11 +105,18 @@ def check(copy: Copy, *, force_dead: bool) -> bool:
     for volume in copy.volumes:
         if volume.open:
             die(f"{volume.path} is in use", hint="does a run write it now? does something have it mounted?")
+    if copy.started:
+        die(f"the copy of {copy.domu} in {copy.group} was promoted here before: it is the domU, or a former one",
+            hint=f"xen-legi start {copy.domu}; to make it a copy again: xen-legi promote {copy.domu} --undo")
     own = domu_config.find(copy.domu)
     local = copy.source == state.host()
     if own and not local and not copy.promoted:
         die(f"this host has a domU {copy.domu} of its own ({own.file})", hint="which of the two is to run?")
-    return local or _check_source(copy, force_dead)
+    if not local:
+        return elsewhere.need_off(copy, force_dead=force_dead)
+    if not own:  # it has moved away, or was deleted
+        elsewhere.need_off_everywhere(copy.domu)
+    return True
 
 
 def promote(one: Plan) -> None:
@@ -125,6 +131,9 @@ def promote(one: Plan) -> None:
     with step(f"xl create {one.file}"):
         xl.start(one.file)
     named_point("promote:started")
+    for there in work.read_copy().slots.values():
+        if there.copy:
+            copies.retag(there.copy.volume, add=[STARTED_TAG])
 
 
 def settled(copy: Copy) -> Copy:
@@ -161,7 +170,7 @@ def undo(copy: Copy) -> None:
             if volume.name != f"{slot.name}{COPY}":
                 lvm.rename(copy.group, volume.name, f"{slot.name}{COPY}")
             said = tuple(f"{TAG}.{name}=" for name in ("state", "generation", "merging"))
-            stale = [PROMOTED_TAG, *(tag for tag in volume.tags if tag.startswith(said))]
+            stale = [PROMOTED_TAG, STARTED_TAG, *(tag for tag in volume.tags if tag.startswith(said))]
             lvm.change_tags(f"{copy.group}/{slot.name}{COPY}", add=[TAG, COPY_TAG, f"{TAG}.state=dirty"], remove=stale)
 
 
@@ -187,26 +196,6 @@ def _check_disks(copy: Copy, config: DomuConfig, devices: Iterable[str], source:
     others = trusted.foreign(config, devices) if copy.source != state.host() else []
     if others:
         die(f"{source} names {', '.join(map(repr, others))}, which is no disk of this copy", hint="correct its disk lines")
-
-
-def _check_source(copy: Copy, force_dead: bool) -> bool:
-    """Ask the domU's own host. Die unless it is off there, or known to be dead; tell whether the host answers."""
-    peer = book.find(copy.source)
-    if peer is None:
-        if force_dead:
-            return False
-        die(f"{copy.source}, the host of {copy.domu}, is no peer of this one and cannot be asked whether it runs there",
-            hint="if you know that it does not run, say --force-dead")
-    try:
-        answer = destination.remote(peer).call("domu", copy.domu, timeout=120)  # see xl.stays
-    except Problem as problem:
-        if force_dead:
-            say(f"• {problem.message}; taken for dead, as you say")
-            return False
-        die(problem.message, hint=f"if {copy.source} is dead or {copy.domu} off for certain, say --force-dead")
-    if answer["running"]:
-        die(f"{copy.domu} runs on {copy.source}", hint=f"there: xl shutdown -w {copy.domu}")
-    return True
 
 
 def _restore(work: Work) -> None:

@@ -7,7 +7,7 @@ still be running on its own host.
 
 import argparse
 
-from xen_legi.backup import copies, promote
+from xen_legi.backup import copies, elsewhere, promote, state
 from xen_legi.backup.afterwards import at_boot, dangling, way_back
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
@@ -19,6 +19,7 @@ EXAMPLES = """\
   xen-legi promote web1 --dry-run
   xen-legi promote web1 --force-dead     # its host does not answer, and I know that it is off
   xen-legi promote web1 --undo           # it was a test: make it a copy again
+  xen-legi promote web1 --undo --force-dead  # and its own host does not answer, or has no web1 any more
 """
 
 
@@ -27,7 +28,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the domU")
     parser.add_argument("--group", default="", metavar="GROUP", help=_GROUP_HELP)
     parser.add_argument(
-        "--force-dead", action="store_true", help="the domU's own host cannot be asked, and I know that it is off there"
+        "--force-dead", action="store_true",
+        help="the domU's own host cannot be asked, and I know that it is off there; with --undo: nobody else needs it",
     )
     parser.add_argument("--undo", action="store_true", help="make a promoted copy a copy again; its changes are lost")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
@@ -54,8 +56,10 @@ def main(options: argparse.Namespace) -> int:
 
 def _undo(options: argparse.Namespace) -> int:
     copy = promote.promoted(options.name, options.group)
+    promote.check_off(options.name)
+    if copy.source != state.host():
+        elsewhere.need_another(copy, force_dead=options.force_dead)
     if options.dry_run:
-        promote.check_off(options.name)
         print(f"make {', '.join(one.full_name for one in copy.volumes)} copies again")
         return EXIT_OK
     with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}", wait=60, status=EXIT_USAGE):
