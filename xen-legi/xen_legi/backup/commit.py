@@ -126,8 +126,8 @@ def check(copy: Copy, work: Work) -> None:
     if copy.promoted:
         die(
             f"the copy of {work.domu} in {work.group} was promoted on {state.host()}: it is the domU now",
-            hint=f"has {work.domu} moved to {state.host()}? then its former file goes out of /etc/xen on {work.source}, or"
-            " this destination out of the settings; only after a trial: xen-legi promote --undo there, which loses its changes",
+            hint=f"has {work.domu} moved there? then its old file leaves /etc/xen of {work.source}, or this destination the"
+            " settings; only after a trial: xen-legi promote --undo there, which loses its changes",
         )
     if copy.source != work.source:
         names = " ".join(one.full_name for one in copy.volumes)

@@ -221,7 +221,7 @@ def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 _RULES: tuple[Callable[[Interfaces, Collection[str]], Iterable[Finding]], ...] = (
     _links, _names, _unknown_options, _required, _twice, _without_stanza, _ports_with_addresses, _ports, _bmc, _leftovers,
     check_addresses.of_stanzas, check_addresses.twice, check_addresses.gateways,
-    check_links.port_lists, check_links.own_port, check_links.blanks, check_links.contradictions,
+    check_links.port_lists, check_links.misplaced, check_links.own_port, check_links.blanks, check_links.contradictions,
     check_links.numbers_in_names, check_links.without_effect, check_links.not_asked_for, check_links.nearly_a_link,
 )
 

@@ -9,7 +9,7 @@ from xen_legi.net import values
 from xen_legi.net.describe import Link
 from xen_legi.net.finding import Finding
 from xen_legi.net.links import desired
-from xen_legi.net.options import find
+from xen_legi.net.options import Known, find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Option, Stanza
 
 _PORTS = ("bridge-ports", "bond-slaves")
@@ -28,6 +28,33 @@ def port_lists(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
             yield _of(stanza, option, "error", "a comment has a line of its own: # and what follows it are ports here")
         elif any("," in word for word in words) and "regex" not in words:
             yield _of(stanza, option, "error", "ports have blanks between them, no commas")
+
+
+def misplaced(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Ports that the kernel refuses, raw devices that get no frames, options of bonds that need others."""
+    have, wanted = interfaces.by_name(), desired(interfaces, interfaces.by_name(), devices)
+    for link in wanted.links.values():
+        place, master, lower = wanted.stanza_of(link.name, have), *map(wanted.links.get, (link.master, link.lower))
+        if master and master.kind == link.kind == "bridge":
+            yield Finding(place, "error", f"{link.name}: a bridge cannot be a port of the bridge {master.name}")
+        if lower and (bond := wanted.links.get(lower.master)) and bond.kind == "bond":
+            text = f"{link.name}: it gets no frames on {lower.name}, a port of {bond.name}: is {bond.name} meant?"
+            yield Finding(place, "warning", text)
+        yield from (Finding(place, "warning", f"{link.name}: {text}") for text in _lacking(link) if link.kind == "bond")
+    for stanza, option in _options(interfaces, _PORTS):
+        if "none" in (words := option.value.split()) and len(words) > 1:
+            yield _of(stanza, option, "error", "none stands alone: here it is the name of a port")
+
+
+def _lacking(bond: Link) -> Iterator[str]:
+    """Say what the options of a bond are in vain without."""
+    values_of = {known.name: value for known, value in bond.settings}
+    primaries = values_of.get("bond-primary", "").split()
+    if primaries and not set(primaries) & set(bond.ports):
+        yield f"bond-primary {' '.join(primaries)} is none of its ports"
+    targets = {"bond-arp-ip-target", "bond-ns-ip6-target"} & values_of.keys()
+    if values_of.get("bond-arp-interval", "0") != "0" and not targets:
+        yield "bond-arp-interval asks nobody without bond-arp-ip-target: all ports are taken for dead"
 
 
 def own_port(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
@@ -52,7 +79,8 @@ def contradictions(interfaces: Interfaces, devices: Collection[str]) -> Iterator
         seen: dict[str, Option] = {}
         for option in (one for stanza in stanzas for one in stanza.options if _own(one, stanza)):
             known = find(option.name)
-            if known and known.name not in _LISTS and (former := seen.setdefault(known.name, option)).value != option.value:
+            former = seen.setdefault(known.name, option) if known and known.name not in _LISTS else option
+            if known and _value(known, former) != _value(known, option):
                 text = f"{option.name} {option.value}: it is {former.value} at {former.where}; the last counts"
                 yield Finding(option.where, "warning", f"{stanzas[0].name}: {text}")
 
@@ -82,12 +110,13 @@ def without_effect(interfaces: Interfaces, devices: Collection[str]) -> Iterator
 def not_asked_for(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Bridges, bonds and VLANs that no line brings up: no auto or allow-, no other link, no command of a stanza."""
     have, listed = interfaces.by_name(), [one.name for one in interfaces.classes]
-    asked = {name for name in have if any(_meant(name, one) for one in listed)}
+    asked = [name for name in have if any(_meant(name, one) for one in listed)]  # in the order of the files
     options = [option for stanza in interfaces.stanzas for option in stanza.options]
-    commands = " ".join(option.value for option in options if option.name in COMMANDS)
-    needed = {*desired(interfaces, asked, devices).links, *interfaces.parents, *interfaces.mappings, *commands.split()}
+    commands = re.findall(r"[\w.:-]+", " ".join(option.value for option in options if option.name in COMMANDS))
+    wanted = desired(interfaces, asked, devices)
+    needed = {*asked, *wanted.links, *wanted.errors, *interfaces.parents, *interfaces.mappings, *commands}
     for link in _links(interfaces, devices).values():
-        if link.kind and link.name in have and link.name not in asked | needed:
+        if link.kind and link.name in have and link.name not in needed:
             text = f"nothing brings it up: no line auto {link.name}, and no other stanza that needs it"
             yield Finding(link.where, "warning", f"{link.name}: {text}")
 
@@ -100,7 +129,8 @@ def nearly_a_link(interfaces: Interfaces, devices: Collection[str]) -> Iterator[
     for link in wanted.links.values():
         place = wanted.stanza_of(link.name, have)
         for name in {link.lower, link.joins, *link.ports} - made - {*devices, *have, *wanted.errors, ""}:
-            near = difflib.get_close_matches(name, made - {link.name}, 1, _ALIKE)
+            others = {one for one in made - {link.name} if "." not in one}  # eth0.1 is not meant for eth1
+            near = difflib.get_close_matches(name, others, 1, _ALIKE)
             if near and not wanted.links.get(name, Link(name)).kind:
                 text = f"no stanza makes {name}, and there is no such device; is {near[0]} meant?"
                 yield Finding(place, "warning", f"{link.name}: {text}")
@@ -114,6 +144,15 @@ def _options(interfaces: Interfaces, names: Collection[str]) -> Iterator[tuple[S
         for option in stanza.options:
             if (known := find(option.name)) and known.name in names:
                 yield stanza, option
+
+
+def _value(known: Known, option: Option) -> str:
+    """Return what an option means: off and no are one value."""
+    text = option.value.removeprefix("ether").strip()
+    try:
+        return known.read(text)
+    except ValueError:
+        return text
 
 
 def _of(stanza: Stanza, option: Option, level: str, text: str) -> Finding:

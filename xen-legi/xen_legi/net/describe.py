@@ -123,7 +123,7 @@ class _Given:
 
     def place(self, name: str) -> str:
         """Return where the last line of an option stands."""
-        return next((option.where for _, option in reversed(self.known) if option.name == name), "")
+        return next((option.where for known, option in reversed(self.known) if name in (option.name, known.name)), "")
 
     def remarks(self) -> list[Known]:
         return [known for known in TABLE if known.kind == "remark" and self.has(known.name)]
