@@ -81,7 +81,8 @@ def make_room(file: Path, text: str, copy: Copy, renamed: Mapping[str, str]) -> 
     if there and domu_config.replace_disks(there.text, renamed) == text or not os.path.lexists(file):
         return
     paths = disk_paths(copy) | set(renamed.values())
-    keep(file, AFTER if there and is_of_copy(there, paths) else BEFORE)
+    kept = keep(file, AFTER if there and is_of_copy(there, paths) else BEFORE)
+    say(f"• {file} is written anew; what it was is kept as {kept}")
 
 
 def keep(file: Path, suffix: str) -> Path:

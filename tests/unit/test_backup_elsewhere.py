@@ -1,0 +1,106 @@
+"""Which of several copies is promoted, and what the other dom0s have to say first."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from xen_legi.backup import elsewhere, generations, promote, state
+from xen_legi.domu import config, xl
+from xen_legi.errors import Problem
+from xen_legi.peers import book
+from xen_legi.peers.book import Peer
+from xen_legi.storage import lvm
+from xen_legi.storage.lvm import Volume
+
+
+def a_copy(group: str, source: str, generation: int, then: int, tag: str = "xen-legi.copy") -> Volume:
+    said = {tag, "xen-legi.domu=web1", f"xen-legi.from={source}", "xen-legi.volume=web1-disk", f"xen-legi.time={then}"}
+    made = {f"xen-legi.generation={generation}/1"} if generation else set()
+    return Volume(group, "web1-disk.copy", 1, "-wi-a-----", frozenset(said | made), "", "", group, True, False, False, None)
+
+
+@pytest.mark.parametrize("homeward", [
+    a_copy("vg0", "dom0b", 1, 2_000),  # the newest of all, though each host counts from one
+    a_copy("vg0", "dom0b", 0, 0),  # its first run was cut off
+    a_copy("vg0", "dom0b", 1, 2_000, "xen-legi.promoted"),
+])
+def test_copies_of_several_hosts_are_not_chosen_from_by_their_generations(
+    monkeypatch: pytest.MonkeyPatch, homeward: Volume
+) -> None:
+    monkeypatch.setattr(lvm, "volumes", lambda select="": [a_copy("vg1", "dom0a", 30, 1_000), homeward])
+    with pytest.raises(Problem, match="web1 has copies of several hosts here: .*dom0[ab].*; .*dom0[ab]") as caught:
+        promote.choose("web1")
+    assert "--group" in caught.value.hint
+    assert promote.choose("web1", "vg1").source == "dom0a"
+
+
+def test_of_several_copies_of_one_host_the_newest_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [a_copy("vg1", "dom0a", 30, 9_000), a_copy("vg0", "dom0a", 31, 8_000)]
+    monkeypatch.setattr(lvm, "volumes", lambda select="": both)
+    assert promote.choose("web1").group == "vg0"
+
+
+@pytest.fixture
+def peers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[bool, bool] | None]:
+    """What each peer says of web1: whether it runs there and has a file there; None: it does not answer."""
+    said: dict[str, tuple[bool, bool] | None] = {"dom0b": (False, False), "dom0c": (False, False)}
+
+    def ask(peer: Peer, domu: str) -> tuple[bool, bool]:
+        if (answer := said[peer.name]) is None:
+            raise Problem(f"{peer.name} cannot be reached")
+        return answer
+
+    def known(directory: Path = Path()) -> list[Peer]:
+        return [Peer(name, name, directory) for name in said]
+
+    monkeypatch.setattr(elsewhere, "_ask", ask)
+    monkeypatch.setattr(book, "all_peers", known)
+    monkeypatch.setattr(book, "find", lambda name: next((one for one in known() if one.name == name), None))
+    monkeypatch.setattr(xl, "stays", lambda name: False)
+    monkeypatch.setattr(config, "find", lambda name: None)
+    return said
+
+
+@pytest.mark.parametrize("source", [state.host(), "dom0b"])
+def test_a_copy_is_not_promoted_while_the_domu_runs_on_any_peer(
+    source: str, peers: dict[str, tuple[bool, bool] | None]
+) -> None:
+    copy = generations.copies([a_copy("vg1", source, 30, 1_000)])["vg1", "web1"]
+    promote.check(copy, force_dead=False)
+    peers["dom0c"] = (True, False)  # where another of its copies was promoted
+    with pytest.raises(Problem, match="web1 runs on dom0c"):
+        promote.check(copy, force_dead=True)
+
+
+def test_a_peer_that_does_not_answer_stops_only_the_promotion_of_its_own_domus(
+    peers: dict[str, tuple[bool, bool] | None]
+) -> None:
+    copy = generations.copies([a_copy("vg1", "dom0b", 30, 1_000)])["vg1", "web1"]
+    peers["dom0c"] = None
+    assert promote.check(copy, force_dead=False)
+    peers["dom0b"] = None
+    with pytest.raises(Problem, match="dom0b cannot be reached"):
+        promote.check(copy, force_dead=False)
+    assert not promote.check(copy, force_dead=True)
+
+
+def test_a_promotion_that_was_done_long_ago_is_not_done_again(peers: dict[str, tuple[bool, bool] | None]) -> None:
+    done = a_copy("vg1", "dom0b", 30, 1_000, "xen-legi.promoted")
+    promote.check(generations.copies([done])["vg1", "web1"], force_dead=False)  # it was cut off
+    done = replace(done, tags=done.tags | {"xen-legi.started"})
+    with pytest.raises(Problem, match="was promoted here before") as caught:
+        promote.check(generations.copies([done])["vg1", "web1"], force_dead=False)
+    assert "xen-legi start web1" in caught.value.hint and "--undo" in caught.value.hint
+
+
+@pytest.mark.parametrize("answer, why", [((False, False), "may be the only one"), (None, "cannot be reached")])
+def test_the_only_domu_of_that_name_does_not_become_a_copy(
+    answer: tuple[bool, bool] | None, why: str, peers: dict[str, tuple[bool, bool] | None]
+) -> None:
+    copy = generations.copies([a_copy("vg1", "dom0b", 30, 1_000, "xen-legi.promoted")])["vg1", "web1"]
+    peers["dom0b"] = answer
+    with pytest.raises(Problem, match=why):
+        elsewhere.need_another(copy, force_dead=False)
+    elsewhere.need_another(copy, force_dead=True)
+    peers["dom0b"] = (False, True)
+    elsewhere.need_another(copy, force_dead=False)
