@@ -158,3 +158,32 @@ def test_the_recipe_by_hand_sets_a_half_written_copy_back(tiny: Host) -> None:
 def test_wrong_use_is_one_line(store: Host) -> None:
     result = store.run("backup-domu run nobody --to vg1")
     assert result.rc == 2 and "there is no domU 'nobody'" in problem(result)[0]
+
+
+MERGE = """
+lvcreate -qq -y -W y -L 16M -n t1.copy vg1 && echo before | dd of=/dev/vg1/t1.copy conv=notrunc,fsync status=none
+lvcreate -qq -y -s -L 20M -n t1.good vg1/t1.copy && echo after! | dd of=/dev/vg1/t1.copy conv=notrunc,fsync status=none
+udevadm settle; sleep {held} </dev/vg1/t1.copy & sleep 0.5
+python3 -c 'from xen_legi.storage import lvm, merge; merge.merge(lvm.find("vg1", "t1.good"), background={background})'
+status=$?
+head -c 6 /dev/vg1/t1.copy; dmsetup table vg1-t1.copy | cut -d" " -f3
+exit $status
+"""
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_a_volume_that_somebody_has_open_is_set_back_as_soon_as_it_is_free(store: Host, background: bool) -> None:
+    try:
+        result = store.run(MERGE.format(held=3, background=background))
+        assert result.rc == 0 and result.stdout.split()[0] == "before", result.stdout + result.stderr
+    finally:
+        store.check_output("udevadm settle; lvremove -qq -y vg1/t1.copy")
+
+
+def test_a_volume_that_stays_in_use_is_not_taken_for_set_back(store: Host) -> None:
+    try:
+        result = store.run(MERGE.format(held=40, background=True))
+        assert result.rc != 0 and "is in use and is set back only when it is free" in result.stderr, result.stderr
+        assert result.stdout.split() == ["after!", "snapshot-origin"]
+    finally:
+        store.check_output("sleep 25; udevadm settle; lvremove -qq -y vg1/t1.copy")

@@ -15,7 +15,7 @@ from xen_legi.backup.copies import Work
 from xen_legi.backup.generations import Copy, Generation
 from xen_legi.backup.identity import Identity
 from xen_legi.backup.request import CopyRequest, VolumeRequest
-from xen_legi.storage import lvm
+from xen_legi.storage import lvm, merge
 from xen_legi.storage.lvm import Group, Volume
 
 MIB = 1 << 20
@@ -114,9 +114,9 @@ class Store:
         one = self.disks[full_name.removeprefix("vg0/")]
         self.change(made=replace(one, volume=replace(one.volume, tags=(one.volume.tags - set(remove)) | set(add))))
 
-    def merge(self, full_name: str, *, background: bool = False) -> None:
+    def merge(self, kept: Volume, *, background: bool = False) -> None:
         """lvconvert --merge; lvs shows the snapshot no more as soon as it has begun."""
-        snapshot = self.disks[full_name.removeprefix("vg0/")]
+        snapshot = self.disks[kept.name]
         origin = self.disks[snapshot.volume.origin]
         self.change(snapshot.volume.name, made=replace(origin, holds=snapshot.holds))
 
@@ -138,8 +138,9 @@ def plain(name: str, size: int, tags: frozenset[str]) -> Volume:
 
 def use(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
     """Put the simulator in lvm2's place."""
-    for name in ("volumes", "create", "snapshot", "rename", "change_tags", "merge", "remove"):
+    for name in ("volumes", "create", "snapshot", "rename", "change_tags", "remove"):
         monkeypatch.setattr(lvm, name, getattr(store, name))
+    monkeypatch.setattr(merge, "merge", store.merge)
     monkeypatch.setattr(lvm, "group", lambda name: PLENTY)
     monkeypatch.setattr("xen_legi.backup.copies.time.time", lambda: 1700000000)
     monkeypatch.setattr(identity, "make", lambda wanted, device: None)

@@ -18,7 +18,7 @@ from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
 from xen_legi.errors import die, fail
 from xen_legi.steps import named_point
-from xen_legi.storage import lvm
+from xen_legi.storage import lvm, merge
 from xen_legi.storage.lvm import TAG
 
 REQUESTS = Path("/var/lib/xen-legi/copies")
@@ -135,6 +135,7 @@ def check(copy: Copy, work: Work) -> None:
             hint=f"two domUs of one name? rename one; has it moved from there for good? then, there: lvremove {names}")
     for volume in copy.volumes:
         if volume.merging:
+            merge.see_begun(volume.group, volume.name)  # a killed run may have left it before it began
             die(f"{volume.path} is still being set back to its last good generation", hint="wait until lvs shows no O there")
         if volume.open and not _closes(volume):
             die(f"{volume.path} on {state.host()} is in use", hint="does the copy run there? see xl list, mount, lsof")

@@ -13,7 +13,7 @@ from xen_legi.backup import generations, identity
 from xen_legi.backup.generations import COPY, COPY_TAG, GOOD, Action, Copy, Do, Slot
 from xen_legi.backup.request import CopyRequest, VolumeRequest
 from xen_legi.errors import Problem, die, fail
-from xen_legi.storage import lvm
+from xen_legi.storage import lvm, merge
 from xen_legi.storage.lvm import TAG, Volume
 from xen_legi.steps import named_point
 from xen_legi.units import MIB, format_size
@@ -161,7 +161,7 @@ def _merge(work: Work, copy: Copy, slot: Slot, *, background: bool = False) -> N
     stale = _of(volume, "generation", "merging", "state", "time", "files")
     retag(volume, add=[f"{TAG}.state=merging", f"{TAG}.merging={best}", *was], remove=stale)
     named_point("receive:merging")
-    lvm.merge(slot.good.volume.full_name, background=background)
+    merge.merge(slot.good.volume, background=background)
 
 
 def merge_in_background(work: Work, copy: Copy, slot: Slot) -> None:

@@ -18,7 +18,7 @@ from xen_legi.domu import xl
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import die
 from xen_legi.steps import named_point, step
-from xen_legi.storage import lvm
+from xen_legi.storage import lvm, merge
 from xen_legi.storage.lvm import TAG
 
 DEVICES = Path("/sys/class/net")
@@ -130,6 +130,8 @@ def promote(one: Plan) -> None:
     if not one.copy.clean and not one.copy.promoted:
         with step("set the copy back to its last good generation"):
             _restore(work)
+    for volume in work.read_copy().volumes:  # also those of an earlier attempt that was killed
+        merge.see_begun(volume.group, volume.name)
     for slot, name in one.names.items():
         _take_over(work, slot, name)
     _write_config(one)

@@ -131,12 +131,6 @@ def rename(group: str, old: str, new: str) -> None:
     _change(["lvrename", "--yes", group, old, new])
 
 
-def merge(full_name: str, *, background: bool = False) -> None:
-    """Set a volume back to its snapshot GROUP/NAME, which vanishes. In the background, it can be used at once."""
-    how = ["--background"] if background else []
-    _change(["lvconvert", "--merge", "--interval", "1", *how, full_name], timeout=MERGE_TIMEOUT)
-
-
 def activate(full_name: str) -> None:
     """Make a volume's device appear."""
     _change(["lvchange", "--activate", "y", full_name])
