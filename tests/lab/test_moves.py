@@ -116,10 +116,17 @@ def test_a_trial_on_the_other_host_leaves_nothing_behind(dom0a: Host, away: Host
 def test_a_domu_moves_to_the_other_host(dom0a: Host, away: Host) -> None:
     follow(dom0a, "xl shutdown -w web1")
     follow(dom0a, "backup-domu web1")
+    follow(dom0a, "rm -f /etc/xen/auto/web1.cfg; mv /etc/xen/web1.cfg /root/")
     told = follow(away, "xen-legi promote web1")
     assert "unplug" not in told and "now on dom0a" in told
     follow(away, "ln -s ../web1.cfg /etc/xen/auto/")
-    follow(dom0a, "rm -f /etc/xen/auto/web1.cfg; mv /etc/xen/web1.cfg /root/")
+    again = away.run("xen-legi promote web1")
+    assert again.rc == 2 and "web1 runs on this host already" in again.stderr
+    only = away.run("xl shutdown -w web1 && xen-legi promote web1 --undo")  # on the wrong host: no other has it now
+    assert only.rc == 2 and "may be the only one" in only.stderr
+    done = away.run("xen-legi promote web1")
+    assert done.rc == 2 and "was promoted here before" in done.stderr
+    follow(away, "xen-legi start web1")
     wait_for_ssh(away, WEB1)
     guest(away, "echo away > /root/away; sync")
 
@@ -130,14 +137,14 @@ def test_it_comes_home_with_all_that_it_wrote_and_is_copied_as_before(dom0a: Hos
     guest(away, "echo last > /root/last; sync")
     follow(away, "xl shutdown -w web1")
     follow(away, "backup-domu web1 --to dom0a")
+    follow(away, "rm -f /etc/xen/auto/web1.cfg")
     refused = dom0a.run("xen-legi promote web1")  # vg1 has an older copy with a higher generation
     assert refused.rc == 2 and "copies of several hosts" in refused.stderr and "--group" in refused.stderr
     dom0a.check_output("xen-legi promote web1 --group vg0")
     follow(dom0a, "ln -s ../web1.cfg /etc/xen/auto/")
     wait_for_ssh(away, WEB1)
     assert guest(away, "cat /root/away /root/last").split() == ["away", "last"]
-    assert "it leads nowhere" in follow(away, "xen-legi promote web1 --undo")
-    follow(away, "rm -f /etc/xen/auto/web1.cfg")
+    follow(away, "xen-legi promote web1 --undo")
     follow(dom0a, "backup-domu web1")
     assert states(dom0a) == [("vg1", "good"), ("dom0b", "good")]
     assert [row["message"] for row in report(dom0a)] == ["", ""]

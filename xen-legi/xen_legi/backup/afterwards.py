@@ -34,6 +34,7 @@ def way_back(one: Plan, *, answers: bool) -> Sequence[str]:
     return [
         *(_left(domu, source) if answers else _lost(domu, source)),
         f"home again, here: backup-domu {domu} --to {source}, xl shutdown -w {domu}, backup-domu {domu} --to {source};",
+        f"if it says OK, rm -f /etc/xen/auto/{domu}.cfg here;",
         f"on {source}: xen-legi promote {domu}; and here, so that copies can come again: xen-legi promote {domu} --undo.",
         f"{here} copies it to its own destinations now: see backup-domu status. Was it a trial? xl shutdown -w {domu}, then",
         f"xen-legi promote {domu} --undo: what happened here is lost, and the next backup-domu on {source} makes it whole.",
