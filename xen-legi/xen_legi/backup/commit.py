@@ -16,6 +16,7 @@ from xen_legi.backup.generations import COPY, GOOD, Copy, Generation
 from xen_legi.backup.request import CopyRequest
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
+from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import die, fail
 from xen_legi.steps import named_point
 from xen_legi.storage import lvm, merge
@@ -23,6 +24,7 @@ from xen_legi.storage.lvm import TAG
 
 REQUESTS = Path("/var/lib/xen-legi/copies")
 CONFIGS = Path("/etc/xen/copies")
+DEVICES = Path("/sys/class/net")  # read by name alone: a chroot that builds the packages has no /sys
 MANUAL = Path("/usr/share/doc/xen-legi-backup/manual-recovery.md")
 _STRANGER = "take it out of the domU's file, or keep the domU's copy on its own host, in another volume group"
 
@@ -195,11 +197,15 @@ def _check_stranger(wanted: CopyRequest) -> None:
 
 def _bridge_warnings(wanted: CopyRequest) -> list[str]:
     try:
-        vifs = domu_config.parse(wanted.config, Path("copy.cfg")).vifs
+        config = domu_config.parse(wanted.config, Path("copy.cfg"))
     except ValueError:
         return []
-    lacking = sorted({one.device for one in vifs if one.device and not Path("/sys/class/net", one.device).exists()})
-    return [f"there is no bridge {name} here: the copy would not start" for name in lacking]
+    return [f"there is no bridge {name} here: the copy would not start" for name in missing_bridges(config)]
+
+
+def missing_bridges(config: DomuConfig) -> list[str]:
+    """The bridges that a domU's vifs name and this host does not have."""
+    return sorted({one.device for one in config.vifs if one.device and not (DEVICES / one.device).exists()})
 
 
 def _request_file(work: Work) -> Path:

@@ -21,8 +21,6 @@ from xen_legi.steps import named_point, step
 from xen_legi.storage import lvm, merge
 from xen_legi.storage.lvm import TAG
 
-DEVICES = Path("/sys/class/net")
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -96,7 +94,7 @@ def plan(copy: Copy) -> Plan:
     for path in (Path(one) for one in (config.kernel, config.ramdisk) if one):
         if not path.exists():
             die(f"{path} does not exist on this host", hint=f"put another kernel into {source}; xen-legi kernel list")
-    if lacking := sorted({one.device for one in config.vifs if one.device} - {path.name for path in DEVICES.iterdir()}):
+    if lacking := commit.missing_bridges(config):
         die(f"there is no bridge {' and no '.join(lacking)} on this host",
             hint=f"bring it up, or write another into {source}; xen-legi net show")
     return Plan(copy, names, text, former.place(copy.domu, domu_config.find(copy.domu)))
