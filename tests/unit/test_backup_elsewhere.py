@@ -1,6 +1,7 @@
 """Which of several copies is promoted, and what the other dom0s have to say first."""
 
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -45,15 +46,15 @@ def peers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[bool, bool] | None
     """What each peer says of web1: whether it runs there and has a file there; None: it does not answer."""
     said: dict[str, tuple[bool, bool] | None] = {"dom0b": (False, False), "dom0c": (False, False)}
 
-    def ask(peer: Peer, domu: str) -> tuple[bool, bool]:
+    def ask(peer: Peer, domu: str) -> elsewhere.Said:
         if (answer := said[peer.name]) is None:
-            raise Problem(f"{peer.name} cannot be reached")
-        return answer
+            return elsewhere.Said(peer.name, problem=f"{peer.name} cannot be reached")
+        return elsewhere.Said(peer.name, *answer)
 
     def known(directory: Path = Path()) -> list[Peer]:
         return [Peer(name, name, directory) for name in said]
 
-    monkeypatch.setattr(elsewhere, "_ask", ask)
+    monkeypatch.setattr(elsewhere, "_said", ask)
     monkeypatch.setattr(book, "all_peers", known)
     monkeypatch.setattr(book, "find", lambda name: next((one for one in known() if one.name == name), None))
     monkeypatch.setattr(xl, "stays", lambda name: False)
@@ -82,6 +83,21 @@ def test_a_peer_that_does_not_answer_stops_only_the_promotion_of_its_own_domus(
     with pytest.raises(Problem, match="dom0b cannot be reached"):
         promote.check(copy, force_dead=False)
     assert not promote.check(copy, force_dead=True)
+
+
+def test_the_peers_are_asked_beside_each_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    together = get_context("fork").Barrier(3)
+
+    def meet(peer: Peer, domu: str) -> elsewhere.Said:
+        together.wait(5)  # raises if the others are asked later only
+        return elsewhere.Said(peer.name)
+
+    monkeypatch.setattr(elsewhere, "_said", meet)
+    monkeypatch.setattr(book, "all_peers", lambda: [Peer(name, name, Path()) for name in ("dom0b", "dom0c", "dom0d")])
+    elsewhere.need_off_everywhere("web1")
+    assert "make sure" not in capsys.readouterr().err
 
 
 def test_a_promotion_that_was_done_long_ago_is_not_done_again(peers: dict[str, tuple[bool, bool] | None]) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+HOSTS = 16  # that are asked at once: a dead one costs ssh's ten seconds, and several together no more
 _PATIENCE = 60  # seconds for a worker to undo what it holds; it ends its own commands within some
 
 

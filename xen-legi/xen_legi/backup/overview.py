@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from xen_legi import workers
 from xen_legi.backup import copies, state
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.report import age
@@ -27,18 +28,22 @@ class Place:
 
 
 def sent(destinations: Iterable[Destination]) -> list[Place]:
-    """Return the copies that this host has sent to other hosts, as they tell it."""
-    places = []
-    for one in destinations:
-        if one.local:
-            continue
-        try:
-            answer = one.call("status", timeout=60)
-        except Problem as problem:
-            places.append(Place("-", state.host(), one.name, "unreachable", problem=problem.message, hint=problem.hint))
-            continue
-        places += [_place(f"{one.name}:{answer['group']}", facts) for facts in answer["copies"]]
-    return places
+    """Return the copies that this host has sent to other hosts, as they tell it: all are asked beside each other."""
+    hosts = [one for one in destinations if not one.local]
+    answers = zip(hosts, workers.each(_told, hosts, workers.HOSTS), strict=True)
+    return [place for one, told in answers for place in ([_unknown(one, told)] if isinstance(told, Problem) else told)]
+
+
+def _told(host: Destination) -> list[Place]:
+    try:
+        answer = host.call("status", timeout=60)
+    except Problem as problem:
+        return [_unknown(host, problem)]
+    return [_place(f"{host.name}:{answer['group']}", facts) for facts in answer["copies"]]
+
+
+def _unknown(host: Destination, problem: Problem) -> Place:
+    return Place("-", state.host(), host.name, "unreachable", problem=problem.message, hint=problem.hint)
 
 
 def kept() -> list[Place]:
