@@ -98,6 +98,8 @@ def test_the_list_tells_all_of_web1(dom0a: Host, web1: Host) -> None:
     assert {one["path"]: one["size"] for one in entry["volumes"]} == {
         "/dev/vg0/web1-disk": 2 << 30, "/dev/vg0/web1-swap": 512 << 20}
     assert "xenbr72 192.168.72.11" in dom0a.check_output("xen-legi list")
+    assert json.loads(dom0a.check_output("xen-legi info web1 --json")) == entry
+    assert "xenbr72, VLAN 72, 00:16:3E:" in dom0a.check_output("xen-legi info web1")
 
 
 def test_the_network_shows_web1_at_its_bridge(dom0a: Host, web1: Host) -> None:
@@ -148,6 +150,10 @@ WRONG = {
     "delete nothing": ("delete nobody --yes", "there is no domU 'nobody'"),
     "nobody to ask": ("delete small", "nobody is there to be asked"),
     "start nothing": ("start nobody", "there is no domU 'nobody'"),
+    "info of nothing": ("info nobody", "there is no domU 'nobody'"),
+    "restart what is off": ("restart small", "domU small is not running"),
+    "autostart of nothing": ("autostart nobody on", "there is no domU 'nobody'"),
+    "autostart by a word": ("autostart small maybe", "invalid choice: 'maybe'"),
     "template there": ("template make tiny", "there is a template tiny already"),
     "no such template": ("template delete plan9 --yes", "there is no template 'plan9'"),
     "dom0 has no such kernel": ("kernel add 1.2.3", "dom0 has no whole kernel 1.2.3"),
@@ -359,7 +365,8 @@ def test_a_role_that_fails_undoes_the_domu(tiny: Host) -> None:
 
 def test_deletion_takes_what_is_the_domus_and_nothing_else(tiny: Host) -> None:
     before = state(tiny)
-    tiny.check_output(f"xen-legi create big {SMALL} && ln -s ../big.cfg /etc/xen/auto/big.cfg")
+    tiny.check_output(f"xen-legi create big {SMALL} && xen-legi autostart big on")
+    assert tiny.check_output("readlink /etc/xen/auto/big.cfg; xen-legi autostart big").split() == ["../big.cfg", "on"]
     said = tiny.check_output("xen-legi delete big --yes")
     assert "/dev/vg0/big-disk" in said and "big-data" not in said
     assert volumes(tiny, "big") == {"big-data", "big-disk2"}

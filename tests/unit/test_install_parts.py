@@ -1,5 +1,6 @@
 """Roles, what killed runs left, templates, mirrors, the progress of mmdebstrap, and what a deletion takes."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from test_install_plan import FACTS, OTHER, SOURCE, VOLUME, WISH
 from xen_legi import steps
 from xen_legi.domu import config, disks
-from xen_legi.domu.inventory import inventory, table, vlan_of
+from xen_legi.domu.inventory import inventory, sheet, table, vlan_of
 from xen_legi.domu.removal import removal
 from xen_legi.domu.xl import Domain
 from xen_legi.errors import Problem
@@ -168,6 +169,10 @@ def test_the_list_joins_files_domains_and_volumes() -> None:
     lines = table([first, second]).splitlines()
     assert lines[0].split() == ["NAME", "STATE", "MEMORY", "VCPUS", "NETWORK", "VOLUMES", "AUTO"]
     assert "xenbr72 192.168.72.12" in lines[1] and "vg0/db-disk 1G" in lines[1]
+    told = dict(re.split(r":\s+", line, maxsplit=1) for line in sheet(first).splitlines())
+    assert told["state"] == "paused, domain 4" and told["starts with dom0"] == "yes" and told["file"] == str(DB.file)
+    assert told["network"].startswith("xenbr72, VLAN 72, ") and told["disk"].endswith("vg0/db-disk 1G")
+    assert "file" not in sheet(second) and "running, domain 5" in sheet(second)
 
 
 def test_a_vlan_is_told_by_the_name_of_its_bridge() -> None:

@@ -1,10 +1,8 @@
 """Start a domU from its file in /etc/xen."""
 
 import argparse
-from pathlib import Path
 
-from xen_legi.domu import config, names, xl
-from xen_legi.domu.config import DomuConfig
+from xen_legi.domu import config, names, startable, xl
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import leftovers
 from xen_legi.steps import lock, step
@@ -29,15 +27,7 @@ def main(options: argparse.Namespace) -> int:
         domu = config.by_name(options.name)
         if xl.is_running(domu.name):
             die(f"domU {domu.name} is running already", hint="xen-legi list shows it")
-        _check(domu)
+        startable.check(domu)
         with step(f"start {domu.name}"):
             xl.start(domu.file)
     return EXIT_OK
-
-
-def _check(domu: DomuConfig) -> None:
-    """Die for what xl would tell in many lines: a kernel or a disk that is not there."""
-    needed = [domu.kernel, domu.ramdisk, *(disk.path for disk in domu.disks)]
-    missing = [one for one in needed if one.startswith("/") and not Path(one).exists()]
-    if missing:
-        die(f"domU {domu.name} needs {', '.join(missing)}, which is not there", hint=f"see {domu.file}")

@@ -18,11 +18,11 @@ EXAMPLES = """\
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
     parser.add_argument("name", metavar="NAME", help="the domU")
-    parser.add_argument("--wait", type=_seconds, default=120, metavar="SECONDS", help="how long it may take (default 120)")
+    parser.add_argument("--wait", type=seconds, default=120, metavar="SECONDS", help="how long it may take (default 120)")
     parser.add_argument("--force", action="store_true", help="destroy it: what it has not written is lost")
 
 
-def _seconds(text: str) -> int:
+def seconds(text: str) -> int:
     """Return whole seconds. What is said here stands in the parser's own message."""
     if not re.fullmatch("[0-9]{1,6}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")

@@ -76,6 +76,17 @@ def table(entries: Iterable[Entry]) -> str:
     return "\n".join(aligned([heading, *(_row(one) for one in entries)]))
 
 
+def sheet(entry: Entry) -> str:
+    """Return all of one entry for people, a line each."""
+    state = entry.state if entry.id is None else f"{entry.state}, domain {entry.id}"
+    lines = [("name", entry.name), ("state", state), ("type", entry.type), ("memory", f"{entry.memory}M"),
+             ("vcpus", str(entry.vcpus)), ("kernel", entry.kernel)]
+    lines += [("disk", f"{one.device}: {_volume(one)}") for one in entry.volumes]
+    lines += [("network", _interface(place)) for place in entry.network]
+    lines += [("starts with dom0", "yes" if entry.autostart else "no"), ("file", entry.file)]
+    return "\n".join(aligned([(f"{name}:", value) for name, value in lines if value]))
+
+
 def vlan_of(bridge: str, setting: str) -> int | None:
     """Return the VLAN whose bridge has this name; `setting` is xenbr{vlan} or what the administrator made of it."""
     before, _, after = setting.partition("{vlan}")
@@ -105,6 +116,11 @@ def _bare(domain: Domain) -> Entry:
 
 def _place(vif: Vif, bridge: str) -> Place:
     return Place(vif.bridge, vif.mac, vlan_of(vif.bridge, bridge), tuple(vif.options.get("ip", "").split()))
+
+
+def _interface(place: Place) -> str:
+    vlan = "" if place.vlan is None else f"VLAN {place.vlan}"
+    return ", ".join(word for word in (place.bridge or "default bridge", vlan, place.mac, *place.ips) if word)
 
 
 def _space(disk: Disk, volume: Volume | None) -> Space:

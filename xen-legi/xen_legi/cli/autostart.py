@@ -1,0 +1,37 @@
+"""Start a domU with dom0, or no longer; without a word, tell which.
+
+It is a link in /etc/xen/auto to the domU's file, which xendomains(8) reads at boot.
+"""
+
+import argparse
+
+from xen_legi.domu import autostart, config, names
+from xen_legi.errors import EXIT_OK, EXIT_USAGE, need_root
+from xen_legi.install import leftovers
+from xen_legi.steps import lock
+
+EXAMPLES = """\
+  xen-legi autostart web1
+  xen-legi autostart web1 on
+  xen-legi autostart web1 off
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("name", metavar="NAME", help="the domU")
+    parser.add_argument("wanted", metavar="on|off", nargs="?", choices=("on", "off"), help="what it shall be")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Change it, and tell what it is then."""
+    need_root("xen-legi autostart")
+    names.check(options.name)
+    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
+        domu = config.by_name(options.name)
+        if options.wanted == "on":
+            autostart.on(domu.file)
+        elif options.wanted == "off":
+            autostart.off(domu.file)
+        print("on" if domu.autostart else "off")
+    return EXIT_OK
