@@ -166,7 +166,7 @@ lvcreate -qq -y -s -L 20M -n t1.good vg1/t1.copy && echo after! | dd of=/dev/vg1
 udevadm settle; sleep {held} </dev/vg1/t1.copy & sleep 0.5
 python3 -c 'from xen_legi.storage import lvm, merge; merge.merge(lvm.find("vg1", "t1.good"), background={background})'
 status=$?
-head -c 6 /dev/vg1/t1.copy; dmsetup table vg1-t1.copy | cut -d" " -f3
+head -c 6 /dev/vg1/t1.copy; echo; dmsetup table vg1-t1.copy | cut -d" " -f3
 exit $status
 """
 
