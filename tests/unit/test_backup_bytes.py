@@ -46,3 +46,13 @@ def test_a_configuration_that_no_file_can_hold_is_refused_before_anything_is_don
     volumes = (VolumeRequest("web1-disk", "/dev/vg0/web1-disk", 1 << 20, Identity("ext4", "")),)
     with pytest.raises(Problem, match="refused"):
         request.from_json(request.to_json(CopyRequest("web1", "r1", 1, "name = 'web1' # \ud800\n", volumes)))
+
+
+def test_the_file_of_a_generation_is_written_once_and_then_the_administrators(tmp_path: Path) -> None:
+    file = tmp_path / "web1.cfg"
+    commit._write_once(file, "# generation 3\nvif = ['bridge=xenbr72']\n")
+    file.write_text(edited := "# generation 3\nvif = ['bridge=xenbr80']\n")
+    commit._write_once(file, "# generation 3\nvif = ['bridge=xenbr72']\n")
+    assert file.read_text() == edited
+    commit._write_once(file, "# generation 4\nvif = ['bridge=xenbr72']\n")
+    assert file.read_text() == "# generation 4\nvif = ['bridge=xenbr72']\n"

@@ -77,12 +77,45 @@ def test_a_peer_that_does_not_answer_stops_only_the_promotion_of_its_own_domus(
     peers: dict[str, tuple[bool, bool] | None]
 ) -> None:
     copy = generations.copies([a_copy("vg1", "dom0b", 30, 1_000)])["vg1", "web1"]
-    peers["dom0c"] = None
+    peers.update(dom0b=(False, True), dom0c=None)
     assert promote.check(copy, force_dead=False)
     peers["dom0b"] = None
     with pytest.raises(Problem, match="dom0b cannot be reached"):
         promote.check(copy, force_dead=False)
     assert not promote.check(copy, force_dead=True)
+
+
+@pytest.mark.parametrize("source", [state.host(), "dom0b"])
+def test_where_its_own_host_has_lost_the_domu_every_other_must_answer(
+    source: str, peers: dict[str, tuple[bool, bool] | None]
+) -> None:
+    copy = generations.copies([a_copy("vg1", source, 30, 1_000)])["vg1", "web1"]
+    peers["dom0c"] = None  # it may have moved there
+    with pytest.raises(Problem, match="it may have moved to dom0c, which cannot be asked") as caught:
+        promote.check(copy, force_dead=False)
+    assert "--force-dead" in caught.value.hint
+    promote.check(copy, force_dead=True)
+
+
+def test_a_copy_on_the_domus_own_host_is_not_started_while_the_domu_runs_elsewhere(
+    peers: dict[str, tuple[bool, bool] | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = generations.copies([a_copy("vg1", state.host(), 30, 1_000)])["vg1", "web1"]
+    monkeypatch.setattr(config, "find", lambda name: config.parse("name = 'web1'\nmemory = 1\n", Path("web1.cfg")))
+    promote.check(copy, force_dead=False)
+    peers["dom0b"] = (True, True)  # this host was lost and has come back
+    with pytest.raises(Problem, match="web1 runs on dom0b"):
+        promote.check(copy, force_dead=True)
+
+
+def test_what_is_said_of_a_copy_that_cannot_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lvm, "volumes", lambda select="": [a_copy("vg1", "dom0a", 30, 1_000)])
+    with pytest.raises(Problem, match="no copy of 'web1' in vg0") as caught:
+        promote.choose("web1", "vg0")
+    assert "web1 in vg1" in caught.value.hint
+    monkeypatch.setattr(lvm, "volumes", lambda select="": [a_copy("vg1", "dom0a", 0, 0, "xen-legi.promoted")])
+    with pytest.raises(Problem, match="was promoted here before"):  # by hand: it bears no generation
+        promote.choose("web1")
 
 
 def test_the_peers_are_asked_beside_each_other(
@@ -96,7 +129,7 @@ def test_the_peers_are_asked_beside_each_other(
 
     monkeypatch.setattr(elsewhere, "_said", meet)
     monkeypatch.setattr(book, "all_peers", lambda: [Peer(name, name, Path()) for name in ("dom0b", "dom0c", "dom0d")])
-    elsewhere.need_off_everywhere("web1")
+    elsewhere.need_off_everywhere("web1", defined=True, force_dead=False)
     assert "make sure" not in capsys.readouterr().err
 
 

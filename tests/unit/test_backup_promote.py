@@ -298,6 +298,32 @@ def test_an_undo_takes_back_no_copy_that_was_not_named_where_several_are_promote
     assert promote.promoted("web1", "vg2").group == "vg2"
 
 
+def test_a_copy_on_its_own_host_is_not_taken_back_while_the_domu_itself_is_gone(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there: list[Volume] = []
+    monkeypatch.setattr(lvm, "volumes", lambda select="": there)
+    host.promote()
+    with pytest.raises(Problem, match="no other file of web1") as caught:
+        promote.need_former(host.copy, host.xen)
+    assert "--force-dead" in caught.value.hint
+    (host.xen / "web1.cfg.before-promote").write_text(OWN)
+    with pytest.raises(Problem, match="names /dev/vg0/web1-disk, /dev/vg0/web1-swap, not there any more"):
+        promote.need_former(host.copy, host.xen)
+    there += [Volume("vg0", name, 1, "-wi-------", frozenset(), "", "", name, False, False, False, None)
+              for name in ("web1-disk", "web1-swap")]
+    promote.need_former(host.copy, host.xen)
+
+
+def test_an_undo_that_was_begun_or_a_promotion_that_was_cut_off_has_the_domus_file_in_its_place(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lvm, "volumes", lambda select="": [])
+    host.write(web1=OWN.replace("/dev/vg0/web1-disk", str(host.xen)).replace("/dev/vg0/web1-swap", str(host.xen)))
+    host.renamed = True
+    promote.need_former(host.copy, host.xen)
+
+
 def test_a_copy_whose_bridge_is_not_there_is_not_touched(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     (commit.CONFIGS / "vg1/web1.cfg").write_text(f"{COPIED}vif = ['bridge=xenbr72', 'bridge=lo']\n")
     monkeypatch.setattr(lvm, "volumes", lambda select="": host.copy.volumes)

@@ -103,9 +103,15 @@ def settle(work: Work, copy: Copy) -> Copy:
     text = files.read(_request_file(work))
     wanted = request.from_json(text) if text else None
     if wanted and copy.best == Generation(wanted.generation, len(wanted.volumes)) and not copy.promoted:
-        files.replace(config_file(work.domu, work.group), startable(wanted, work, copy), mode=0o600)
-        named_point("receive:config-written")
+        _write_once(config_file(work.domu, work.group), startable(wanted, work, copy))
     return copies.perform(generations.finish(copy), work, copy)
+
+
+def _write_once(file: Path, text: str) -> None:
+    """Write the file of a generation, unless it is there: a person may have put another bridge or kernel into it."""
+    if files.read(file).partition("\n")[0] != text.partition("\n")[0]:
+        files.replace(file, text, mode=0o600)
+        named_point("receive:config-written")
 
 
 def startable(wanted: CopyRequest, work: Work, copy: Copy) -> str:
@@ -134,7 +140,8 @@ def check(copy: Copy, work: Work) -> None:
     if copy.source != work.source:
         names = " ".join(one.full_name for one in copy.volumes)
         die(f"the copy of {work.domu} on {state.host()} belongs to {copy.source}",
-            hint=f"two domUs of one name? rename one; has it moved from there for good? then, there: lvremove {names}")
+            hint=f"two domUs of one name? rename one; has it moved from {copy.source} for good? then on {state.host()}:"
+            f" lvremove {names}")
     for volume in copy.volumes:
         if volume.merging:
             merge.see_begun(volume.group, volume.name)  # a killed run may have left it before it began

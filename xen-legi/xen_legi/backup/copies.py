@@ -171,6 +171,7 @@ def merge_in_background(work: Work, copy: Copy, slot: Slot) -> None:
 
 def _settle(work: Work, copy: Copy, slot: Slot) -> None:
     volume = _copy(work, slot)
+    merge.see_begun(volume.group, volume.name)  # else its tags would promise what it gets with its next activation only
     done = [tag.replace(".merging=", ".generation=") for tag in _of(volume, "merging")]
     retag(volume, add=[f"{TAG}.state=good", *done], remove=_of(volume, "state", "merging", "run", "synced"))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from xen_legi import workers
-from xen_legi.backup import destination
+from xen_legi.backup import destination, state
 from xen_legi.backup.generations import Copy
 from xen_legi.errors import Problem, die
 from xen_legi.peers import book
@@ -27,9 +27,11 @@ class Said:
 
 def need_off(copy: Copy, *, force_dead: bool) -> bool:
     """Die if the domU of another host's copy runs on any peer, or may run on its own host: unless that answers, the caller
-    must know it to be dead. Tell whether it answers."""
+    must know it to be dead. Where it has no file of the domU any more, any other peer may have it. Tell whether it answers.
+    """
     said = _ask(book.all_peers(), copy.domu)
-    _need_off_among([one for one in said if one.host != copy.source], copy.domu)
+    others = [one for one in said if one.host != copy.source]
+    _need_off_among(others, copy.domu)
     own = next((one for one in said if one.host == copy.source), None)
     if own is None:
         if force_dead:
@@ -43,12 +45,18 @@ def need_off(copy: Copy, *, force_dead: bool) -> bool:
         die(own.problem, hint=f"if {copy.source} is dead or {copy.domu} off for certain, say --force-dead")
     if own.running:
         _die_running(copy.domu, copy.source)
+    if not own.defined:
+        _need_answers(others, copy.domu, copy.source, force_dead=force_dead)
     return True
 
 
-def need_off_everywhere(domu: str) -> None:
-    """Die if a domU that this host has lost runs on a peer. One that cannot be asked is told."""
-    _need_off_among(_ask(book.all_peers(), domu), domu)
+def need_off_everywhere(domu: str, *, defined: bool, force_dead: bool) -> None:
+    """Die if a domU of this host runs on a peer. One that cannot be asked is told; where this host has no file of the domU
+    any more (`defined`), the caller must know better."""
+    said = _ask(book.all_peers(), domu)
+    _need_off_among(said, domu)
+    if not defined:
+        _need_answers(said, domu, state.host(), force_dead=force_dead)
 
 
 def need_another(copy: Copy, *, force_dead: bool) -> None:
@@ -73,6 +81,13 @@ def _need_off_among(said: Sequence[Said], domu: str) -> None:
             say(f"• {one.problem}: make sure that {domu} does not run there")
         elif one.running:
             _die_running(domu, one.host)
+
+
+def _need_answers(said: Sequence[Said], domu: str, host: str, *, force_dead: bool) -> None:
+    silent = [one.host for one in said if one.problem]
+    if silent and not force_dead:
+        die(f"{host} has no {domu} in /etc/xen any more: it may have moved to {' or '.join(silent)}, which cannot be asked",
+            hint=f"if {domu} is off there for certain, say --force-dead")
 
 
 def _ask(peers: Sequence[Peer], domu: str) -> list[Said]:

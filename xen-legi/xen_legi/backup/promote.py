@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from xen_legi import files
 from xen_legi.backup import commit, copies, elsewhere, former, generations, state, trusted
@@ -16,6 +17,7 @@ from xen_legi.backup.report import age
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
 from xen_legi.domu.config import DomuConfig
+from xen_legi.domu.disks import locate
 from xen_legi.errors import die
 from xen_legi.steps import named_point, step
 from xen_legi.storage import lvm, merge
@@ -56,12 +58,16 @@ def choose(domu: str, group: str = "") -> Copy:
     they come from several hosts: each of those counts its own generations, so that a lower number may be the newer."""
     known = [one for one in copies.all_copies().values() if one.domu == domu and group in ("", one.group)]
     if not known:
-        names = ", ".join(sorted({one.domu for one in copies.all_copies().values()})) or "of none"
-        die(f"this host has no copy of {domu!r}", hint=f"it has copies {names}; backup-domu status shows where copies are")
+        there = ", ".join(sorted(f"{one.domu} in {one.group}" for one in copies.all_copies().values())) or "none"
+        where = f" in {group}" if group else ""
+        die(f"this host has no copy of {domu!r}{where}",
+            hint=f"it has copies of: {there}; backup-domu status shows where copies are")
     if len({one.source for one in known}) > 1:
         told = "; ".join(_told(one) for one in known)
         die(f"{domu} has copies of several hosts here: {told}", hint="say which: --group GROUP")
     whole = [one for one in known if one.best]
+    if not whole and any(one.promoted for one in known):
+        _die_promoted(known[0])
     if not whole:
         die(
             f"no run has completed the copy of {domu} here since it was begun, or since its promotion was taken back",
@@ -109,17 +115,20 @@ def check(copy: Copy, *, force_dead: bool) -> bool:
         if volume.open:
             die(f"{volume.path} is in use", hint="does a run write it now? does something have it mounted?")
     if copy.started:
-        die(f"the copy of {copy.domu} in {copy.group} was promoted here before: it is the domU, or a former one",
-            hint=f"xen-legi start {copy.domu}; to make it a copy again: xen-legi promote {copy.domu} --undo")
+        _die_promoted(copy)
     own = domu_config.find(copy.domu)
     local = copy.source == state.host()
     if own and not local and not copy.promoted:
         die(f"this host has a domU {copy.domu} of its own ({own.file})", hint="which of the two is to run?")
     if not local:
         return elsewhere.need_off(copy, force_dead=force_dead)
-    if not own:  # it has moved away, or was deleted
-        elsewhere.need_off_everywhere(copy.domu)
+    elsewhere.need_off_everywhere(copy.domu, defined=own is not None, force_dead=force_dead)  # it may have moved away
     return True
+
+
+def _die_promoted(copy: Copy) -> NoReturn:
+    die(f"the copy of {copy.domu} in {copy.group} was promoted here before: it is the domU, or a former one",
+        hint=f"xen-legi start {copy.domu}; to make it a copy again: xen-legi promote {copy.domu} --undo")
 
 
 def promote(one: Plan) -> None:
@@ -165,6 +174,21 @@ def check_off(domu: str) -> None:
         die(f"{domu} runs on this host", hint=f"xl shutdown -w {domu}")
 
 
+def need_former(copy: Copy, directory: Path = domu_config.DIRECTORY) -> None:
+    """Die unless the domU itself is there after the undo of a copy on its own host: a file, and the disks that it names."""
+    own = [one for one in domu_config.all_domus(directory) if one.name == copy.domu]
+    way = former.way_back(own, former.disk_paths(copy), former.all_kept(copy.domu, directory), local=True)
+    files_then = [way.kept.file] if way.kept else [one.file for one in own if one.file not in way.gone]
+    hint = f"if this {copy.domu} may be lost, add --force-dead"
+    if not files_then:
+        die(f"this host has no other file of {copy.domu}: the one here may be the only one", hint=hint)
+    volumes = lvm.volumes()  # one that is not active has no device
+    paths = [one.path for one in domu_config.read(files_then[0]).disks if one.path.startswith("/")]
+    if missing := [one for one in paths if not Path(one).exists() and locate(one, volumes) is None]:
+        die(f"{files_then[0]} names {', '.join(missing)}, not there any more: the {copy.domu} here may be the only one",
+            hint=hint)
+
+
 def undo(copy: Copy) -> None:
     """Make a promoted copy a copy again. What the domU changed since is lost with the next run."""
     _restore_config(copy)
@@ -174,7 +198,7 @@ def undo(copy: Copy) -> None:
             volume = slot.copy.volume
             if volume.name != f"{slot.name}{COPY}":
                 lvm.rename(copy.group, volume.name, f"{slot.name}{COPY}")
-            said = tuple(f"{TAG}.{name}=" for name in ("state", "generation", "merging"))
+            said = tuple(f"{TAG}.{name}=" for name in ("state", "generation", "merging", "run", "synced"))
             stale = [PROMOTED_TAG, STARTED_TAG, *(tag for tag in volume.tags if tag.startswith(said))]
             lvm.change_tags(f"{copy.group}/{slot.name}{COPY}", add=[TAG, COPY_TAG, f"{TAG}.state=dirty"], remove=stale)
 

@@ -59,6 +59,8 @@ def _undo(options: argparse.Namespace) -> int:
     promote.check_off(options.name)
     if copy.source != state.host():
         elsewhere.need_another(copy, force_dead=options.force_dead)
+    elif not options.force_dead:
+        promote.need_former(copy)
     if options.dry_run:
         print(f"make {', '.join(one.full_name for one in copy.volumes)} copies again")
         return EXIT_OK
