@@ -99,6 +99,7 @@ def test_the_list_tells_all_of_web1(dom0a: Host, web1: Host) -> None:
         "/dev/vg0/web1-disk": 2 << 30, "/dev/vg0/web1-swap": 512 << 20}
     assert "xenbr72 192.168.72.11" in dom0a.check_output("xen-legi list")
     assert json.loads(dom0a.check_output("xen-legi info web1 --json")) == entry
+    assert dom0a.run("xen-legi lint web1").rc == 0
     assert "xenbr72, VLAN 72, 00:16:3E:" in dom0a.check_output("xen-legi info web1")
 
 
@@ -151,6 +152,7 @@ WRONG = {
     "nobody to ask": ("delete small", "nobody is there to be asked"),
     "start nothing": ("start nobody", "there is no domU 'nobody'"),
     "info of nothing": ("info nobody", "there is no domU 'nobody'"),
+    "lint of nothing": ("lint nobody", "there is no domU 'nobody'"),
     "restart what is off": ("restart small", "domU small is not running"),
     "autostart of nothing": ("autostart nobody on", "there is no domU 'nobody'"),
     "autostart by a word": ("autostart small maybe", "invalid choice: 'maybe'"),

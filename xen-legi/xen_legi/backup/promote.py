@@ -17,7 +17,7 @@ from xen_legi.backup.report import age
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
 from xen_legi.domu.config import DomuConfig
-from xen_legi.domu.disks import locate
+from xen_legi.domu.disks import absolute, locate
 from xen_legi.errors import die
 from xen_legi.steps import named_point, step
 from xen_legi.storage import lvm, merge
@@ -183,7 +183,7 @@ def need_former(copy: Copy, directory: Path = domu_config.DIRECTORY) -> None:
     if not files_then:
         die(f"this host has no other file of {copy.domu}: the one here may be the only one", hint=hint)
     volumes = lvm.volumes()  # one that is not active has no device
-    paths = [one.path for one in domu_config.read(files_then[0]).disks if one.path.startswith("/")]
+    paths = [absolute(one.path) for one in domu_config.read(files_then[0]).disks if one.path]
     if missing := [one for one in paths if not Path(one).exists() and locate(one, volumes) is None]:
         die(f"{files_then[0]} names {', '.join(missing)}, not there any more: the {copy.domu} here may be the only one",
             hint=hint)

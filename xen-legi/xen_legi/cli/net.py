@@ -35,8 +35,8 @@ from xen_legi.cli import no_more
 from xen_legi.columns import aligned
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die, need_root
+from xen_legi.finding import Finding, summary
 from xen_legi.net import change, check, draw, files, in_force, kernel, show, stanzas, transition, trial
-from xen_legi.net.finding import Finding
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.run import run_json
 from xen_legi.steps import say, warn
@@ -214,7 +214,7 @@ def _check(options: argparse.Namespace) -> int:
     else:
         for one in found:
             print(one)
-        say(_summary(found))
+        say(summary(found))
     return EXIT_FAILED if errors else EXIT_OK
 
 
@@ -243,10 +243,3 @@ def _readable(interfaces: Interfaces) -> Interfaces:
 def _up_with_stanza(interfaces: Interfaces) -> Iterable[str]:
     """Return the interfaces that ifupdown holds for up, beyond those that come up by themselves."""
     return sorted(name for name in files.configured() if interfaces.of(name))
-
-
-def _summary(found: Iterable[Finding]) -> str:
-    levels = [one.level for one in found]
-    counts = [(levels.count(level), level) for level in ("error", "warning", "difference")]
-    told = [f"{count} {level}{'s' if count > 1 else ''}" for count, level in counts if count]
-    return ", ".join(told) or "nothing to complain about"

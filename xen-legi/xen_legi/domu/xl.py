@@ -67,6 +67,12 @@ def parse_list(text: str) -> list[Domain]:
     return [_domain(match) for line in text.splitlines() if (match := _LINE.fullmatch(line.strip()))]
 
 
+def total_memory() -> int | None:
+    """Return the MiB of the whole host, dom0's among them."""
+    match = re.search(r"^total_memory\s*:\s*(\d+)$", run(["xl", "info"], timeout=_TIMEOUT).stdout, re.MULTILINE)
+    return int(match[1]) if match else None
+
+
 def domain(name: str) -> Domain | None:
     """Return the domain of that name, or None."""
     return next((one for one in domains() if one.name == name), None)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from xen_legi.bmc import lan
+from xen_legi.finding import Finding
 from xen_legi.net import check_addresses, check_links, values
 from xen_legi.net.change import Change
 from xen_legi.net.describe import describe
-from xen_legi.net.finding import Finding
 from xen_legi.net.kernel import State
 from xen_legi.net.links import desired
 from xen_legi.net.of_ifup import OPTIONS, REQUIRED

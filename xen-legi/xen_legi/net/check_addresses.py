@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from xen_legi.net.finding import Finding
+from xen_legi.finding import Finding
 from xen_legi.net.stanzas import Interfaces, Option, Stanza
 
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface

@@ -5,9 +5,9 @@ import fnmatch
 import re
 from collections.abc import Collection, Iterator, Mapping
 
+from xen_legi.finding import Finding
 from xen_legi.net import values
 from xen_legi.net.describe import Link
-from xen_legi.net.finding import Finding
 from xen_legi.net.links import desired
 from xen_legi.net.options import Known, find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Option, Stanza

@@ -1,0 +1,55 @@
+"""Tell what would keep domUs from starting: a kernel, volume or bridge that is not there, two of one name, MAC or disk.
+
+Without names, all files *.cfg in /etc/xen are looked at. Nothing is changed. Exit status 1 if there is an error.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from xen_legi.domu import config, disks, lint, names, xl
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, need_root
+from xen_legi.finding import summary
+from xen_legi.steps import say
+from xen_legi.storage import lvm
+
+EXAMPLES = """\
+  xen-legi lint
+  xen-legi lint web1 db1
+  xen-legi lint --json
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("names", metavar="NAME", nargs="*", help="a domU (default: all)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Look, and tell."""
+    need_root("xen-legi lint")
+    for name in options.names:
+        names.check(name)
+    wanted = {str(config.by_name(name).file) for name in options.names}
+    files, broken = config.all_files()
+    domus = [one for one in files if config.is_domu(one)]
+    found = [one for one in lint.lint(domus, broken, _here(domus)) if not wanted or one.where in wanted]
+    if options.json:
+        print(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        print(*found, sep="\n", end="\n" if found else "")
+        say(summary(found))
+    return EXIT_FAILED if any(one.level == "error" for one in found) else EXIT_OK
+
+
+def _here(domus: list[config.DomuConfig]) -> lint.Here:
+    volumes = lvm.volumes()
+    return lint.Here(
+        exists=lambda path: Path(path).exists(),
+        volumes=volumes,
+        devices=disks.devices(domus, volumes),
+        bridges=frozenset(one.name for one in Path("/sys/class/net").iterdir()),
+        memory=xl.total_memory() if xl.answers() else None,
+    )

@@ -1,0 +1,25 @@
+"""What is to be told of a place in the files."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """Something to tell about a place, FILE:LINE or FILE."""
+
+    where: str
+    level: str  # error, warning, difference
+    text: str
+
+    def __str__(self) -> str:
+        line = f"{self.where}: {self.level}: {self.text}"
+        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)  # a file may hold anything
+
+
+def summary(found: Iterable[Finding]) -> str:
+    """Return how many there are of each level, for people."""
+    levels = [one.level for one in found]
+    counts = [(levels.count(level), level) for level in ("error", "warning", "difference")]
+    told = [f"{count} {level}{'s' if count > 1 else ''}" for count, level in counts if count]
+    return ", ".join(told) or "nothing to complain about"
