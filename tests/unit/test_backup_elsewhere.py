@@ -74,14 +74,16 @@ def test_a_copy_is_not_promoted_while_the_domu_runs_on_any_peer(
 
 
 def test_a_peer_that_does_not_answer_stops_only_the_promotion_of_its_own_domus(
-    peers: dict[str, tuple[bool, bool] | None]
+    peers: dict[str, tuple[bool, bool] | None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = generations.copies([a_copy("vg1", "dom0b", 30, 1_000)])["vg1", "web1"]
     peers.update(dom0b=(False, True), dom0c=None)
     assert promote.check(copy, force_dead=False)
-    peers["dom0b"] = None
+    peers.update(dom0b=None, dom0c=(False, False))
+    capsys.readouterr()
     with pytest.raises(Problem, match="dom0b cannot be reached"):
         promote.check(copy, force_dead=False)
+    assert capsys.readouterr().err == ""  # a refusal is one line and its hint
     assert not promote.check(copy, force_dead=True)
 
 

@@ -52,6 +52,13 @@ def test_never_more_are_at_work_than_were_asked_for(at_once: int, most: int) -> 
     assert max(together) == most
 
 
+def test_who_waits_long_is_told_also_for_a_single_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xen_legi.workers._LATE", 0.05)
+    told: list[int] = []
+    assert len(list(each(slowly, [0], 16, lambda: told.append(1)))) == 1
+    assert told
+
+
 def test_a_worker_that_dies_is_a_problem_and_the_others_go_on() -> None:
     def job(number: int) -> int:
         if number == 1:

@@ -19,19 +19,22 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 HOSTS = 16  # that are asked at once: a dead one costs ssh's ten seconds, and several together no more
+_LATE = 2  # seconds after which a person wants to know what is waited for
 _PATIENCE = 60  # seconds for a worker to undo what it holds; it ends its own commands within some
 
 
-def each(job: Callable[[Item], Answer], items: Sequence[Item], at_once: int) -> Iterator[Answer | Problem]:
+def each(
+    job: Callable[[Item], Answer], items: Sequence[Item], at_once: int, late: Callable[[], object] | None = None
+) -> Iterator[Answer | Problem]:
     """Do a job for every item, `at_once` of them beside each other, and yield the answers in the order of the items.
 
-    A Problem takes the place of the answer of a worker that died. When we are interrupted, the workers are first. A single
-    job is done in this process.
+    A Problem takes the place of the answer of a worker that died. When we are interrupted, the workers are first. `late` is
+    called whenever two seconds have brought no answer. Without it, a single job is done in this process.
     """
-    if at_once < 2 or len(items) < 2:
+    if late is None and (at_once < 2 or len(items) < 2):
         yield from map(job, items)
         return
-    crew = _Crew(job, at_once)
+    crew = _Crew(job, at_once, late)
     try:
         yield from crew.answers(items)
     except BaseException:
@@ -42,8 +45,8 @@ def each(job: Callable[[Item], Answer], items: Sequence[Item], at_once: int) -> 
 class _Crew:
     """The workers that are at work, by the pipe on which each will answer."""
 
-    def __init__(self, job: Callable[[Item], Answer], at_once: int) -> None:
-        self.job, self.at_once = job, at_once
+    def __init__(self, job: Callable[[Item], Answer], at_once: int, late: Callable[[], object] | None = None) -> None:
+        self.job, self.at_once, self.late = job, at_once, late
         self.working: "dict[Connection, tuple[int, ForkProcess]]" = {}
 
     def answers(self, items: Sequence[Item]) -> Iterator[Answer | Problem]:
@@ -54,7 +57,9 @@ class _Crew:
             while number not in done:
                 while waiting and len(self.working) < self.at_once:
                     self.start(*waiting.pop(0))
-                ready = wait(list(self.working))
+                ready = wait(list(self.working), _LATE if self.late else None)
+                if self.late and not ready:
+                    self.late()
                 for pipe in [one for one in self.working if one in ready]:
                     which, process = self.working[pipe]
                     done[which] = _answer(pipe, process)

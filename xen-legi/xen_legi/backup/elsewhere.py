@@ -10,7 +10,7 @@ from xen_legi.backup.generations import Copy
 from xen_legi.errors import Problem, die
 from xen_legi.peers import book
 from xen_legi.peers.book import Peer
-from xen_legi.steps import say, step
+from xen_legi.steps import Progress, say
 
 _TIMEOUT = 120  # seconds, see xl.stays
 
@@ -92,10 +92,11 @@ def _need_answers(said: Sequence[Said], domu: str, host: str, *, force_dead: boo
 
 def _ask(peers: Sequence[Peer], domu: str) -> list[Said]:
     """Return what the peers say, asked beside each other, in their order."""
-    if not peers:
-        return []
-    with step(f"ask {', '.join(one.name for one in peers)} about {domu}"):
-        answers = list(workers.each(partial(_said, domu=domu), peers, workers.HOSTS))
+    progress = Progress(f"ask {', '.join(one.name for one in peers)} about {domu}", shown=lambda done: f"{done} answered")
+    answers: list[Said | Problem] = []
+    for answer in workers.each(partial(_said, domu=domu), peers, workers.HOSTS, lambda: progress.update(len(answers))):
+        answers.append(answer)
+    progress.close()
     return [Said(peer.name, problem=one.message) if isinstance(one, Problem) else one
             for peer, one in zip(peers, answers, strict=True)]
 
