@@ -296,6 +296,13 @@ def test_the_copy_on_the_other_host_is_not_started_while_the_domu_runs(copied: H
     assert result.rc == 2 and "web1 runs on dom0a" in result.stderr
 
 
+def test_a_domu_that_runs_on_the_other_host_is_not_started_here(copied: Host) -> None:
+    copied.check_output("cp /etc/xen/copies/vg0/web1.cfg /etc/xen/web1.cfg")
+    result = copied.run("xen-legi start web1")
+    copied.check_output("rm /etc/xen/web1.cfg")
+    assert (result.rc, result.stderr) == (2, "xen-legi: web1 runs on dom0a\n  hint: there: xl shutdown -w web1\n")
+
+
 def test_one_command_starts_the_copy_on_the_other_host_and_the_guest_answers(dom0a: Host, web1: Host) -> None:
     guest(web1, "echo kept > /root/kept; sync")
     dom0a.check_output("backup-domu web1 --to dom0b")

@@ -10,6 +10,7 @@ from testinfra.host import Host
 
 from domus import WEB1, banner, guest, known, make_keys, refused, run_killed, state, wait_for_ssh
 from marks import daily
+from wrong import WRONG
 
 SMALL = "--vlan 72 --ip 192.168.72.99/24 --dist tiny --kernel 0-tiny --size 64M --swap 16M --memory 32M --no-start"
 
@@ -121,64 +122,8 @@ def test_a_running_domu_is_not_deleted(dom0a: Host, web1: Host) -> None:
 
 # wrong use
 
-WRONG = {
-    "no such group": ("create x --lvm vg9", "no volume group 'vg9'"),
-    "name taken": ("create small", "there is a domU 'small' already"),
-    "volume there": ("create there --noswap", "there is a volume vg0/there-disk already"),
-    "bad name": ("create -- _x", "cannot be the name of a domU"),
-    "no name": ("create", "a new domU needs a name"),
-    "no bridge": ("create x --vlan 99 --ip 10.0.0.1/24", "VLAN 99 has no bridge"),
-    "no such vlan": ("create x --vlan 4095 --ip 10.0.0.1/24", "VLAN 4095 does not exist"),
-    "no number": ("create x --vlan web --ip 10.0.0.1/24", "VLAN 'web' is not a number"),
-    "no place": ("create x --ip 10.0.0.1/24", "no place in a network"),
-    "no space": ("create x --size 900G", "free, "),
-    "too small": ("create x --size 16M --dist tiny --kernel 0-tiny", "is too small"),
-    "bad size": ("create x --size 2", "is not a size"),
-    "bad memory": ("create x --memory lots", "is not a size"),
-    "too much memory": ("create x --memory 900G", "that Xen has free"),
-    "bad vcpus": ("create x --vcpus 0", "is not a number of processors"),
-    "no template": ("create x --dist plan9", "there is no template 'plan9'"),
-    "no method": ("create x --method magic", "there is no method 'magic'"),
-    "no kernel": ("create x --kernel 1.2.3", "there is no kernel '1.2.3'"),
-    "no key": ("create x --ssh-key /nothing", "ssh key /nothing"),
-    "private key": ("create x --ssh-key /root/.ssh/id_ed25519", "is a private key"),
-    "bad address": ("create x --vlan 72 --ip 192.168.72.300/24", "is not an address"),
-    "no netmask": ("create x --vlan 72 --ip 192.168.72.9", "has no network"),
-    "address taken": ("create x --vlan 72 --ip 192.168.72.98/24", "is that of domU small"),
-    "bad gateway": ("create x --gateway 10.9.9.9", "outside of the domU's network"),
-    "bad mac": ("create x --mac 1:2", "is not a MAC address"),
-    "no role": ("create x --role nothing", "there is no role 'nothing'"),
-    "delete nothing": ("delete nobody --yes", "there is no domU 'nobody'"),
-    "nobody to ask": ("delete small", "nobody is there to be asked"),
-    "start nothing": ("start nobody", "there is no domU 'nobody'"),
-    "info of nothing": ("info nobody", "there is no domU 'nobody'"),
-    "lint of nothing": ("lint nobody", "there is no domU 'nobody'"),
-    "restart what is off": ("restart small", "domU small is not running"),
-    "autostart of nothing": ("autostart nobody on", "there is no domU 'nobody'"),
-    "autostart by a word": ("autostart small maybe", "invalid choice: 'maybe'"),
-    "template there": ("template make tiny", "there is a template tiny already"),
-    "no such template": ("template delete plan9 --yes", "there is no template 'plan9'"),
-    "dom0 has no such kernel": ("kernel add 1.2.3", "dom0 has no whole kernel 1.2.3"),
-    "no such default": ("kernel default 1.2.3", "there is no kernel '1.2.3'"),
-    "start a path": ("start /etc/xen/small.cfg", "hint: use the name: small"),
-    "stop a path": ("stop /etc/xen/small.cfg", "hint: use the name: small"),
-    "delete a path": ("delete /etc/xen/small.cfg --yes", "hint: use the name: small"),
-    "console of a path": ("console /etc/xen/small.cfg", "hint: use the name: small"),
-    "stop this host": ("stop Domain-0 --force", "Domain-0 is this host itself"),
-    "nobody to ask for a template": ("template delete tiny", "nobody is there to be asked"),
-    "nobody to ask for a password": ("create x --passwd --dist tiny --kernel 0-tiny --no-start", "nobody is there"),
-    "reserved name": ("create snapshot1", "lvm2 keeps names that begin with snapshot"),
-    "name of digits": ("create 72", "'72' cannot be the name of a domU"),
-    "raised number": ("create x --vlan ² --dhcp", "is not a number"),
-    "negative size": ("create x --size -1", "is not a size"),
-    "gateway of another family": ("create x --gateway 2001:db8::1", "outside of the domU's network"),
-    "bad name server": ("create x --nameserver dns", "name server 'dns' is not an address"),
-    "netmask for nothing": ("create x --netmask 255.255.255.0", "no address needs it"),
-    "bad suite": ("template make x --dist 'a b'", "cannot be the name of a Debian suite"),
-}
 
 
-@pytest.fixture(scope="module")
 def crowded(tiny: Host) -> Iterator[Host]:
     """dom0a with a domU `small` that is not running, and a foreign volume there-disk."""
     tiny.check_output(f"xen-legi create small {SMALL.replace('.99/', '.98/')}")

@@ -46,7 +46,7 @@ def names(directory: Path) -> list[str]:
 
 
 def make(directory: Path) -> Template:
-    return template_make.make(directory, "web", "sid", uri="http://a.example/debian", include=(), replace=True)
+    return template_make.make(directory, "web", "sid", uri="file:///srv/debian", include=(), replace=True)
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, point: str) -> None:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from xen_legi.domu import names, xl
+from xen_legi.domu import config, names, xl
 from xen_legi.errors import die, need_root
 from xen_legi.run import environment
 
@@ -25,6 +25,7 @@ def main(options: argparse.Namespace) -> int:
     names.check(options.name)
     domain = xl.domain(options.name)
     if not domain:
+        config.by_name(options.name)
         die(f"domU {options.name} is not running", hint=f"xen-legi start {options.name}")
     sys.stdout.flush()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and xl would inherit that

@@ -2,8 +2,8 @@
 
 Every ordered pair of hosts has a key of its own, and the key can only start the receiver of copies. `add` makes the key
 for sending to PEER and prints the one line to run there; `accept` is that line. `add` again takes a new host key and keeps
-what you wrote into the peer's file. `check` asks a peer what it would answer to a nightly run; `remove` forgets a peer both
-ways.
+what you wrote into the peer's file. `check` asks a peer, or every one to which this host sends, what it would answer to a
+nightly run; `remove` forgets a peer both ways.
 
 PEER is what `hostname -s` prints on the other host: copies carry that name, and promote asks the peer of that name.
 """
@@ -16,10 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from xen_legi import files
+from xen_legi import files, workers
 from xen_legi.backup import destination
 from xen_legi.cli import no_more
-from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, CommandFailed, Problem, die, need_root
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, CommandFailed, Problem, die, need_root
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
 from xen_legi.run import run
@@ -54,9 +54,17 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi peer")
     if options.what == "list":
         no_more("peer list", options.name)
+    if options.what == "check" and not options.name:
+        return _check_all(options)
     if options.what != "list":
+        _need_name(options)
         book.check_name(options.name)
     return _DOINGS[options.what](options)
+
+
+def _need_name(options: argparse.Namespace) -> None:
+    if not options.name:
+        die(f"xen-legi peer {options.what} needs the other host's name", hint=f"xen-legi peer {options.what} dom0b")
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -117,18 +125,47 @@ def _list(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace, *, status: int = EXIT_USAGE) -> int:
     """Ask a peer for its status; with `status` if it has none to tell: by itself, a question begins nothing."""
-    peer = book.by_name(options.name)
+    facts = _asked(book.by_name(options.name))
+    if isinstance(facts, Problem):
+        raise Problem(facts.message, hint=facts.hint, status=status)
+    print(json.dumps(facts, indent=2) if options.json else _answer(options.name, facts))
+    return EXIT_OK
+
+
+def _check_all(options: argparse.Namespace) -> int:
+    """Ask all peers beside each other. Each has its line, a silent one on standard error."""
+    peers = book.all_peers()
+    if not peers:
+        die("this host sends to no peer", hint="xen-legi peer add makes one known")
+    told = dict(zip((one.name for one in peers), workers.each(_asked, peers, workers.HOSTS), strict=True))
+    silent = [facts for facts in told.values() if isinstance(facts, Problem)]
+    if options.json:
+        print(json.dumps({name: _plain(facts) for name, facts in told.items()}, indent=2))
+    for name, facts in told.items() if not options.json else ():
+        if isinstance(facts, Problem):
+            warn(facts.message)
+        else:
+            print(_answer(name, facts))
+    return EXIT_OK if not silent else EXIT_USAGE if len(silent) == len(peers) else EXIT_PARTLY
+
+
+def _asked(peer: Peer) -> dict[str, Any] | Problem:
+    """Return what a peer tells of itself, or why it does not; warn of a name that is not its own."""
     try:
         facts = destination.remote(peer).call("status", timeout=60)
     except Problem as problem:
-        raise Problem(problem.message, hint=problem.hint, status=status) from None
+        return problem
     _compare_names(peer, facts.get("host", peer.name))
-    if options.json:
-        print(json.dumps(facts, indent=2))
-        return EXIT_OK
+    return facts
+
+
+def _plain(facts: dict[str, Any] | Problem) -> dict[str, Any]:
+    return {"problem": facts.message, "hint": facts.hint} if isinstance(facts, Problem) else facts
+
+
+def _answer(name: str, facts: dict[str, Any]) -> str:
     room = f"{format_size(facts['free'])} of {format_size(facts['size'])} free in {facts['group']}"
-    print(f"{peer.name} answers: xen-legi {facts['version']}, rsync {facts['rsync']}, {room}")
-    return EXIT_OK
+    return f"{name} answers: xen-legi {facts['version']}, rsync {facts['rsync']}, {room}"
 
 
 def _compare_names(peer: Peer, host: str) -> None:

@@ -1,7 +1,12 @@
-"""Start a domU from its file in /etc/xen."""
+"""Start a domU from its file in /etc/xen, unless it runs on another dom0.
+
+The peers of this host are asked: after a promotion, the domU runs there, and two of one domU is worse than none. One that
+cannot be asked is told, and the domU is started. xl create asks nobody.
+"""
 
 import argparse
 
+from xen_legi.backup import elsewhere
 from xen_legi.domu import config, names, startable, xl
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import leftovers
@@ -28,6 +33,7 @@ def main(options: argparse.Namespace) -> int:
         if xl.is_running(domu.name):
             die(f"domU {domu.name} is running already", hint="xen-legi list shows it")
         startable.check(domu)
+        elsewhere.need_off_everywhere(domu.name, defined=True, force_dead=False)
         with step(f"start {domu.name}"):
             xl.start(domu.file)
     return EXIT_OK

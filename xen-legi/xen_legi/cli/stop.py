@@ -3,7 +3,7 @@
 import argparse
 import re
 
-from xen_legi.domu import names, xl
+from xen_legi.domu import config, names, xl
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, fail, need_root
 from xen_legi.install import leftovers
 from xen_legi.steps import lock, step
@@ -36,6 +36,7 @@ def main(options: argparse.Namespace) -> int:
     xl.need_xen()
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
         if not xl.is_running(options.name):
+            config.by_name(options.name)
             die(f"domU {options.name} is not running", hint="xen-legi list shows the domUs")
         with step(f"{'destroy' if options.force else 'shut down'} {options.name}"):
             if options.force:

@@ -1,12 +1,15 @@
 """Where Debian comes from: asked of this host's apt when it is needed, never written down."""
 
 import re
+import tempfile
 from dataclasses import dataclass
+from typing import NoReturn
 
-from xen_legi.errors import die
+from xen_legi.errors import CommandFailed, die
 from xen_legi.run import run
 
 _FORMAT = "$(ORIGIN)|$(LABEL)|$(CODENAME)|$(REPO_URI)"
+_FETCH = ("/usr/lib/apt/apt-helper", "-o", "Acquire::Retries=1", "download-file")
 _UNCHANGING = ("sid", "unstable", "experimental")  # neither updates nor security fixes of their own
 
 
@@ -41,6 +44,27 @@ def sources(dist: str, known: list[Archive], mirror: str = "") -> list[str]:
         lines.append(f"deb {main} {dist}-updates main")
     security = _uri(known, "Debian-Security")
     return lines + ([f"deb {security} {dist}-security main"] if security else [])
+
+
+def need_suite(source: str) -> None:
+    """Die unless the archive of a line of sources.list has its suite. Only those on the web are asked, in apt's own way."""
+    _, uri, suite = source.split()[:3]
+    if not uri.startswith(("http://", "https://")):
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            run([*_FETCH, f"{uri}/dists/{suite}/Release", f"{directory}/Release"], timeout=60)
+        except CommandFailed as failed:
+            _die_without(uri, suite, failed.stderr)
+
+
+def _die_without(uri: str, suite: str, stderr: str) -> NoReturn:
+    """Die with what apt-helper said of a suite that it could not get."""
+    match = re.search(r"^E: Failed to fetch \S+ +(.*)", stderr, re.MULTILINE)
+    reason = match[1].strip() if match else "no answer within a minute"
+    if reason.startswith("404 "):
+        die(f"there is no suite {suite!r} in {uri}", hint="trixie, bookworm, sid, …; --mirror names another archive")
+    die(f"{uri} cannot be reached: {reason}", hint="is the network up? --mirror names another archive")
 
 
 def ask() -> list[Archive]:

@@ -36,6 +36,7 @@ def make(directory: Path, name: str, dist: str, *, uri: str, include: tuple[str,
         if target.exists() and not replace:
             die(f"there is a template {name} already: {target}", hint="--replace makes it anew")
         sources = mirror.sources(dist, mirror.ask(), uri)
+        mirror.need_suite(sources[0])
         _check_space(directory)
         _need_directory(directory)
         directory.chmod(0o700)  # the trees hold programs of many ages with root's rights: for nobody but root
