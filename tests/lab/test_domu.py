@@ -123,7 +123,7 @@ def test_a_running_domu_is_not_deleted(dom0a: Host, web1: Host) -> None:
 # wrong use
 
 
-
+@pytest.fixture(scope="module")
 def crowded(tiny: Host) -> Iterator[Host]:
     """dom0a with a domU `small` that is not running, and a foreign volume there-disk."""
     tiny.check_output(f"xen-legi create small {SMALL.replace('.99/', '.98/')}")

@@ -1,5 +1,7 @@
 """The table of `xl list`, as Xen 4.17 and 4.20 print it."""
 
+from collections.abc import Iterator
+
 import pytest
 from xen_legi.domu import xl
 from xen_legi.domu.xl import Domain, parse_list
@@ -31,6 +33,21 @@ def test_the_reason_of_an_end_is_read() -> None:
     ]
 
 
+def play(monkeypatch: pytest.MonkeyPatch, states: list[str | None]) -> Iterator[str | None]:
+    """Have xl see these states, one a second. Return those that are left."""
+    left = iter(states)
+    clock = [0.0]
+
+    def seen(name: str) -> Domain | None:
+        state, _, reason = (next(left) or "").partition(" ")
+        return Domain(3, name, state, 512, 1, 1.0, reason) if state else None
+
+    monkeypatch.setattr(xl, "domain", seen)
+    monkeypatch.setattr(xl.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    monkeypatch.setattr(xl.time, "monotonic", lambda: clock[0])
+    return left
+
+
 AWAY = [None] * 6  # at once, and each second after it for as long as a domU that reboots is away at most
 
 
@@ -42,15 +59,17 @@ AWAY = [None] * 6  # at once, and each second after it for as long as a domU tha
 def test_a_domain_is_off_for_good_when_it_has_gone_and_does_not_come_back(
     states: list[str | None], answer: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = iter(states)
-    clock = [0.0]
-
-    def seen(name: str) -> Domain | None:
-        state, _, reason = (next(left) or "").partition(" ")
-        return Domain(3, name, state, 512, 1, 1.0, reason) if state else None
-
-    monkeypatch.setattr(xl, "domain", seen)
-    monkeypatch.setattr(xl.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
-    monkeypatch.setattr(xl.time, "monotonic", lambda: clock[0])
+    left = play(monkeypatch, states)
     assert xl.stays("web1") is answer
     assert next(left, "all were seen") in ("all were seen", "shutdown")
+
+
+@pytest.mark.parametrize("states, answer", [
+    ([None], True), (["running"], False), (["paused"], False), (["shutdown", "dying", None], True),
+    (["dying reboot", None], False), (["shutdown crash", None], False), (["shutdown"] * 40, False),
+])
+def test_a_domain_that_was_just_switched_off_is_waited_for(
+    states: list[str | None], answer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(monkeypatch, states)
+    assert xl.is_off("web1") is answer

@@ -30,7 +30,7 @@ def main(options: argparse.Namespace) -> int:
     leftovers.clean()
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
         domu = config.by_name(options.name)
-        if xl.is_running(domu.name):
+        if not xl.is_off(domu.name):
             die(f"domU {domu.name} is running already", hint="xen-legi list shows it")
         startable.check(domu)
         elsewhere.need_off_everywhere(domu.name, defined=True, force_dead=False)

@@ -20,6 +20,7 @@ _LINE = re.compile(r"(?P<name>.*?)\s+(?P<id>\d+)\s+(?P<memory>\d+)\s+(?P<vcpus>\
 _AWAY, _AWAY_ANEW = 5, 30
 _REASONS = {"r": "reboot", "s": "suspend", "c": "crash", "w": "watchdog", "S": "soft reset"}  # nothing: it was switched off
 _STATES = {"d": "dying", "c": "crashed", "s": "shutdown", "p": "paused"}  # the worst first; else it is running
+_ENDING = ("shutdown", "dying")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,18 @@ def is_running(name: str) -> bool:
     return domain(name) is not None
 
 
+def is_off(name: str, wait: float = 30) -> bool:
+    """Tell whether Xen has no domain of that name. One that was switched off is there for a moment more and is waited for,
+    up to `wait` seconds (`xl shutdown -w` returns before it has gone); not one that starts anew, nor one kept after a crash.
+    """
+    deadline = time.monotonic() + wait
+    while one := domain(name):
+        if one.state not in _ENDING or one.reason or time.monotonic() >= deadline:
+            return False
+        time.sleep(1)
+    return True
+
+
 def stays(name: str, wait: float = 30) -> bool:
     """Tell whether a domU runs, or will run again by itself: the question to ask before another of its name is started.
 
@@ -92,7 +105,7 @@ def stays(name: str, wait: float = 30) -> bool:
     anew = False
     deadline = time.monotonic() + wait
     while one := domain(name):
-        if one.state not in ("shutdown", "dying") or time.monotonic() >= deadline:
+        if one.state not in _ENDING or time.monotonic() >= deadline:
             return True
         anew = anew or bool(one.reason)
         time.sleep(1)
