@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processes import lives
 from xen_legi import config, run, steps, units
 from xen_legi.errors import CommandFailed, Problem
 
@@ -167,7 +168,7 @@ def test_the_child_of_a_killed_program_dies_with_it(tmp_path: Path) -> None:
     words = [sys.executable, "-c", code]
     pid = int(run.run(words, ok=(-9,)).stdout)
     for _ in range(50):
-        if not Path(f"/proc/{pid}").exists() or ") Z " in Path(f"/proc/{pid}/stat").read_text():
+        if not lives(pid):
             return
         run.run(["sleep", "0.1"])
     pytest.fail("the child lives on")

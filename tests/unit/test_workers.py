@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from processes import lives
 from xen_legi.errors import Problem
 from xen_legi.workers import each
 
@@ -90,9 +91,8 @@ def until(done: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def gone(names: list[Path]) -> bool:
-    """Tell whether the commands whose numbers stand in these files have ended (a zombie has)."""
-    stats = [Path(f"/proc/{name.read_text()}/stat") for name in names]
-    return not any(stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z" for stat in stats)
+    """Tell whether the commands whose numbers stand in these files have ended."""
+    return not any(lives(int(name.read_text())) for name in names)
 
 
 def test_a_signal_ends_all_of_them_in_order(sleepers: tuple["subprocess.Popen[bytes]", list[Path]]) -> None:
