@@ -35,6 +35,11 @@ def test_a_suite_that_is_there_is_found(archive: str) -> None:
     mirror.need_suite(f"deb {archive} trixie main")
 
 
+def test_a_suite_with_a_signed_list_alone_is_found(archive: str, tmp_path: Path) -> None:
+    (tmp_path / "dists/trixie/Release").rename(tmp_path / "dists/trixie/InRelease")
+    mirror.need_suite(f"deb {archive} trixie main")
+
+
 def test_one_that_is_not_there_is_named(archive: str) -> None:
     with pytest.raises(Problem) as raised:
         mirror.need_suite(f"deb {archive} woody main")

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from xen_legi import workers
 from xen_legi.backup import destination, state
 from xen_legi.backup.generations import Copy
 from xen_legi.errors import Problem, die
 from xen_legi.peers import book
+from xen_legi.peers.asking import ask_all
 from xen_legi.peers.book import Peer
-from xen_legi.steps import Progress, say
+from xen_legi.steps import say
 
 _TIMEOUT = 120  # seconds, see xl.stays
 
@@ -92,11 +92,7 @@ def _need_answers(said: Sequence[Said], domu: str, host: str, *, force_dead: boo
 
 def _ask(peers: Sequence[Peer], domu: str) -> list[Said]:
     """Return what the peers say, asked beside each other, in their order."""
-    progress = Progress(f"ask {', '.join(one.name for one in peers)} about {domu}", shown=lambda done: f"{done} answered")
-    answers: list[Said | Problem] = []
-    for answer in workers.each(partial(_said, domu=domu), peers, workers.HOSTS, lambda: progress.update(len(answers))):
-        answers.append(answer)
-    progress.close()
+    answers = ask_all(partial(_said, domu=domu), peers, domu)
     return [Said(peer.name, problem=one.message) if isinstance(one, Problem) else one
             for peer, one in zip(peers, answers, strict=True)]
 

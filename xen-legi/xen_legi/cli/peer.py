@@ -16,11 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from xen_legi import files, workers
+from xen_legi import files
 from xen_legi.backup import destination
 from xen_legi.cli import no_more
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, CommandFailed, Problem, die, need_root
 from xen_legi.peers import book, trust
+from xen_legi.peers.asking import ask_all
 from xen_legi.peers.book import Peer
 from xen_legi.run import run
 from xen_legi.steps import warn
@@ -137,7 +138,7 @@ def _check_all(options: argparse.Namespace) -> int:
     peers = book.all_peers()
     if not peers:
         die("this host sends to no peer", hint="xen-legi peer add makes one known")
-    told = dict(zip((one.name for one in peers), workers.each(_asked, peers, workers.HOSTS), strict=True))
+    told = dict(zip((one.name for one in peers), ask_all(_asked, peers, "copies"), strict=True))
     silent = [facts for facts in told.values() if isinstance(facts, Problem)]
     if options.json:
         print(json.dumps({name: _plain(facts) for name, facts in told.items()}, indent=2))
@@ -154,7 +155,7 @@ def _asked(peer: Peer) -> dict[str, Any] | Problem:
     try:
         facts = destination.remote(peer).call("status", timeout=60)
     except Problem as problem:
-        return problem
+        return Problem(problem.message, hint=problem.hint)  # of any kind: it may go through a pipe
     _compare_names(peer, facts.get("host", peer.name))
     return facts
 

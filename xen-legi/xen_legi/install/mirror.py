@@ -51,11 +51,15 @@ def need_suite(source: str) -> None:
     _, uri, suite = source.split()[:3]
     if not uri.startswith(("http://", "https://")):
         return
+    said = ""
     with tempfile.TemporaryDirectory() as directory:
-        try:
-            run([*_FETCH, f"{uri}/dists/{suite}/Release", f"{directory}/Release"], timeout=60)
-        except CommandFailed as failed:
-            _die_without(uri, suite, failed.stderr)
+        for name in ("InRelease", "Release"):
+            try:
+                run([*_FETCH, f"{uri}/dists/{suite}/{name}", f"{directory}/{name}"], timeout=60)
+                return
+            except CommandFailed as failed:
+                said = failed.stderr
+    _die_without(uri, suite, said)
 
 
 def _die_without(uri: str, suite: str, stderr: str) -> NoReturn:
