@@ -24,7 +24,7 @@ from xen_legi.peers import book, trust
 from xen_legi.peers.asking import ask_all
 from xen_legi.peers.book import Peer
 from xen_legi.run import run
-from xen_legi.steps import warn
+from xen_legi.steps import say, warn
 from xen_legi.units import format_size
 
 _SHOW_KEY = "cat /etc/ssh/ssh_host_ed25519_key.pub"
@@ -121,6 +121,8 @@ def _list(options: argparse.Namespace) -> int:
     for row in rows if not options.json else []:
         ways = [word for word, there in (("we send to it", row["receives"]), ("it sends to us", row["sends"])) if there]
         print(f"{row['name']}  {row['address'] or '-'}  {', '.join(ways)}")
+    if not rows and not options.json:
+        say("no peers; xen-legi peer add makes one known")
     return EXIT_OK
 
 
