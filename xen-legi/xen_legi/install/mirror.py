@@ -3,7 +3,6 @@
 import re
 import tempfile
 from dataclasses import dataclass
-from typing import NoReturn
 
 from xen_legi.errors import CommandFailed, die
 from xen_legi.run import run
@@ -51,24 +50,22 @@ def need_suite(source: str) -> None:
     _, uri, suite = source.split()[:3]
     if not uri.startswith(("http://", "https://")):
         return
-    said = ""
     with tempfile.TemporaryDirectory() as directory:
         for name in ("InRelease", "Release"):
             try:
                 run([*_FETCH, f"{uri}/dists/{suite}/{name}", f"{directory}/{name}"], timeout=60)
                 return
             except CommandFailed as failed:
-                said = failed.stderr
-    _die_without(uri, suite, said)
+                _need_answer(uri, failed.stderr)
+    die(f"there is no suite {suite!r} in {uri}", hint="trixie, bookworm, sid, …; --mirror names another archive")
 
 
-def _die_without(uri: str, suite: str, stderr: str) -> NoReturn:
-    """Die with what apt-helper said of a suite that it could not get."""
+def _need_answer(uri: str, stderr: str) -> None:
+    """Die unless apt-helper said that the archive has no such file: one that does not answer is not asked again."""
     match = re.search(r"^E: Failed to fetch \S+ +(.*)", stderr, re.MULTILINE)
     reason = match[1].strip() if match else "no answer within a minute"
-    if reason.startswith("404 "):
-        die(f"there is no suite {suite!r} in {uri}", hint="trixie, bookworm, sid, …; --mirror names another archive")
-    die(f"{uri} cannot be reached: {reason}", hint="is the network up? --mirror names another archive")
+    if not reason.startswith("404 "):
+        die(f"{uri} cannot be reached: {reason}", hint="is the network up? --mirror names another archive")
 
 
 def ask() -> list[Archive]:
