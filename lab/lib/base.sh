@@ -4,6 +4,8 @@
 LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LAB_SUITE=${LAB_SUITE:-trixie}
 LAB_CACHE=${LAB_CACHE:-/var/cache/xen-legi-lab}
+# Of this computer, not of the cache: its network namespace is there once. Only root can make a file in /run.
+LAB_LOCK=${LAB_LOCK:-/run/xen-legi-lab.lock}
 
 # say TEXT: one line for the person who waits; die TEXT [HINT]: wrong use, nothing was changed.
 say() { printf 'lab: %s\n' "$*" >&2; }
@@ -60,6 +62,35 @@ domain_of() { echo "xen-legi-$LAB_SUITE-$1"; }
 # Addresses by number: the MAC is 52:54:00:SUITE:HOST:NIC, the address on the management network ends in SUITE and HOST.
 mac_of() { printf '52:54:00:%s:%02d:%02d\n' "$(suite_number "${3:-}")" "$(host_number "$1")" "$2"; }
 address_of() { printf '10.213.0.%s%s\n' "$(suite_number "${2:-}")" "$(host_number "$1")"; }
+
+# A run that has the lab for itself from its beginning to its end (lab/demo, lab/prepare, tests/run, a measurement) holds it
+# alone; a single command of lab/lab shares it. Who comes meanwhile is refused: a run takes up to an hour, and what another
+# one does to its machines would look like a failure. What a run calls finds LAB_HELD and is part of it.
+hold_lab() {
+    need_suite
+    need_root
+    take_lab -x "$1"
+    export LAB_HELD=$$
+}
+
+share_lab() { take_lab -s "$1"; }
+
+# take_lab -x|-s NAME: with file descriptor 8, for the rest of this process and, on purpose, for its children.
+take_lab() {
+    [[ -z ${LAB_HELD:-} ]] || return 0
+    exec 8>>"$LAB_LOCK"
+    flock -n "$1" 8 || die "the lab is in use by $(tail -n 1 "$LAB_LOCK")" \
+        "wait until it has ended, or end it (process $(users_of_lab 8>&-)); lab/lab status, ssh and console work meanwhile"
+    echo "$2" >"$LAB_LOCK"
+}
+
+# users_of_lab: the processes that hold it. Those of a run that was killed may still work.
+users_of_lab() {
+    local open
+    for open in /proc/[0-9]*/fd/8; do
+        [[ ! $open -ef $LAB_LOCK || $open == /proc/$$/* ]] || cut -d / -f 3 <<<"$open"
+    done | xargs
+}
 
 # with_lock NAME: take the lock for the rest of this process. Children inherit it on purpose: as long as a child of a killed
 # run still works, the next run waits.

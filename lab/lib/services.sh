@@ -49,13 +49,13 @@ become() {
 }
 
 # start_daemon NAME CMD...: in a session of its own and never in the background of its own accord, so that its process id is
-# ours to know; every step to it is an exec. Without the lock, or it would hold it for ever.
+# ours to know; every step to it is an exec. Without the locks, or it would hold them for ever.
 start_daemon() {
     local name=$1
     shift
     [[ -z $(remembered "$name") ]] || return 0
     (
-        exec 9>&-
+        exec 8>&- 9>&-
         exec setsid "$@" >"$RUN/$name.log" 2>&1 </dev/null
     ) &
     remember "$name" $!
@@ -72,7 +72,6 @@ start_namespace() {
     start_daemon slirp4netns slirp4netns --configure --mtu=65520 --disable-host-loopback --netns-type=path \
         "/run/netns/$NETNS" tap0
 }
-
 
 start_own_libvirt() {
     : >"$RUN/own"

@@ -7,10 +7,6 @@ fresh_or_nothing() {
     case "$*" in
         '' | --fresh) ;;
         -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
-        *)
-            echo "lab/$name: $*: not understood" >&2
-            echo "  hint: lab/$name --help" >&2
-            exit 2
-            ;;
+        *) die "$name does not understand '$*'" "lab/$name --help" ;;
     esac
 }
