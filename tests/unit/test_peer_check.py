@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from xen_legi.backup import overview
+from xen_legi.backup.destination import Destination
 from xen_legi.cli import peer
 from xen_legi.errors import Problem
 from xen_legi.peers.book import Peer
@@ -34,7 +36,7 @@ def test_each_peer_has_its_line_and_a_silent_one_is_told(
     answered = [name for name in ("dom0b", "dom0c") if name not in silent]
     assert said.out.splitlines() == [
         f"{name} answers: xen-legi 0.1.0, rsync 3.5.0, 1G of 2G free in vg0" for name in answered]
-    assert said.err.splitlines() == [f"xen-legi: warning: {name} cannot be reached" for name in silent]
+    assert said.err == "".join(f"xen-legi: warning: {name} cannot be reached\n  hint: is it up?\n" for name in silent)
 
 
 def test_json_has_the_silent_peers_too(
@@ -48,3 +50,22 @@ def test_json_has_the_silent_peers_too(
 def test_without_a_peer_there_is_nothing_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Problem, match="sends to no peer"):
         check(monkeypatch, [], names="")
+
+
+def answering(**facts: object) -> Destination:
+    """A host whose answer is this, given by a real command."""
+    return Destination("dom0b", ("sh", "-c", f"echo '{json.dumps(facts)}'"), local=False)
+
+
+@pytest.mark.parametrize("facts", [{"version": "9"}, {**FACTS, "host": "dom0b", "free": "much"}])
+def test_an_answer_without_a_figure_is_told_and_no_traceback(
+    facts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer.destination, "remote", lambda one: answering(**facts))
+    said = peer._asked(Peer("dom0b", "dom0b", Path("/nowhere")))
+    assert isinstance(said, Problem) and "dom0b answered what is not known here" in said.message and "version" in said.hint
+
+
+def test_the_overview_of_the_copies_tells_it_too() -> None:
+    place, = overview.sent([answering(host="dom0b")])
+    assert (place.where, place.state) == ("dom0b", "unreachable") and "not known here" in place.problem

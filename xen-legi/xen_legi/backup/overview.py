@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from xen_legi import workers
 from xen_legi.backup import copies, state
-from xen_legi.backup.destination import Destination
+from xen_legi.backup.destination import Destination, strange
 from xen_legi.backup.report import age
 from xen_legi.columns import aligned
 from xen_legi.errors import Problem
+from xen_legi.peers.asking import ask_all
 from xen_legi.units import format_size
 
 
@@ -30,16 +30,18 @@ class Place:
 def sent(destinations: Iterable[Destination]) -> list[Place]:
     """Return the copies that this host has sent to other hosts, as they tell it: all are asked beside each other."""
     hosts = [one for one in destinations if not one.local]
-    answers = zip(hosts, workers.each(_told, hosts, workers.HOSTS), strict=True)
+    answers = zip(hosts, ask_all(_told, hosts, "copies"), strict=True)
     return [place for one, told in answers for place in ([_unknown(one, told)] if isinstance(told, Problem) else told)]
 
 
 def _told(host: Destination) -> list[Place]:
     try:
         answer = host.call("status", timeout=60)
+        return [_place(f"{host.name}:{answer['group']}", facts) for facts in answer["copies"]]
     except Problem as problem:
         return [_unknown(host, problem)]
-    return [_place(f"{host.name}:{answer['group']}", facts) for facts in answer["copies"]]
+    except (KeyError, TypeError) as error:
+        return [_unknown(host, strange(host.name, error))]
 
 
 def _unknown(host: Destination, problem: Problem) -> Place:

@@ -33,7 +33,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default="", metavar="NAME", help="name of the domU, its host name")
     parser.add_argument("--hostname", default="", metavar="NAME", help="the same")
     parser.add_argument("--method", "--install-method", default="template", metavar="METHOD",
-                        help="how its files are made: " + "; ".join(f"{name}: {text}" for name, text in METHODS.items()))
+                        help="how its files are made (default: template): "
+                        + "; ".join(f"{name}: {text}" for name, text in METHODS.items()))
     parser.add_argument("--dist", default="", metavar="NAME", help="distribution: with method template, the template's name")
     _storage(parser.add_argument_group("storage"))
     _machine(parser.add_argument_group("machine"))

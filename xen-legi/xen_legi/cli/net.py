@@ -219,6 +219,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _of_file(name: str) -> list[Finding]:
+    if not Path(name).exists():
+        die(f"there is no file {name!r}", hint="without a name, this host's own is read: /etc/network/interfaces")
     if not Path(name).is_file():
         die(f"{name!r} is no regular file", hint="without a name, this host's own is read: /etc/network/interfaces")
     return check.check(_readable(files.load(name)))

@@ -146,7 +146,7 @@ def _check_all(options: argparse.Namespace) -> int:
         print(json.dumps({name: _plain(facts) for name, facts in told.items()}, indent=2))
     for name, facts in told.items() if not options.json else ():
         if isinstance(facts, Problem):
-            warn(facts.message)
+            warn(f"{facts.message}\n  hint: {facts.hint}")
         else:
             print(_answer(name, facts))
     return EXIT_OK if not silent else EXIT_USAGE if len(silent) == len(peers) else EXIT_PARTLY
@@ -156,8 +156,11 @@ def _asked(peer: Peer) -> dict[str, Any] | Problem:
     """Return what a peer tells of itself, or why it does not; warn of a name that is not its own."""
     try:
         facts = destination.remote(peer).call("status", timeout=60)
+        _answer(peer.name, facts)
     except Problem as problem:
         return Problem(problem.message, hint=problem.hint)  # of any kind: it may go through a pipe
+    except (KeyError, TypeError) as error:
+        return destination.strange(peer.name, error)
     _compare_names(peer, facts.get("host", peer.name))
     return facts
 

@@ -1,21 +1,30 @@
-"""Put one question to several peers, beside each other."""
+"""Put one question to several hosts, beside each other."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from xen_legi import workers
 from xen_legi.errors import Problem
-from xen_legi.peers.book import Peer
 from xen_legi.steps import Progress
 
+
+class Named(Protocol):
+    """A peer, or a destination."""
+
+    @property
+    def name(self) -> str:
+        """The host's name."""
+
+
+Host = TypeVar("Host", bound=Named)
 Answer = TypeVar("Answer")
 
 
-def ask_all(question: Callable[[Peer], Answer], peers: Sequence[Peer], about: str) -> list[Answer | Problem]:
-    """Return the peers' answers in their order; a Problem where the asking process died. Who waits is told for whom."""
-    progress = Progress(f"ask {', '.join(one.name for one in peers)} about {about}", shown=lambda done: f"{done} answered")
+def ask_all(question: Callable[[Host], Answer], hosts: Sequence[Host], about: str) -> list[Answer | Problem]:
+    """Return the hosts' answers in their order; a Problem where the asking process died. Who waits is told for whom."""
+    progress = Progress(f"ask {', '.join(one.name for one in hosts)} about {about}", shown=lambda done: f"{done} answered")
     answers: list[Answer | Problem] = []
-    for answer in workers.each(question, peers, workers.HOSTS, lambda: progress.update(len(answers))):
+    for answer in workers.each(question, hosts, workers.HOSTS, lambda: progress.update(len(answers))):
         answers.append(answer)
     progress.close()
     return answers
