@@ -16,6 +16,9 @@ HAS = {
     ("kernel", "version"): "_xen_legi_any_kernels",
     ("create", "kernel"): "_xen_legi_kernels",
     ("config", "name"): "_xen_legi_settings",
+    ("create", "role"): "_xen_legi_roles",
+    ("bmc", "host"): "_xen_legi_bmcs",
+    ("bmc", "action"): "_xen_legi_power",
     ("create", "name"): "",  # a new name is nobody's
 }
 PREAMBLE = """
@@ -39,6 +42,9 @@ _xen_legi_files() {
 }
 
 _xen_legi_domus() { _xen_legi_files "$1" /etc/xen/ .cfg; }
+_xen_legi_roles() { _xen_legi_files "$1" /etc/xen-tools/role.d/ ""; _xen_legi_files "$1" /usr/share/xen-legi/roles/ ""; }
+_xen_legi_bmcs() { _xen_legi_files "$1" /etc/xen-legi/bmc/ ""; }
+_xen_legi_power() { _xen_legi_begin "$1" status on off cycle; }
 _xen_legi_peers() { _xen_legi_files "$1" /etc/xen-legi/peers/ .conf; }
 _xen_legi_srv() { xen-legi config get srv 2>/dev/null; }
 _xen_legi_templates() { _xen_legi_files "$1" "$(_xen_legi_srv)/templates/" ""; }

@@ -78,14 +78,17 @@ def test_the_completion_is_valid_and_completes_a_verb(plain_tree: Tree) -> None:
 
 
 def test_the_completion_offers_what_the_host_has(plain_tree: Tree) -> None:
-    things = "/etc/xen/web1.cfg /etc/xen-legi/peers/dom0b.conf /srv/xen/templates/trixie /srv/xen/boot/vmlinuz-6.1-lab"
-    plain_tree.run(f"mkdir -p /etc/xen /etc/xen-legi/peers && touch {things} '/etc/xen/$(touch pwned).cfg'")
+    things = "/etc/xen/web1.cfg /etc/xen-legi/peers/dom0b.conf /etc/xen-legi/bmc/dom0c"
+    things += " /srv/xen/templates/trixie /srv/xen/boot/vmlinuz-6.1-lab"
+    plain_tree.run("mkdir -p /etc/xen /etc/xen-legi/peers /etc/xen-legi/bmc")
+    plain_tree.run(f"touch {things} '/etc/xen/$(touch pwned).cfg'")
     try:
         for line, offer in {
             "xen-legi start we": "web1", "backup-domu run we": "web1", "xen-legi template delete tr": "trixie",
             "xen-legi peer check do": "dom0b", "xen-legi kernel default 6.1-l": "6.1-lab",
             "xen-legi create web2 --dist tr": "trixie", "xen-legi create web2 --kernel 6.1-l": "6.1-lab",
-            "xen-legi config get ghost": "ghost_size",
+            "xen-legi config get ghost": "ghost_size", "xen-legi create web2 --role admin": "admin-ssh",
+            "xen-legi bmc power do": "dom0c", "xen-legi bmc power dom0c cy": "cycle",
         }.items():
             assert completed(plain_tree, line) == [offer], line
         assert plain_tree.run("find / -xdev -name pwned") == ""

@@ -337,3 +337,16 @@ def test_a_peer_that_was_forgotten_by_half_can_be_forgotten_whole(place: int, tr
     assert cli.main(["peer", "remove", "dom0z"]) == 0
     assert {path.name: path.read_text().rstrip() for path in traces if path.exists()} == before
     assert cli.main(["peer", "remove", "dom0z"]) == 2
+
+
+def test_a_misspelt_verb_is_not_only_taken_for_a_domu(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert backup_domu.main(["stauts"]) == 2
+    first, hint = capsys.readouterr().err.splitlines()
+    assert first.endswith("there is neither a verb nor a domU 'stauts'; is status meant?") and "web1" in hint
+    assert not world.last.exists()
+
+
+def test_the_help_shows_that_the_verb_may_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        backup_domu.main(["--help"])
+    assert capsys.readouterr().out.startswith("usage: backup-domu [run|plan|status] [OPTION...] [NAME...]\n")

@@ -82,6 +82,8 @@ def test_options_may_stand_between_the_words_of_a_verb(words: str, meant: str) -
     ("create web1 --memroy 1G", "there is no option --memroy; is --memory meant?"),
     ("create web1 --memroy=1G --memory 1G", "there is no option --memroy; is --memory meant?"),
     ("create web1 --fs ext3", "--fs: there is no 'ext3'; is ext4 meant?"),
+    ("create web1 --dest vg1", "there is no option --dest; is --dist meant?"),
+    ("list --dest vg1", "there is no option --dest"),
     ("create web1 --memory 1G --zzz 1G", "there is no option --zzz"),
     ("create a b", "unrecognized arguments: b"),
 ])

@@ -42,6 +42,10 @@ class Difference:
     words: tuple[str, ...]
 
 
+class UnknownOption(ValueError):
+    """A stanza has an ipmi- option that there is not."""
+
+
 def parse(text: str) -> Lan:
     """Given what `ipmitool lan print` prints, return the settings."""
     told = dict(re.findall(r"^(\S[^:\n]*?) *: (.*?) *$", text, re.MULTILINE))
@@ -79,7 +83,7 @@ def wish(interfaces: Interfaces) -> Wish | None:
 def _value(option: Option) -> str:
     known = BY_NAME.get(option.name)
     if known is None:
-        raise ValueError(f"{option.where}: {option.name} is no option that we know")
+        raise UnknownOption(f"{option.where}: {option.name} is no option that we know")
     try:
         return known.read(option.value.strip())
     except ValueError as error:

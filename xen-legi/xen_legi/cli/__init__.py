@@ -120,17 +120,24 @@ def clearer(message: str, options: Iterable[str]) -> str:
     """Given what argparse says of wrong use, and the options that there are, return it with what was probably meant."""
     if match := re.fullmatch(r"argument (.+): invalid choice: '(.*)' \(choose from (.*)\)", message):
         choices = re.findall(r"[^\s',]+", match[3])
-        near = _near(match[2], choices)
+        near = nearest(match[2], choices)
         option = f"{match[1]}: " if match[1].startswith("-") else ""
         return f"{option}there is no {match[2]!r}; is {near} meant?" if near else message
     if match := re.fullmatch(r"unrecognized arguments: (.*)", message):
         unknown = [word.partition("=")[0] for word in match[1].split() if word.startswith("--")]  # not their values
-        near = _near(unknown[0], options) if unknown else ""
+        near = _near_option(unknown[0], options) if unknown else ""
         return f"there is no option {unknown[0]}" + (f"; is {near} meant?" if near else "") if unknown else message
     return message
 
 
-def _near(word: str, known: Iterable[str]) -> str:
+def _near_option(option: str, known: Iterable[str]) -> str:
+    """The dashes, which all have, make none of them nearer."""
+    near = nearest(option[2:], [one[2:] for one in known if one.startswith("--")])
+    return f"--{near}" if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return which of the known words was probably meant, or nothing."""
     import difflib  # here, because wrong use is rare and every start counts
 
     return next(iter(difflib.get_close_matches(word, list(known), 1)), "")

@@ -12,7 +12,7 @@ from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options
 from xen_legi.backup.report import Row
 from xen_legi.backup.unreadable import NotCopied
-from xen_legi.cli import Parser, VerbParser, common, guarded
+from xen_legi.cli import Parser, VerbParser, common, guarded, nearest
 from xen_legi.columns import aligned
 from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole program."""
     top = Parser(
         prog="backup-domu",
+        usage="backup-domu [run|plan|status] [OPTION...] [NAME...]",
         description=__doc__,
         epilog=f"{EXAMPLES}\n{EXIT_STATUS_HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -84,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     common(top)
     top.add_argument("--version", action="version", version=f"backup-domu {VERSION}")
     title = "verbs (run is meant where none is named)"
-    below = top.add_subparsers(metavar="VERB", required=True, title=title, parser_class=VerbParser)
+    below = top.add_subparsers(prog="backup-domu", metavar="VERB", required=True, title=title, parser_class=VerbParser)
     one = _verb(below, "run", _run, "copy domUs now")
     _what(one)
     one.add_argument("--dry-run", action="store_true", help="say what would be done, as plan does")
@@ -210,7 +211,16 @@ def _domus(options: argparse.Namespace, settings: Config) -> tuple[list[DomuConf
     names = [name for name in options.names if name not in {one.name for one in unread}]
     if options.names and not names:
         return [], unread
+    _need_no_verb(names, known)
     return plan.choose(known, names, settings.exclude), unread
+
+
+def _need_no_verb(names: Sequence[str], known: Sequence[DomuConfig]) -> None:
+    """Die if the first name is none, but nearly a verb."""
+    verb = nearest(names[0], VERBS) if names and names[0] not in {one.name for one in known} else ""
+    if verb:
+        domus = ", ".join(one.name for one in known) or "none"
+        die(f"there is neither a verb nor a domU {names[0]!r}; is {verb} meant?", hint=f"domUs of this host: {domus}")
 
 
 def _destinations(names: Sequence[str]) -> list[Destination]:

@@ -137,7 +137,8 @@ def _unknown_options(interfaces: Interfaces, devices: Collection[str]) -> Iterat
             if near or (like_ours and not known):
                 meant = f"; is {near[0]} meant?" if near else ""
                 written = option.written or option.name
-                yield Finding(option.where, "warning", f"{stanza.name}: {written} is no option that we know{meant}")
+                level = "error" if option.name.startswith("ipmi-") else "warning"  # the BMC is given nothing then
+                yield Finding(option.where, level, f"{stanza.name}: {written} is no option that we know{meant}")
 
 
 def _known(option: Option) -> bool:
@@ -205,6 +206,8 @@ def _bmc(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """What the BMC cannot be."""
     try:
         lan.wish(interfaces)
+    except lan.UnknownOption:
+        pass  # _unknown_options() tells it, with the option that was probably meant
     except ValueError as error:
         where, _, text = str(error).partition(": ")
         yield Finding(where, "error", text)
