@@ -106,6 +106,20 @@ with_lock() {
     echo "process $$: ${0##*/} $LAB_COMMAND" >&9
 }
 
+# wait_up_to SECONDS TEXT CMD...: until CMD succeeds, telling every minute what is waited for; false when the time is over.
+wait_up_to() {
+    local end=$((SECONDS + $1)) what=$2 told=$SECONDS
+    shift 2
+    until "$@"; do
+        [[ $SECONDS -lt $end ]] || return 1
+        if [[ $((SECONDS - told)) -ge 60 ]]; then
+            say "still waiting: $what"
+            told=$SECONDS
+        fi
+        sleep 1
+    done
+}
+
 # timed TEXT CMD...: announce a step, run it, tell how long it took. (No `|| return`: it would switch errexit off in CMD.)
 timed() {
     local what=$1 start=$SECONDS

@@ -180,29 +180,26 @@ evidence() {
     } >&2 || true
 }
 
+# Seconds for each half of a reboot. It takes a minute; eight have been seen on a busy computer without KVM.
+REBOOT_LIMIT=1200
+
 # reboot_machine HOST: it shuts itself down and is switched on again, so that an emulated processor starts with nothing of
 # its past: after a reset, Xen's start has been seen to take minutes more, or for ever.
 reboot_machine() {
-    local end=$((SECONDS + 600))
     # By a connection of its own, which may break any way it likes.
     inside timeout 20 ssh -F "$SSH_CONFIG" -o ControlPath=none "$1" systemctl poweroff </dev/null >/dev/null 2>&1 || true
     forget_connection "$1"
-    while is_running "$1"; do
-        if [[ $SECONDS -ge $end ]]; then
-            evidence "$1"
-            fail "$1 did not shut down" "its console: $(console_of "$1")"
-        fi
-        sleep 1
-    done
+    wait_up_to "$REBOOT_LIMIT" "$1 shuts down" is_off "$1" || given_up "$1" "did not shut down"
     power "$1" on
-    end=$((SECONDS + 600))
-    until answers "$1"; do
-        if [[ $SECONDS -ge $end ]]; then
-            evidence "$1"
-            fail "$1 did not come back from its reboot" "its console: $(console_of "$1")"
-        fi
-        sleep 1
-    done
+    wait_up_to "$REBOOT_LIMIT" "$1 starts" answers "$1" || given_up "$1" "did not come back from its reboot"
+}
+
+is_off() { ! is_running "$1"; }
+
+# given_up HOST TEXT
+given_up() {
+    evidence "$1"
+    fail "$1 $2" "its console: $(console_of "$1")"
 }
 
 # A cable has two ends, and both see it when it is cut.

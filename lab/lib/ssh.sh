@@ -56,11 +56,7 @@ answers() {
 
 # wait_for_ssh HOST SECONDS
 wait_for_ssh() {
-    local end=$((SECONDS + $2))
-    until answers "$1"; do
-        [[ $SECONDS -lt $end ]] || fail "$1 does not answer after $2 s" "its console: $(console_of "$1")"
-        sleep 1
-    done
+    wait_up_to "$2" "$1 starts" answers "$1" || fail "$1 does not answer after $2 s" "its console: $(console_of "$1")"
 }
 
 # on_all FUNCTION HOST...: run it once for each host, all at the same time; fail if one fails.

@@ -194,3 +194,13 @@ def test_a_mac_is_made_of_vlan_and_name_and_passes_over_those_of_others() -> Non
     assert first == mac.made("web1", 72, ()) and first.startswith("00:16:3E:48:")
     assert mac.made("web1", 72, {first.lower()}) not in ("", first)
     assert mac.made("web1", 328, ()).startswith("00:16:3E:48:") and mac.made("web1", 328, ()) != first
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"vlans": (99,)}, "VLAN 99 has no bridge"), ({"ips": ("192.168.72.300/24",)}, "192.168.72.300"),
+    ({"gateway": "10.0.0.1"}, "10.0.0.1"),
+])
+def test_what_was_mistyped_is_told_before_what_is_too_little(change: dict[str, object], said: str) -> None:
+    with pytest.raises(Problem) as raised:
+        plan(replace(WISH, group="vg1", memory=1 << 20, **change), FACTS, SOURCE)  # type: ignore[arg-type]
+    assert said in raised.value.message

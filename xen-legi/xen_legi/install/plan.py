@@ -34,6 +34,7 @@ def plan(
     """Return the plan of a domU; die with one line for whatever could not work."""
     check_domu_name(wish.name)
     _check_free(wish, facts)
+    nics, nameservers = _nics(wish, facts), _nameservers(wish, facts)  # what was mistyped is told before what is too little
     group = _group(wish.group, facts)
     parts = _parts(wish, group)
     _check_storage(parts, group, wish, facts, source)
@@ -46,8 +47,8 @@ def plan(
         vcpus=wish.vcpus,
         kernel=facts.kernel,
         parts=parts,
-        nics=_nics(wish, facts),
-        nameservers=_nameservers(wish, facts),
+        nics=nics,
+        nameservers=nameservers,
         source=source.text,
         dist=source.dist,
         method=source.method,
