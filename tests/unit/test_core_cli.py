@@ -109,6 +109,16 @@ def test_wrong_options_are_wrong_use(words: str, capsys: pytest.CaptureFixture[s
     assert told[1] == f"  hint: {f'xen-legi {verb}'.strip()} --help"
 
 
+@pytest.mark.parametrize("name", ["swap", "domu.swap"])
+def test_a_setting_is_told_by_its_name_or_as_config_show_writes_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["config", "get", name]) == 0 and capsys.readouterr().out == "512M\n"
+
+
+def test_a_setting_of_another_section_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["config", "get", "backup.swap"]) == 2
+    assert "there is no setting 'backup.swap'" in capsys.readouterr().err
+
+
 # names
 
 

@@ -5,7 +5,8 @@
 
 import argparse
 import json
-from dataclasses import asdict, fields
+from dataclasses import Field, asdict, fields
+from typing import Any
 
 from xen_legi import config
 from xen_legi.cli import no_more
@@ -34,7 +35,8 @@ def main(options: argparse.Namespace) -> int:
         return EXIT_OK
     values = asdict(config.load())
     if options.what == "get":
-        values = {options.name: _known(values, options.name)}
+        options.name = _known(options.name)
+        values = {options.name: values[options.name]}
     if options.json:
         print(json.dumps(values, indent=2))
     elif options.what == "get":
@@ -42,11 +44,18 @@ def main(options: argparse.Namespace) -> int:
         print(value if isinstance(value, str) else config.as_toml(value))
     else:
         for one in fields(config.Config):
-            print(f"{one.metadata['section']}.{one.name} = {config.as_toml(values[one.name])}")
+            print(f"{_full_name(one)} = {config.as_toml(values[one.name])}")
     return EXIT_OK
 
 
-def _known(values: dict[str, object], name: str) -> object:
-    if name not in values:
+def _full_name(one: "Field[Any]") -> str:
+    """Return a setting's name as `show` writes it: its section, a dot, and its name, which no other section has."""
+    return f"{one.metadata['section']}.{one.name}"
+
+
+def _known(name: str) -> str:
+    """Return the name of a setting, given with its section or without."""
+    found = next((one.name for one in fields(config.Config) if name in (one.name, _full_name(one))), "")
+    if not found:
         die(f"there is no setting {name!r}", hint="xen-legi config show lists them")
-    return values[name]
+    return found
