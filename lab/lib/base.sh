@@ -120,6 +120,16 @@ wait_up_to() {
     done
 }
 
+# while_it_works CMD...: run it, and write every minute how long it has taken so far.
+while_it_works() {
+    local start=$SECONDS ticker
+    # without the locks, and not for ever if we are killed
+    (exec 8>&- 9>&-; while sleep 60 && kill -0 $$ 2>/dev/null; do echo "   ... $((SECONDS - start)) s"; done) &
+    ticker=$!
+    "$@"
+    kill "$ticker" 2>/dev/null || true
+}
+
 # timed TEXT CMD...: announce a step, run it, tell how long it took. (No `|| return`: it would switch errexit off in CMD.)
 timed() {
     local what=$1 start=$SECONDS
