@@ -8,7 +8,7 @@ of settings and its exit statuses say, so that the manual cannot forget one. See
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import fields
 
 from parsers import PARSERS
@@ -55,21 +55,23 @@ def argument(action: argparse.Action) -> Iterator[str]:
     yield ""
 
 
-def arguments(one: argparse.ArgumentParser) -> Iterator[str]:
-    """Yield the lines for all options and arguments of a parser, --help excepted."""
+def arguments(one: argparse.ArgumentParser, told: Collection[str] = ()) -> Iterator[str]:
+    """Yield the lines for all options and arguments of a parser, --help and those that are told already excepted."""
     for action in one._actions:
-        if not isinstance(action, argparse._SubParsersAction | argparse._HelpAction):
+        known = {*action.option_strings} & {*told}
+        if not known and not isinstance(action, argparse._SubParsersAction | argparse._HelpAction):
             yield from argument(action)
 
 
 def verbs(program: str, whole: argparse.ArgumentParser) -> Iterator[str]:
-    """Yield a subsection for each verb: what it does, its arguments, its examples."""
+    """Yield a subsection for each verb: what it does, its own arguments, its examples."""
+    common = {option for action in whole._actions for option in action.option_strings}
     for verb, one in below(whole).items():
         yield f"## {program} {verb}"
         yield ""
         yield prose(one.description or "")
         yield ""
-        yield from arguments(one)
+        yield from arguments(one, common)
         yield from examples(one)
 
 

@@ -40,6 +40,13 @@ def test_every_verb_and_every_option_is_in_the_manual(
     assert [option for option in sorted(options(PARSERS[program]())) if f"*{manual.text(option)}*" not in text] == []
 
 
+@pytest.mark.parametrize("program", ["xen-legi", "backup-domu"])
+def test_what_every_verb_understands_is_told_once(
+    program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert page(program, capsys, monkeypatch).splitlines().count("*--debug*") == 1
+
+
 def test_every_setting_is_in_the_manual(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     text = page("xen-legi", capsys, monkeypatch)
     assert [one.name for one in fields(config.Config) if f"*{manual.text(one.name)}*" not in text] == []
