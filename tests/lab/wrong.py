@@ -7,6 +7,7 @@ WRONG = {
     "bad name": ("create -- _x", "cannot be the name of a domU"),
     "no name": ("create", "a new domU needs a name"),
     "no bridge": ("create x --vlan 99 --ip 10.0.0.1/24", "VLAN 99 has no bridge"),
+    "no bridge and no template": ("create x --dist plan9 --vlan 99 --ip 10.0.0.1/24", "VLAN 99 has no bridge"),
     "no such vlan": ("create x --vlan 4095 --ip 10.0.0.1/24", "VLAN 4095 does not exist"),
     "no number": ("create x --vlan web --ip 10.0.0.1/24", "VLAN 'web' is not a number"),
     "no place": ("create x --ip 10.0.0.1/24", "no place in a network"),

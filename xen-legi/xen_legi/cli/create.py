@@ -15,7 +15,7 @@ from xen_legi.install.create import create
 from xen_legi.install.facts import gather
 from xen_legi.install.methods import METHODS, Method, method
 from xen_legi.install.model import Plan, Wish
-from xen_legi.install.plan import Source, check_domu_name, plan
+from xen_legi.install.plan import Source, check_domu_name, check_wish, plan
 from xen_legi.install.roles import find_roles
 from xen_legi.install.volumes import need_programs
 from xen_legi.steps import lock, named_point
@@ -108,11 +108,11 @@ def main(options: argparse.Namespace) -> int:
 
 def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config) -> tuple[Plan, Method]:
     """Return the plan and the method that fills the root; die for whatever could not work."""
+    facts = gather(settings, options.kernel.rpartition("vmlinuz-")[2])
+    check_wish(wished, facts)
     chosen = method(options.method, settings, options.dist)
     source = Source(options.method, chosen.text, chosen.dist, chosen.size)
     roles = find_roles(wished.roles)
     keys = wish.ssh_keys(options.ssh_key)
-    version = options.kernel.rpartition("vmlinuz-")[2]
-    facts = gather(settings, version)
     need_programs(plan(wished, facts, source).parts)  # before a password is asked for
     return plan(wished, facts, source, roles=roles, ssh_keys=keys, password=wish.password(options)), chosen

@@ -32,9 +32,7 @@ def plan(
     wish: Wish, facts: Facts, source: Source, *, roles: tuple[Path, ...] = (), ssh_keys: str = "", password: str = ""
 ) -> Plan:
     """Return the plan of a domU; die with one line for whatever could not work."""
-    check_domu_name(wish.name)
-    _check_free(wish, facts)
-    nics, nameservers = _nics(wish, facts), _nameservers(wish, facts)  # what was mistyped is told before what is too little
+    check_wish(wish, facts)
     group = _group(wish.group, facts)
     parts = _parts(wish, group)
     _check_storage(parts, group, wish, facts, source)
@@ -47,8 +45,8 @@ def plan(
         vcpus=wish.vcpus,
         kernel=facts.kernel,
         parts=parts,
-        nics=nics,
-        nameservers=nameservers,
+        nics=_nics(wish, facts),
+        nameservers=_nameservers(wish, facts),
         source=source.text,
         dist=source.dist,
         method=source.method,
@@ -59,6 +57,14 @@ def plan(
         modules=wish.modules,
         start=wish.start,
     )
+
+
+def check_wish(wish: Wish, facts: Facts) -> None:
+    """Die for its name and its place in the network: what was mistyped is told before what is missing or too little."""
+    check_domu_name(wish.name)
+    _check_free(wish, facts)
+    _nics(wish, facts)
+    _nameservers(wish, facts)
 
 
 def check_domu_name(name: str) -> None:
