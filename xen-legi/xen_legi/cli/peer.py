@@ -156,7 +156,7 @@ def _asked(peer: Peer) -> dict[str, Any] | Problem:
     """Return what a peer tells of itself, or why it does not; warn of a name that is not its own."""
     try:
         facts = destination.remote(peer).call("status", timeout=60)
-        _answer(peer.name, facts)
+        _answer(peer.name, facts)  # a figure that it lacks is told here, where it was asked
     except Problem as problem:
         return Problem(problem.message, hint=problem.hint)  # of any kind: it may go through a pipe
     except (KeyError, TypeError) as error:
