@@ -93,7 +93,7 @@ def test_the_completion_offers_what_the_host_has(plain_tree: Tree) -> None:
             assert completed(plain_tree, line) == [offer], line
         assert plain_tree.run("find / -xdev -name pwned") == ""
     finally:
-        plain_tree.run(f"rm -f {things} '/etc/xen/$(touch pwned).cfg'")
+        plain_tree.run(f"rm -f {things} '/etc/xen/$(touch pwned).cfg'; rmdir /etc/xen-legi/bmc")
 
 
 def test_a_second_configuration_changes_nothing(plain_tree: Tree) -> None:
