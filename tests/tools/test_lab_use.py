@@ -54,7 +54,7 @@ def holder(tmp_path: Path) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("argv", [["lab/demo"], ["lab/prepare"], ["tests/run"], ["tests/bench/net", "2"],
-                                  ["lab/lab", "exec", "true"], ["tests/run-long", "kills"]])
+                                  ["lab/lab", "exec", "true"], ["tests/run-long", "moves"]])
 def test_a_second_use_is_refused_and_told_by_whom(argv: list[str], holder: int, tmp_path: Path) -> None:
     assert f"(process {holder})" in need_refusal(tmp_path, *argv)
 
