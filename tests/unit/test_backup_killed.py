@@ -141,7 +141,6 @@ def use(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
     for name in ("volumes", "create", "snapshot", "rename", "change_tags", "remove"):
         monkeypatch.setattr(lvm, name, getattr(store, name))
     monkeypatch.setattr(merge, "merge", store.merge)
-    monkeypatch.setattr(lvm, "group", lambda name: PLENTY)
     monkeypatch.setattr("xen_legi.backup.copies.time.time", lambda: 1700000000)
     monkeypatch.setattr(identity, "make", lambda wanted, device: None)
     monkeypatch.setattr(identity, "probe", lambda device: Identity("swap" if "swap" in device.name else "ext4", ""))
@@ -150,12 +149,13 @@ def use(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
 def night(store: Store, sizes: dict[str, int]) -> Generation:
     """Copy the domU once, as begin, the transfers and commit do on the receiver; return the generation that is made."""
     work = Work("web1", "vg0", "dom0a")
-    copy = copies.perform(generations.finish(work.read_copy()), work, work.read_copy())
+    copies.perform(generations.finish(work.read_copy()), work, work.read_copy())
+    copy = work.read_copy()
     volumes = tuple(VolumeRequest(name, f"/dev/vg9/{name}", size * MIB, Identity("swap" if name == "swap" else "ext4", ""))
                     for name, size in sizes.items())
     wanted = CopyRequest("web1", "r", copy.newest + 1, "", volumes)
     work = replace(work, request=wanted)
-    copies.perform(generations.begin(copy, copies.fits(copy, wanted), ["swap"]), work, copy)
+    copies.perform(generations.begin(copy, copies.fits(copy, wanted, PLENTY), ["swap"]), work, copy)
     made = Generation(wanted.generation, len(volumes))
     for one in (one for one in volumes if one.files):
         store.write(one.name, "half a tree")
@@ -207,5 +207,6 @@ def test_a_copy_is_set_back_from_every_state_in_which_a_kill_can_leave_it(monkey
         for broken in killed_at_each_change(monkeypatch, good, sizes):
             store = Store(broken.disks.values())
             use(monkeypatch, store)
-            copy = copies.perform(generations.finish(work.read_copy()), work, work.read_copy())
-            assert copies.perform(generations.restore(copy), work, copy).clean
+            copies.perform(generations.finish(work.read_copy()), work, work.read_copy())
+            copies.perform(generations.restore(work.read_copy()), work, work.read_copy())
+            assert work.read_copy().clean

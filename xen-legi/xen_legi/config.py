@@ -6,7 +6,6 @@ A setting is a field of Config; its section in the file and its meaning stand be
 
 import json
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -147,6 +146,8 @@ def load(path: Path = FILE) -> Config:
 
 def parse(text: str, *, where: str = "settings") -> Config:
     """Given the text of a settings file, return the settings."""
+    import tomllib  # here: the receiver of this host and the hooks of ifupdown start without it
+
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -2,7 +2,6 @@
 
 import math
 import re
-from fractions import Fraction
 
 from xen_legi.errors import die
 
@@ -15,6 +14,8 @@ def parse_size(text: str, *, what: str = "size") -> int:
 
     A bare number has no meaning that people agree on: die.
     """
+    from fractions import Fraction  # here: it loads decimal, for which every start would pay
+
     match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([KMGT])(?:i?B)?", text.strip(), re.IGNORECASE)
     if not match:
         die(f"{what} {text!r} is not a size", hint="write a number and a unit: 512M, 2G, 1.5T")

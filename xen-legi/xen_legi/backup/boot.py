@@ -1,9 +1,7 @@
 """The kernel and ramdisk that a domU boots from: they lie in dom0, so a copy starts only where they lie too."""
 
 import contextlib
-import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,6 +35,8 @@ def needed(domu: DomuConfig) -> tuple[BootFile, ...]:
 
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file."""
+    import hashlib  # here, as below: it loads OpenSSL, and a receiver starts four times for each copy
+
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -63,6 +63,8 @@ def receive(name: str, sha256: str, stream: IO[bytes]) -> Path:
 
     Two peers may send the same one at the same time: each has a draft of its own, and the first that is whole is taken.
     """
+    import tempfile
+
     target = directory() / name
     if not name.startswith(_NAMES):
         die(f"refused: {name} is neither a kernel nor a ramdisk")
@@ -98,6 +100,8 @@ def _remove_stale(there: Path) -> None:
 
 
 def _store(stream: IO[bytes], out: IO[bytes]) -> str:
+    import hashlib
+
     seen, size = hashlib.sha256(), 0
     while block := stream.read(1 << 20):
         size += len(block)

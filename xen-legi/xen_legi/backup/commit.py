@@ -47,8 +47,9 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
     if wanted.generation <= copy.newest:
         die(f"generation {wanted.generation} is not newer than {copy.newest}", hint="run the copy again")
     renewed = [one.name for one in wanted.volumes if not one.files]
-    actions = generations.begin(copy, copies.fits(copy, wanted), renewed)
-    copies.need_space(copy, actions, wanted)
+    group = lvm.group(work.group)
+    actions = generations.begin(copy, copies.fits(copy, wanted, group), renewed)
+    copies.need_space(copy, actions, wanted, group)
     files.replace(_request_file(work), request.to_json(wanted))
     named_point("receive:begun")
     copies.perform(actions, Work(work.domu, work.group, work.source, wanted), copy)
@@ -59,8 +60,8 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
     }
 
 
-def resume(work: Work, run: str) -> Work:
-    """Return the work that `begin` of this run has prepared. Die if it is not the one that is under way."""
+def resume(work: Work, run: str) -> tuple[Work, Copy]:
+    """Return the work that `begin` of this run has prepared, and its copy as it is now. Die if another run is under way."""
     text = files.read(_request_file(work))
     wanted = request.from_json(text) if text else None
     if wanted is None or wanted.run != run:
@@ -70,14 +71,13 @@ def resume(work: Work, run: str) -> Work:
     best = copy.best
     if best and best.number >= wanted.generation:
         die(f"generation {wanted.generation} of {work.domu} is complete already")
-    return Work(work.domu, work.group, work.source, wanted)
+    return Work(work.domu, work.group, work.source, wanted), copy
 
 
-def commit(work: Work) -> dict[str, Any]:
+def commit(work: Work, copy: Copy) -> dict[str, Any]:
     """Make the new generation the good one. Everything has been written to stable storage before. Die if not all is."""
     wanted = work.request
     assert wanted
-    copy = work.read_copy()
     for one in wanted.volumes:
         slot = copy.slots.get(one.name)
         if slot is None or slot.copy is None:
@@ -85,7 +85,7 @@ def commit(work: Work) -> dict[str, Any]:
         if one.files and f"{TAG}.synced={wanted.run}" not in slot.copy.volume.tags:
             fail(f"{one.name} was not written whole in run {wanted.run}", hint="run the copy again")
     copies.mark_good(work, copy)
-    settle(work, work.read_copy())
+    _bring_in_order(work, work.read_copy())
     return {"generation": wanted.generation}
 
 
@@ -99,12 +99,19 @@ def abort(work: Work, run: str) -> None:
 
 
 def settle(work: Work, copy: Copy) -> Copy:
-    """Bring in order what a killed run has left: the configuration of the best generation, and no older one kept."""
+    """Bring in order what a killed run has left, and return the copy as it is then."""
+    return work.read_copy() if _bring_in_order(work, copy) else copy
+
+
+def _bring_in_order(work: Work, copy: Copy) -> bool:
+    """See to the configuration of the best generation, and that no older one is kept. Tell whether a volume was changed."""
     text = files.read(_request_file(work))
     wanted = request.from_json(text) if text else None
     if wanted and copy.best == Generation(wanted.generation, len(wanted.volumes)) and not copy.promoted:
         _write_once(config_file(work.domu, work.group), startable(wanted, work, copy))
-    return copies.perform(generations.finish(copy), work, copy)
+    actions = generations.finish(copy)
+    copies.perform(actions, work, copy)
+    return bool(actions)
 
 
 def _write_once(file: Path, text: str) -> None:

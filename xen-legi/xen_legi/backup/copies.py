@@ -67,15 +67,13 @@ def all_copies() -> dict[tuple[str, str], Copy]:
     return generations.copies(lvm.volumes())
 
 
-def fits(copy: Copy, request: CopyRequest) -> dict[str, bool]:
+def fits(copy: Copy, request: CopyRequest, group: lvm.Group) -> dict[str, bool]:
     """Tell for every volume of the request whether the one that is there can go on as its copy."""
-    group = lvm.group(copy.group)
     return {one.name: _fits(copy.slots.get(one.name), one, group) for one in request.volumes}
 
 
-def need_space(copy: Copy, actions: Iterable[Action], request: CopyRequest) -> None:
+def need_space(copy: Copy, actions: Iterable[Action], request: CopyRequest, group: lvm.Group) -> None:
     """Die unless the volume group has room for what the actions make."""
-    group = lvm.group(copy.group)
     wanted = 0
     for one in actions:
         if one.do is Do.KEEP and (slot := copy.slots[one.slot]).copy:
@@ -90,13 +88,12 @@ def need_space(copy: Copy, actions: Iterable[Action], request: CopyRequest) -> N
         )
 
 
-def perform(actions: Iterable[Action], work: Work, copy: Copy) -> Copy:
-    """Do the actions in order and return the copy as it is then; before the first one it is `copy`."""
-    for one in actions:
+def perform(actions: Iterable[Action], work: Work, copy: Copy) -> None:
+    """Do the actions in order; before the first one the copy is `copy`, before each other one it is looked at anew."""
+    for number, one in enumerate(actions):
+        copy = work.read_copy() if number else copy
         _DOINGS[one.do](work, copy, copy.slots.get(one.slot, Slot(one.slot)))
         named_point(f"receive:{one.do.name.lower().replace('_', '-')}")
-        copy = work.read_copy()
-    return copy
 
 
 def mark_good(work: Work, copy: Copy) -> None:

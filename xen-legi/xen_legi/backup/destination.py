@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,8 @@ class Destination:
 
     def push(self, verb: str, *words: str, file: Path) -> dict[str, Any]:
         """Give an order that takes the content of a file."""
+        import tempfile  # here: few runs send a file
+
         argv = [*self.command, self.name, verb, *words]
         with file.open("rb") as source, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
             with spawn(argv, stdin=source, stdout=out, stderr=errors, env=passed_on()) as process:

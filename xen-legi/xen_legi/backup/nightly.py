@@ -1,9 +1,8 @@
 """A whole run: what killed runs left is removed, the receivers are asked, then one domU after the other is copied."""
 
-import secrets
+import os
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from xen_legi.backup import destination, ghost, job, namespace, plan, report, state
 from xen_legi.backup.destination import Destination
@@ -19,7 +18,7 @@ from xen_legi.storage import lvm
 
 def run_name() -> str:
     """Return a name for this run that no other run has or had."""
-    return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(3).hex()}"
 
 
 def receivers(destinations: Iterable[Destination]) -> list[Receiver]:

@@ -104,13 +104,13 @@ def _transfer(caller: Caller, order: Order) -> int:
     domu, slot, run = order.words
     what = words.transfer(order)
     with copies_lock(caller, domu):
-        return serve.transfer(commit.resume(caller.work(domu), run), slot, order.verb, what)
+        return serve.transfer(*commit.resume(caller.work(domu), run), slot, order.verb, what)
 
 
 def _commit(caller: Caller, order: Order) -> int:
     domu, run = order.words
     with copies_lock(caller, domu):
-        return _answer(commit.commit(commit.resume(caller.work(domu), run)))
+        return _answer(commit.commit(*commit.resume(caller.work(domu), run)))
 
 
 def _abort(caller: Caller, order: Order) -> int:

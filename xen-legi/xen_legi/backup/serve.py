@@ -2,7 +2,7 @@
 
 from xen_legi.backup import copies, namespace
 from xen_legi.backup.copies import Work
-from xen_legi.backup.generations import Slot
+from xen_legi.backup.generations import Copy, Slot
 from xen_legi.errors import die
 from xen_legi.peers import words
 from xen_legi.peers.words import Transfer
@@ -14,14 +14,15 @@ from xen_legi.storage.lvm import TAG, Volume
 _DELETE_ALWAYS = 1000  # files that any run may delete, however small the domU
 
 
-def transfer(work: Work, slot_name: str, verb: str, what: Transfer) -> int:
+def transfer(work: Work, copy: Copy, slot_name: str, verb: str, what: Transfer) -> int:
     """Serve one transfer of one volume and return the exit status of rsync's server."""
     wanted = work.request.volume(slot_name) if work.request else None
-    volume = _writable(work, slot_name)
+    slot = copy.slots.get(slot_name, Slot(slot_name))
+    volume = _writable(work, slot)
     if wanted is None or not wanted.files:
         die(f"refused: no files are sent for {slot_name}")
     assert work.request
-    limit = None if work.request.allow_deletes or verb == "verify" else max_delete(files_before(work, slot_name))
+    limit = None if work.request.allow_deletes or verb == "verify" else max_delete(files_before(slot))
     namespace.enter()
     with namespace.mounted(volume.path, wanted.identity.type, writable=verb == "sync") as place:
         named_point("receive:mounted")
@@ -43,22 +44,20 @@ def max_delete(files: int) -> int:
     return max(_DELETE_ALWAYS, files // 2)
 
 
-def files_before(work: Work, slot_name: str) -> int:
+def files_before(slot: Slot) -> int:
     """Return how many files the last good generation of a slot has, as far as it is known."""
-    slot = work.read_copy().slots.get(slot_name, Slot(slot_name))
     said = [member.volume.tagged(f"{TAG}.files") for member in (slot.good, slot.copy) if member]
     return next((int(text) for text in said if text.isdecimal()), 0)
 
 
-def _writable(work: Work, slot_name: str) -> Volume:
+def _writable(work: Work, slot: Slot) -> Volume:
     """Return the volume that is being written. Die unless it belongs to the run that is under way."""
-    slot = work.read_copy().slots.get(slot_name)
-    if slot is None or slot.copy is None or slot.copy.state != "dirty" or slot.copy.generations:
-        die(f"refused: {slot_name} of {work.domu} is not being written")
+    if slot.copy is None or slot.copy.state != "dirty" or slot.copy.generations:
+        die(f"refused: {slot.name} of {work.domu} is not being written")
     if work.request is None or f"{TAG}.run={work.request.run}" not in slot.copy.volume.tags:
-        die(f"refused: {slot_name} of {work.domu} is not being written in this run")
+        die(f"refused: {slot.name} of {work.domu} is not being written in this run")
     if slot.good and slot.good.volume.invalid:
-        die(f"the kept generation of {slot_name} is damaged", hint="look at lvs -a on the receiving host")
+        die(f"the kept generation of {slot.name} is damaged", hint="look at lvs -a on the receiving host")
     if not slot.copy.volume.active:
         lvm.activate(slot.copy.volume.full_name)
     return slot.copy.volume

@@ -23,7 +23,6 @@ import errno
 import json
 import os
 import select
-import socket
 import sys
 import termios
 import time
@@ -94,7 +93,7 @@ def _show(*, as_json: bool) -> int:
 def _draw(options: argparse.Namespace) -> int:
     if options.json:
         die("a picture is no JSON", hint="xen-legi net show --json has the same facts")
-    picture = draw.svg(_links(), f"{socket.gethostname()}, {time.strftime('%Y-%m-%d %H:%M')}")
+    picture = draw.svg(_links(), f"{os.uname().nodename}, {time.strftime('%Y-%m-%d %H:%M')}")
     if options.file is None:
         if sys.stdout.isatty():
             die("a picture is not for a terminal", hint="name a file: xen-legi net draw network.svg")

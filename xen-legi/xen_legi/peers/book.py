@@ -3,8 +3,8 @@
 A peer's file is what ssh itself reads, so a person can edit it (port, ProxyJump) and try it: ssh -F FILE NAME status
 """
 
+import os
 import re
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class Peer:
 
 def this_host() -> str:
     """Return the name by which the other dom0s know us: the host's name without its domain."""
-    return socket.gethostname().partition(".")[0]
+    return os.uname().nodename.partition(".")[0]
 
 
 def check_name(name: str) -> None:
