@@ -14,6 +14,7 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
+import budget
 from backups import copied_tiny
 from crashes import Console, Watch, left
 from domus import WEB1, make_web1, wait_for_ssh
@@ -41,9 +42,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if done := os.environ.get("LAB_DONE"):
         items[:], known = left(items, Path(done))
         config.hook.pytest_deselected(items=known)
+    items[:] = budget.in_order(items)
     for item in items:
         line = "store" if "store" in getattr(item, "fixturenames", ()) else "dom0s"
         item.add_marker(pytest.mark.xdist_group(line))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what there is no time for."""
+    budget.keep(item)
 
 
 def lab(*words: str, check: bool = True, timeout: float = 600) -> "subprocess.CompletedProcess[str]":
