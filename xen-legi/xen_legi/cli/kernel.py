@@ -10,6 +10,7 @@ from pathlib import Path
 
 from xen_legi import config
 from xen_legi.cli import no_more
+from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import EXIT_OK, die, need_root
 from xen_legi.kernels.add import Source, add
@@ -87,9 +88,10 @@ def _list(store: Store, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps([_facts(one, default, users[one.version]) for one in kernels], indent=2))
         return EXIT_OK
-    for one in kernels:
-        print(f"{'*' if one.version == default else ' '} {one.version:32} {', '.join(users[one.version])}".rstrip())
-    if not kernels:
+    rows = [("*" if one.version == default else "", one.version, ", ".join(users[one.version])) for one in kernels]
+    if rows:
+        print(*aligned([("", "VERSION", "DOMUS"), *rows]), sep="\n")
+    else:
         say(f"no kernels in {store.top}/boot; xen-legi kernel add takes dom0's")
     return EXIT_OK
 

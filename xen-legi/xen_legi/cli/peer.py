@@ -19,6 +19,7 @@ from typing import Any
 from xen_legi import files
 from xen_legi.backup import destination
 from xen_legi.cli import no_more
+from xen_legi.columns import aligned
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, CommandFailed, Problem, die, need_root
 from xen_legi.peers import book, trust
 from xen_legi.peers.asking import ask_all
@@ -118,12 +119,17 @@ def _list(options: argparse.Namespace) -> int:
     rows = _known()
     if options.json:
         print(json.dumps(rows, indent=2))
-    for row in rows if not options.json else []:
-        ways = [word for word, there in (("we send to it", row["receives"]), ("it sends to us", row["sends"])) if there]
-        print(f"{row['name']}  {row['address'] or '-'}  {', '.join(ways)}")
-    if not rows and not options.json:
+        return EXIT_OK
+    if rows:
+        print(*aligned([("NAME", "ADDRESS", "COPIES"), *map(_row, rows)]), sep="\n")
+    else:
         say("no peers; xen-legi peer add makes one known")
     return EXIT_OK
+
+
+def _row(peer: dict[str, Any]) -> tuple[str, ...]:
+    ways = [word for word, there in (("we send to it", peer["receives"]), ("it sends to us", peer["sends"])) if there]
+    return peer["name"], peer["address"] or "-", ", ".join(ways)
 
 
 def _check(options: argparse.Namespace, *, status: int = EXIT_USAGE) -> int:

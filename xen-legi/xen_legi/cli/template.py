@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 from xen_legi import config
 from xen_legi.cli import agreed, no_more
+from xen_legi.columns import aligned
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import template_make
 from xen_legi.install.templates import Template, all_templates, check_template_name, lock_name
@@ -67,12 +68,16 @@ def _list(templates: list[Template], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps([asdict(one) | {"path": str(one.path)} for one in templates], indent=2))
         return EXIT_OK
-    for one in templates:
-        size = format_size(one.size) if one.size else "?"
-        print(f"{one.name:20} {one.dist or '?':12} {one.made or '?':12} {size:>8} {one.packages or '?':>5} packages")
-    if not templates:
+    if templates:
+        print(*aligned([("NAME", "DIST", "MADE", "SIZE", "PACKAGES"), *map(_row, templates)]), sep="\n")
+    else:
         say("no templates; xen-legi template make trixie makes one")
     return EXIT_OK
+
+
+def _row(one: Template) -> tuple[str, ...]:
+    size = format_size(one.size) if one.size else "?"
+    return one.name, one.dist or "?", one.made or "?", size, str(one.packages or "?")
 
 
 def _delete(options: argparse.Namespace, settings: config.Config) -> int:

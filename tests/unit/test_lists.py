@@ -1,0 +1,44 @@
+"""The lists of templates, kernels and peers, as people read them."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from xen_legi.cli import kernel, peer, template
+from xen_legi.domu import config as domu_config
+from xen_legi.install.templates import Template
+from xen_legi.kernels.store import Store
+
+
+def test_templates_have_a_heading_and_what_is_unknown_is_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    templates = [Template("db", Path("/srv/xen/templates/db")),
+                 Template("trixie", Path("/srv/xen/templates/trixie"), "trixie", "2026-11-28", 300 << 20, 190)]
+    assert template._list(templates, as_json=False) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["NAME", "DIST", "MADE", "SIZE", "PACKAGES"],
+        ["db", "?", "?", "?", "?"],
+        ["trixie", "trixie", "2026-11-28", "300M", "190"],
+    ]
+
+
+def test_the_default_kernel_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                      capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(domu_config, "all_domus", list)
+    for version in ("6.1.0-1", "6.12.0-2"):
+        for file in (f"boot/vmlinuz-{version}", f"boot/initrd.img-{version}", f"lib/modules/{version}/modules.dep"):
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).touch()
+    assert kernel._list(Store(tmp_path), as_json=False) == 0
+    assert capsys.readouterr().out == "   VERSION   DOMUS\n   6.1.0-1\n*  6.12.0-2\n"
+
+
+def test_a_peer_that_only_sends_has_no_address(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"name": "dom0b", "address": "192.0.2.2", "sends": True, "receives": True},
+            {"name": "dom0c", "address": "", "sends": True, "receives": False}]
+    monkeypatch.setattr(peer, "_known", lambda: rows)
+    assert peer._list(Namespace(json=False)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["NAME", "ADDRESS", "COPIES"]
+    assert lines[1].split()[1] == "192.0.2.2" and lines[1].endswith("we send to it, it sends to us")
+    assert lines[2].split()[:2] == ["dom0c", "-"] and lines[2].endswith("it sends to us")
