@@ -1,5 +1,6 @@
 """What becomes of guests that run when something happens to their host: a reboot of it, a backup killed in its pause."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -43,6 +44,25 @@ def test_a_guest_whose_backup_is_killed_while_it_is_paused_goes_on(dom0a: Host, 
     assert killed.rc == 137, killed.stdout + killed.stderr
     assert banner(web1, WEB1, seconds=30).startswith("SSH-2.0-")
     assert "p" not in flags(dom0a, "web1")
+
+
+def blocks(web1: Host) -> int:
+    """Return the KiB that web1 sees of its root's filesystem."""
+    return int(guest(web1, "df -k --output=size / | tail -n 1"))
+
+
+def test_a_disk_grows_by_a_gibibyte_while_its_domu_runs_and_uses_it(dom0a: Host, web1: Host) -> None:
+    boot, before = guest(web1, "cat /proc/sys/kernel/random/boot_id"), blocks(web1)
+    guest(web1, "touch /root/used; sync")
+    said = dom0a.check_output("xen-legi resize web1 --size +1G")
+    assert "xvda2 has 3G" in said and "resize2fs /dev/xvda2" in said
+    guest(web1, "touch /root/used; sync")  # the back end looks when the disk is used
+    for _ in range(60):
+        if blocks(web1) > before + 900 * 1024:
+            break
+        time.sleep(2)
+    assert blocks(web1) > before + 900 * 1024, guest(web1, "dmesg | tail; journalctl -n 20 --no-pager")
+    assert guest(web1, "cat /proc/sys/kernel/random/boot_id") == boot
 
 
 def test_a_guest_is_shut_down_with_its_host_and_starts_with_it(dom0a: Host, web1: Host) -> None:

@@ -62,6 +62,14 @@ class DomuConfig:
     settings: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict)
 
     @property
+    def root(self) -> str:
+        """Return what the domU's kernel is told to be its root, as in /dev/xvda2 or UUID=...; nothing if it is not told."""
+        given = self.settings
+        line = f"root={given.get('root', '')} {given.get('cmdline', '')} {given.get('extra', '')}"
+        roots: list[str] = re.findall(r"(?:^|\s)root=(\S+)", line)
+        return roots[-1] if roots else ""
+
+    @property
     def autostart(self) -> bool:
         """Tell whether a link in /etc/xen/auto starts this domU with dom0."""
         return any(True for _ in auto_links(self.file))

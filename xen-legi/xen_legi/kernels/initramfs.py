@@ -86,11 +86,8 @@ def root_not_found(domu: DomuConfig) -> str:
     It knows the kernel's own names of disks, UUID= of ext, xfs and btrfs, and device numbers: see
     /usr/share/doc/tiny-initramfs-core/README.md.gz.
     """
-    given = domu.settings
-    line = f"root={given.get('root', '')} {given.get('cmdline', '')} {given.get('extra', '')}"
-    roots: list[str] = re.findall(r"(?:^|\s)root=(\S+)", line)
-    good = r"/dev/[a-z0-9]+|UUID=[0-9a-fA-F-]+|0x[0-9a-fA-F]+"
-    return "" if not roots or re.fullmatch(good, roots[-1]) else roots[-1]
+    good = r"|/dev/[a-z0-9]+|UUID=[0-9a-fA-F-]+|0x[0-9a-fA-F]+"
+    return "" if re.fullmatch(good, domu.root) else domu.root
 
 
 def _note(modules: tuple[str, ...]) -> str:

@@ -126,6 +126,11 @@ def thin_snapshot(origin: Volume, name: str, *, tags: Iterable[str] = ()) -> Pat
     return Path("/dev") / origin.group / name
 
 
+def extend(full_name: str, size: int) -> None:
+    """Make a volume `size` bytes large, whatever is on it. Who has it open sees the new size."""
+    _change(["lvextend", "--yes", "-L", sectors(size), full_name])
+
+
 def rename(group: str, old: str, new: str) -> None:
     """Give a volume another name; who has it open keeps it."""
     _change(["lvrename", "--yes", group, old, new])

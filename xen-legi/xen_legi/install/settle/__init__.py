@@ -5,10 +5,10 @@ Each has settle(guest, plan), touches only the guest's tree, and may be called t
 
 from xen_legi.install.guest import Guest
 from xen_legi.install.model import Plan
-from xen_legi.install.settle import access, console, fstab, identity, names, network
+from xen_legi.install.settle import access, console, fstab, growth, identity, names, network
 from xen_legi.steps import named_point
 
-_IN_ORDER = (identity, names, network, fstab, access, console)
+_IN_ORDER = (identity, names, network, fstab, growth, access, console)
 
 
 def settle(guest: Guest, plan: Plan) -> None:
