@@ -59,7 +59,8 @@ def rows() -> list[Row]:
     known = {(row["group"], row["suite"]): row for row in _proved()}
     here = (json.loads(file.read_text()) for file in STORE.glob("*.json"))
     known |= {(row["group"], row["suite"]): row for row in here}
-    return [known[key] for key in sorted(known)]
+    groups = {"test", *(group.name for group in (TOP / "tests/long").iterdir())}  # others had a name that is gone
+    return [known[key] for key in sorted(known) if key[0] in groups]
 
 
 def _proved() -> list[Row]:

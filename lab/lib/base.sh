@@ -123,8 +123,8 @@ wait_up_to() {
 # while_it_works CMD...: run it, and write every minute how long it has taken so far.
 while_it_works() {
     local start=$SECONDS ticker
-    # without the locks, and not for ever if we are killed
-    (exec 8>&- 9>&-; while sleep 60 && kill -0 $$ 2>/dev/null; do echo "   ... $((SECONDS - start)) s"; done) &
+    # without the locks, and not for ever if we are killed; the last sleep outlives it, and must keep no pipe open
+    (exec 8>&- 9>&-; while sleep 60 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do echo "   ... $((SECONDS - start)) s"; done) &
     ticker=$!
     "$@"
     kill "$ticker" 2>/dev/null || true

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from xen_legi.domu import config, mac
+from xen_legi.domu.shape import processors
 from xen_legi.errors import EXIT_USAGE, Problem
 from xen_legi.install import show, wish
 from xen_legi.install.model import Facts, Wish
@@ -164,7 +165,7 @@ def test_a_reserved_name_is_told_with_the_reason() -> None:
 
 @pytest.mark.parametrize("text", ["²", "٣x", "", "-1", "72.0", "9" * 5000])
 def test_what_is_no_number_for_int_is_none_for_us(text: str) -> None:
-    for check in (wish._vlan, wish._vcpus):
+    for check in (wish._vlan, processors):
         with pytest.raises(Problem, match="is not a number"):
             check(text)
 

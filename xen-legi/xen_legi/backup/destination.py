@@ -54,13 +54,13 @@ class Destination:
         if status == _UNREACHABLE and not self.local:
             raise unreachable(self.name, stderr)
         try:
-            answer = json.loads(stdout.strip().splitlines()[-1])
-        except (ValueError, IndexError):
+            answer = dict(json.loads(stdout.strip().splitlines()[-1]))
+        except (ValueError, IndexError, TypeError):
             last = (stderr.strip().splitlines() or ["no answer"])[-1]
             fail(f"{self.name}: {last}", hint=f"exit status {status}; is xen-legi-backup installed there? try {self.trial}")
         if "problem" in answer:
             raise Problem(f"{self.name}: {answer['problem']}", hint=str(answer.get("hint", "")), status=status or 1)
-        return dict(answer)
+        return answer
 
     @property
     def trial(self) -> str:

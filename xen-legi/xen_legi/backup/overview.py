@@ -40,7 +40,7 @@ def _told(host: Destination) -> list[Place]:
         return [_place(f"{host.name}:{answer['group']}", facts) for facts in answer["copies"]]
     except Problem as problem:
         return [_unknown(host, problem)]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         return [_unknown(host, strange(host.name, error))]
 
 

@@ -152,7 +152,7 @@ def _check_all(options: argparse.Namespace) -> int:
         print(json.dumps({name: _plain(facts) for name, facts in told.items()}, indent=2))
     for name, facts in told.items() if not options.json else ():
         if isinstance(facts, Problem):
-            warn(f"{facts.message}\n  hint: {facts.hint}")
+            warn(facts.message + (f"\n  hint: {facts.hint}" if facts.hint else ""))
         else:
             print(_answer(name, facts))
     return EXIT_OK if not silent else EXIT_USAGE if len(silent) == len(peers) else EXIT_PARTLY

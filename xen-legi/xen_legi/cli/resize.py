@@ -1,25 +1,30 @@
-"""Make a disk of a domU larger, and its filesystem with it; while the domU runs, too.
+"""Give a domU a larger disk, other memory or other processors; while it runs, too.
 
-The volume grows at once. The filesystem of a domU that is off is grown here. One that runs is told of the new size when it
+A volume grows at once. The filesystem of a domU that is off is grown here. One that runs is told of the new size when it
 next uses the disk; a domU that xen-legi create made grows its filesystem then by itself, for others the command is shown.
-A disk is never made smaller.
+A disk is never made smaller. Memory and processors of a domU that runs change within maxmem and maxvcpus of its file; the
+file is changed with them, so that the next start is the same.
 """
 
 import argparse
 
-from xen_legi.domu import backend, config, disks, growth, names, xl
+from xen_legi import files
+from xen_legi.domu import backend, config, disks, growth, names, shape, xl
 from xen_legi.domu.config import DomuConfig
 from xen_legi.domu.growth import Growth
+from xen_legi.domu.shape import Shape
+from xen_legi.domu.xl import Domain
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import leftovers
 from xen_legi.steps import lock, named_point, step
 from xen_legi.storage import grow, lvm
-from xen_legi.units import exact_size
+from xen_legi.units import MIB, exact_size
 
 _WAIT = 30  # seconds for the guest to use its disk: its journal is written every five, if there is anything to write
 EXAMPLES = """\
   xen-legi resize web1 --size +1G
   xen-legi resize web1 --size 8G --disk xvda3
+  xen-legi resize web1 --memory 768M --vcpus 2
   xen-legi resize web1 --size +1G --dry-run
 """
 
@@ -27,33 +32,55 @@ EXAMPLES = """\
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
     parser.add_argument("name", metavar="NAME", help="the domU")
-    parser.add_argument("--size", required=True, metavar="SIZE", help="the new size (8G), or by how much it grows (+1G)")
+    parser.add_argument("--size", default="", metavar="SIZE",
+                        help="the new size of the disk (8G), or by how much it grows (+1G)")
     parser.add_argument("--disk", default="", metavar="DISK",
                         help="the disk, as the domU (xvda3) or dom0 (web1-home) calls it (default: the root)")
-    parser.add_argument("--dry-run", action="store_true", help="print what would grow, and do nothing")
+    parser.add_argument("--memory", default="", metavar="SIZE", help="its memory, as in 768M")
+    parser.add_argument("--vcpus", default="", metavar="NUMBER", help="its virtual processors")
+    parser.add_argument("--dry-run", action="store_true", help="print what would change, and do nothing")
 
 
 def main(options: argparse.Namespace) -> int:
     """Plan it, and do it."""
     need_root("xen-legi resize")
     names.check(options.name)
+    if not (options.size or options.memory or options.vcpus):
+        die("nothing is to be changed", hint="say --size, --memory or --vcpus")
+    wanted = Shape(shape.mebibytes(options.memory, "memory") if options.memory else 0,
+                   shape.processors(options.vcpus) if options.vcpus else 0)
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
         domu = config.by_name(options.name)
-        volumes = lvm.volumes()
-        known = disks.devices([domu], volumes)
-        one = growth.plan(domu, options.disk, options.size, volumes, lvm.groups(), known)
+        running = xl.domain(domu.name) if xl.answers() else None
+        one = _growth(domu, options, running)
+        if running:
+            shape.check_running(domu, wanted, running.memory, xl.free_memory() if wanted.memory else 0)
         if options.dry_run:
-            print(f"domU {domu.name}: {one.described()}")
-            return EXIT_OK
-        print(f"domU {domu.name}: {_done(domu, one)}")
+            told = [one.described()] if one else []
+            told += [f"{key} {value}" for key, value in shape.settings(domu, wanted).items()]
+        else:
+            told = [_grown(one, running)] if one else []
+            told += [_shaped(domu, wanted, running)] if wanted != Shape() else []
+        print(*(f"domU {domu.name}: {line}" for line in told), sep="\n")
     return EXIT_OK
 
 
-def _done(domu: DomuConfig, one: Growth) -> str:
-    """Let the disk grow and return what a person is told of it. Die before it if dom0 has a disk of an off domU in use."""
-    running = xl.domain(domu.name) if xl.answers() else None
+def _growth(domu: DomuConfig, options: argparse.Namespace, running: Domain | None) -> Growth | None:
+    """Return what becomes of a disk, if anything. Die if dom0 has the disk of a domU that is off in use."""
+    if not options.size:
+        if options.disk:
+            die("--disk is of no use without --size", hint="--size +1G makes it larger by so much")
+        return None
+    volumes = lvm.volumes()
+    known = disks.devices([domu], volumes)
+    one = growth.plan(domu, options.disk, options.size, volumes, lvm.groups(), known)
     if not running and one.volume.open:
         die(f"{one.volume.path} is in use, though {domu.name} is off", hint="is it mounted here? see mount, lsof")
+    return one
+
+
+def _grown(one: Growth, running: Domain | None) -> str:
+    """Let the disk grow and return what a person is told of it."""
     if one.grows:
         with step(f"volume {one.described()}"):
             lvm.extend(one.volume.full_name, one.size)
@@ -78,3 +105,16 @@ def _told(domain: int, one: Growth) -> str:
     what = f"{one.disk.device} has {exact_size(one.size)}"
     when = "" if knows else "; the domU sees it when it next uses the disk"
     return f"{what}{when}" + (f"; in the domU, unless it does so by itself: {command}" if command else "")
+
+
+def _shaped(domu: DomuConfig, wanted: Shape, running: Domain | None) -> str:
+    """Change memory and processors, first of the running domU: the file says nothing that could not be had."""
+    if running and wanted.memory:
+        xl.set_memory(running.id, wanted.memory)
+    if running and wanted.vcpus:
+        xl.set_vcpus(running.id, wanted.vcpus)
+    named_point("resize:set")
+    changes = shape.settings(domu, wanted)
+    files.replace(domu.file, config.with_numbers(domu.text, changes), mode=domu.file.stat().st_mode & 0o777)
+    shown = {key: exact_size(value * MIB) if key in ("memory", "maxmem") else str(value) for key, value in changes.items()}
+    return ", ".join(f"{key} {value}" for key, value in shown.items())

@@ -179,6 +179,15 @@ def replace_disks(text: str, paths: Mapping[str, str]) -> str:
     return xlcfg.replaced(text, changes)
 
 
+def with_numbers(text: str, numbers: Mapping[str, int]) -> str:
+    """Given {key: number}, return the text with these settings and every other byte kept. What is not there is added."""
+    places = {one.key: one.value for one in xlcfg.assignments(text) if isinstance(one.value, xlcfg.Atom)}
+    changes = [(places[key].start, places[key].end, str(number)) for key, number in numbers.items() if key in places]
+    added = "".join(f"{key} = {number}\n" for key, number in numbers.items() if key not in places)
+    changed = xlcfg.replaced(text, changes)
+    return changed if not added else f"{changed}\n{added}" if not changed.endswith("\n") else changed + added
+
+
 def rename(text: str, name: str) -> str:
     """Return the text with the domU's name replaced and every other byte kept."""
     values = [one.value for one in xlcfg.assignments(text) if one.key == "name"]

@@ -112,6 +112,22 @@ def stays(name: str, wait: float = 30) -> bool:
     return _returns(name, _AWAY_ANEW if anew else _AWAY)
 
 
+def free_memory() -> int:
+    """Return the MiB that no domain has."""
+    match = re.search(r"^free_memory\s*:\s*(\d+)$", run(["xl", "info"], timeout=_TIMEOUT).stdout, re.MULTILINE)
+    return int(match[1]) if match else 0
+
+
+def set_memory(domain_id: int, memory: int) -> None:
+    """Have a domain come to so many MiB: its own balloon driver does it, in a moment or never."""
+    run(["xl", "mem-set", str(domain_id), f"{memory}m"], timeout=_TIMEOUT, outlives_us=True)
+
+
+def set_vcpus(domain_id: int, vcpus: int) -> None:
+    """Give a domain so many virtual processors. Its kernel takes the others off line itself."""
+    run(["xl", "vcpu-set", str(domain_id), str(vcpus)], timeout=_TIMEOUT, outlives_us=True)
+
+
 def start(file: Path) -> None:
     """Start the domU of this configuration file."""
     run(["xl", "create", "--quiet", file], timeout=300, outlives_us=True)

@@ -7,10 +7,11 @@ import warnings
 from pathlib import Path
 
 from xen_legi.config import Config
+from xen_legi.domu.shape import mebibytes, processors
 from xen_legi.errors import die
 from xen_legi.install.model import Wish
 from xen_legi.run import run
-from xen_legi.units import MIB, parse_size
+from xen_legi.units import parse_size
 
 KEYS = Path("/root/.ssh/authorized_keys")
 
@@ -24,9 +25,9 @@ def from_options(options: argparse.Namespace, settings: Config) -> Wish:
         size=parse_size(options.size or settings.size, what="size"),
         swap=0 if options.noswap else parse_size(options.swap or settings.swap, what="swap"),
         filesystem=options.fs or settings.filesystem,
-        memory=_mebibytes(options.memory or settings.memory, "memory"),
-        maxmem=_mebibytes(options.maxmem, "maxmem") if options.maxmem else 0,
-        vcpus=_vcpus(options.vcpus or settings.vcpus),
+        memory=mebibytes(options.memory or settings.memory, "memory"),
+        maxmem=mebibytes(options.maxmem, "maxmem") if options.maxmem else 0,
+        vcpus=processors(options.vcpus or settings.vcpus),
         type=options.type or settings.type,
         vlans=vlans,
         bridge=_bridge(options, vlans),
@@ -116,16 +117,3 @@ def _ips(options: argparse.Namespace, count: int) -> tuple[str, ...]:
     if options.dhcp and options.ip:
         die("--ip and --dhcp exclude each other", hint="for one interface of several write --ip dhcp in its place")
     return ("dhcp",) * count if options.dhcp else tuple(options.ip)
-
-
-def _mebibytes(text: str, what: str) -> int:
-    size = parse_size(text, what=what)
-    if size % MIB or size < 16 * MIB:
-        die(f"{what} {text!r} is not a whole number of MiB, or too little", hint="write 512M or 2G")
-    return size // MIB
-
-
-def _vcpus(number: str | int) -> int:
-    if not _is_number(str(number)) or not 1 <= int(number) <= 512:
-        die(f"vcpus {number!r} is not a number of processors", hint="1 to 512")
-    return int(number)

@@ -1,0 +1,66 @@
+"""How much memory and how many virtual processors a domU has, and what may become of it. Pure.
+
+A domU that runs can have what its file allows: maxmem and maxvcpus, or what it started with where those are not written.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xen_legi.domu.config import DomuConfig
+from xen_legi.errors import die
+from xen_legi.units import MIB, exact_size, parse_size
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Memory in MiB and virtual processors; 0: as it is."""
+
+    memory: int = 0
+    vcpus: int = 0
+
+
+def mebibytes(text: str, what: str) -> int:
+    """Given 512M or 2G, return MiB. Die if it is no such size, or less than anything starts with."""
+    size = parse_size(text, what=what)
+    if size % MIB or size < 16 * MIB:
+        die(f"{what} {text!r} is not a whole number of MiB, or too little", hint="write 512M or 2G")
+    return size // MIB
+
+
+def processors(number: str | int) -> int:
+    """Return a number of virtual processors. Die if it is none: str.isdigit() is true of a small raised 2."""
+    if not re.fullmatch("[0-9]{1,9}", str(number)) or not 1 <= int(number) <= 512:
+        die(f"vcpus {number!r} is not a number of processors", hint="1 to 512")
+    return int(number)
+
+
+def check_running(domu: DomuConfig, wanted: Shape, has: int, free: int) -> None:
+    """Die if a domU that runs with `has` MiB cannot get this, or this host has not so much: `free` MiB."""
+    for what, value, unit in (("memory", wanted.memory, MIB), ("vcpus", wanted.vcpus, 0)):
+        most = _most(domu, what)
+        if value > most:
+            shown = exact_size(most * unit) if unit else str(most)
+            key = _MAXIMA[what]
+            die(f"{domu.name} can have {what} {shown} at most while it runs",
+                hint=f"say it again while it is off, with room for more later: {key} in {domu.file}")
+    if wanted.memory - has > free:
+        die(f"this host has {exact_size(free * MIB)} of memory free, {exact_size((wanted.memory - has) * MIB)} are needed",
+            hint="xen-legi list shows what the domUs have")
+
+
+def settings(domu: DomuConfig, wanted: Shape) -> Mapping[str, int]:
+    """Return what changes in the domU's file: what is wanted, and a maximum that would be less."""
+    changes = {key: value for key, value in (("memory", wanted.memory), ("vcpus", wanted.vcpus)) if value}
+    raised = {_MAXIMA[key]: value for key, value in changes.items()
+              if _MAXIMA[key] in domu.settings and value > _most(domu, key)}
+    return {**changes, **raised}
+
+
+_MAXIMA = {"memory": "maxmem", "vcpus": "maxvcpus"}
+
+
+def _most(domu: DomuConfig, what: str) -> int:
+    now = {"memory": domu.memory, "vcpus": domu.vcpus}[what]
+    said = domu.settings.get(_MAXIMA[what], "")
+    return max(now, int(said, 0)) if re.fullmatch(r"0x[0-9a-fA-F]+|[1-9][0-9]*", said) else now
