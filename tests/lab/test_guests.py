@@ -7,7 +7,7 @@ import pytest
 from testinfra.host import Host
 
 from conftest import lab
-from domus import WEB1, banner, guest, run_killed, wait_for_ssh
+from domus import WEB1, banner, guest, refused, run_killed, wait_for_ssh
 
 pytestmark = pytest.mark.long
 FILE = "/etc/xen/web1.cfg"
@@ -63,6 +63,24 @@ def test_a_disk_grows_by_a_gibibyte_while_its_domu_runs_and_uses_it(dom0a: Host,
         time.sleep(2)
     assert blocks(web1) > before + 900 * 1024, guest(web1, "dmesg | tail; journalctl -n 20 --no-pager")
     assert guest(web1, "cat /proc/sys/kernel/random/boot_id") == boot
+
+
+def test_memory_changes_while_a_domu_runs_and_its_file_with_it(dom0a: Host, web1: Host) -> None:
+    dom0a.check_output(f"cp -a {FILE} /root/web1.saved")
+    try:
+        refused(dom0a.run("xen-legi resize web1 --memory 1G"))  # it has no maxmem
+        assert dom0a.check_output("xen-legi resize web1 --memory 384M --vcpus 1") == "domU web1: memory 384M, vcpus 1"
+        assert "memory  = 384" in dom0a.check_output(f"cat {FILE}").splitlines()
+        has = 0
+        for _ in range(30):
+            has = int(dom0a.check_output("xl list web1").splitlines()[1].split()[2])
+            if has <= 384:
+                break
+            time.sleep(2)
+        assert has <= 384
+        dom0a.check_output("xen-legi resize web1 --memory 512M")
+    finally:
+        dom0a.check_output(f"mv /root/web1.saved {FILE}")
 
 
 def test_a_guest_is_shut_down_with_its_host_and_starts_with_it(dom0a: Host, web1: Host) -> None:

@@ -53,6 +53,11 @@ def holder(tmp_path: Path) -> Iterator[int]:
             run.kill()
 
 
+def test_a_step_that_tells_how_long_it_works_keeps_no_pipe_open_after_it(tmp_path: Path) -> None:
+    """Its last sleep goes on for up to a minute: ended() waits 20 s for the end of the output."""
+    assert ended(tmp_path, "bash", "-c", ". lab/lib/base.sh; while_it_works echo done").stdout == "done\n"
+
+
 @pytest.mark.parametrize("argv", [["lab/demo"], ["lab/prepare"], ["tests/run"], ["tests/bench/net", "2"],
                                   ["lab/lab", "exec", "true"], ["tests/run-long", "moves"]])
 def test_a_second_use_is_refused_and_told_by_whom(argv: list[str], holder: int, tmp_path: Path) -> None:

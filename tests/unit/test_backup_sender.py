@@ -152,6 +152,13 @@ def test_the_hint_knows_a_changed_host_key_and_a_refused_key() -> None:
     assert "peer accept" in refused and "PermitRootLogin prohibit-password" in refused and "\n" not in refused
 
 
+@pytest.mark.parametrize("said", ['"hello"', "5", "[1]", "null"])
+def test_an_answer_that_is_json_but_no_facts_is_told_as_one_line(said: str) -> None:
+    with pytest.raises(Problem, match="vg1: ") as caught:
+        destination.local("vg1").understand(0, said, "")
+    assert "is xen-legi-backup installed there?" in caught.value.hint
+
+
 def test_an_answer_is_json_on_the_last_line_and_a_refusal_keeps_its_words() -> None:
     where = destination.local("vg1")
     assert where.understand(0, 'noise\n{"a": 1}\n', "") == {"a": 1}

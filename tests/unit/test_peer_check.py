@@ -66,6 +66,7 @@ def test_an_answer_without_a_figure_is_told_and_no_traceback(
     assert isinstance(said, Problem) and "dom0b answered what is not known here" in said.message and "version" in said.hint
 
 
-def test_the_overview_of_the_copies_tells_it_too() -> None:
-    place, = overview.sent([answering(host="dom0b")])
+@pytest.mark.parametrize("facts", [{"host": "dom0b"}, {"group": "vg0", "copies": ["web1"]}])
+def test_the_overview_of_the_copies_tells_it_too(facts: dict[str, Any]) -> None:
+    place, = overview.sent([answering(**facts)])
     assert (place.where, place.state) == ("dom0b", "unreachable") and "not known here" in place.problem
