@@ -53,8 +53,8 @@ def main(options: argparse.Namespace) -> int:
         domu = config.by_name(options.name)
         running = xl.domain(domu.name) if xl.answers() else None
         one = _growth(domu, options, running)
-        if running:
-            shape.check_running(domu, wanted, running.memory, xl.free_memory() if wanted.memory else 0)
+        if running and wanted != Shape():
+            shape.check_running(domu, wanted, Shape(*xl.maxima(running.id)), running.memory, xl.free_memory())
         if options.dry_run:
             told = [one.described()] if one else []
             told += [f"{key} {value}" for key, value in shape.settings(domu, wanted).items()]

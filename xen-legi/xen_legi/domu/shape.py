@@ -1,6 +1,6 @@
 """How much memory and how many virtual processors a domU has, and what may become of it. Pure.
 
-A domU that runs can have what its file allows: maxmem and maxvcpus, or what it started with where those are not written.
+A domU that runs can have what it was started with: maxmem and maxvcpus of its file as it was then, or memory and vcpus.
 """
 
 import re
@@ -35,16 +35,15 @@ def processors(number: str | int) -> int:
     return int(number)
 
 
-def check_running(domu: DomuConfig, wanted: Shape, has: int, free: int) -> None:
-    """Die if a domU that runs with `has` MiB cannot get this, or this host has not so much: `free` MiB."""
-    for what, value, unit in (("memory", wanted.memory, MIB), ("vcpus", wanted.vcpus, 0)):
-        most = _most(domu, what)
-        if value > most:
-            shown = exact_size(most * unit) if unit else str(most)
-            key = _MAXIMA[what]
+def check_running(domu: DomuConfig, wanted: Shape, most: Shape, has: int, free: int) -> None:
+    """Die if a domU that runs with `has` MiB cannot get this: it can have `most`, and this host has `free` MiB more."""
+    limits = (("memory", wanted.memory, most.memory, exact_size(most.memory * MIB)),
+              ("vcpus", wanted.vcpus, most.vcpus, str(most.vcpus)))
+    for what, value, limit, shown in limits:
+        if value > limit:
             die(f"{domu.name} can have {what} {shown} at most while it runs",
-                hint=f"say it again while it is off, with room for more later: {key} in {domu.file}")
-    if wanted.memory - has > free:
+                hint=f"say it again while it is off; {_MAXIMA[what]} in {domu.file} leaves room for more")
+    if wanted.memory and wanted.memory - has > free:
         die(f"this host has {exact_size(free * MIB)} of memory free, {exact_size((wanted.memory - has) * MIB)} are needed",
             hint="xen-legi list shows what the domUs have")
 
@@ -53,14 +52,13 @@ def settings(domu: DomuConfig, wanted: Shape) -> Mapping[str, int]:
     """Return what changes in the domU's file: what is wanted, and a maximum that would be less."""
     changes = {key: value for key, value in (("memory", wanted.memory), ("vcpus", wanted.vcpus)) if value}
     raised = {_MAXIMA[key]: value for key, value in changes.items()
-              if _MAXIMA[key] in domu.settings and value > _most(domu, key)}
+              if value > _maximum(domu.settings.get(_MAXIMA[key], ""), value)}
     return {**changes, **raised}
 
 
 _MAXIMA = {"memory": "maxmem", "vcpus": "maxvcpus"}
 
 
-def _most(domu: DomuConfig, what: str) -> int:
-    now = {"memory": domu.memory, "vcpus": domu.vcpus}[what]
-    said = domu.settings.get(_MAXIMA[what], "")
-    return max(now, int(said, 0)) if re.fullmatch(r"0x[0-9a-fA-F]+|[1-9][0-9]*", said) else now
+def _maximum(said: str, otherwise: int) -> int:
+    """Return a maximum as the file has it, or the other number where it has none that can be read."""
+    return int(said, 0) if re.fullmatch(r"0x[0-9a-fA-F]+|[1-9][0-9]*", said) else otherwise

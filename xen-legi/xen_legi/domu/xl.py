@@ -118,6 +118,13 @@ def free_memory() -> int:
     return int(match[1]) if match else 0
 
 
+def maxima(domain_id: int) -> tuple[int, int]:
+    """Return the MiB and the virtual processors that a domain was started to have at most (xenstore-paths(7))."""
+    place = f"/local/domain/{domain_id}"
+    memory = run(["xenstore-read", f"{place}/memory/static-max"], timeout=_TIMEOUT).stdout
+    return int(memory) // 1024, len(run(["xenstore-list", f"{place}/cpu"], timeout=_TIMEOUT).stdout.split())
+
+
 def set_memory(domain_id: int, memory: int) -> None:
     """Have a domain come to so many MiB: its own balloon driver does it, in a moment or never."""
     run(["xl", "mem-set", str(domain_id), f"{memory}m"], timeout=_TIMEOUT, outlives_us=True)
