@@ -350,3 +350,8 @@ def test_the_help_shows_that_the_verb_may_be_missing(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit):
         backup_domu.main(["--help"])
     assert capsys.readouterr().out.startswith("usage: backup-domu [run|plan|status] [OPTION...] [NAME...]\n")
+
+
+def test_where_the_verb_is_given_a_name_is_a_name(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert backup_domu.main(["run", "stauts"]) == 2
+    assert "there is no domU 'stauts'" in capsys.readouterr().err

@@ -56,8 +56,9 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; without one, `run`. Return the exit status."""
-    words = verb_first(sys.argv[1:] if arguments is None else arguments)
-    return guarded("backup-domu", lambda: _dispatch(words))
+    given = sys.argv[1:] if arguments is None else arguments
+    words = verb_first(given)
+    return guarded("backup-domu", lambda: _dispatch(words, no_verb=len(words) > len(given)))
 
 
 def verb_first(words: Sequence[str]) -> list[str]:
@@ -119,8 +120,9 @@ def _what(one: argparse.ArgumentParser) -> None:
     one.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _dispatch(words: list[str]) -> int:
+def _dispatch(words: list[str], *, no_verb: bool) -> int:
     options = parser().parse_args(words)
+    options.no_verb = no_verb
     run.debug, steps.quiet = options.debug, options.quiet or getattr(options, "cron", False)
     need_root("backup-domu")
     return int(options.main(options))
@@ -211,7 +213,8 @@ def _domus(options: argparse.Namespace, settings: Config) -> tuple[list[DomuConf
     names = [name for name in options.names if name not in {one.name for one in unread}]
     if options.names and not names:
         return [], unread
-    _need_no_verb(names, known)
+    if options.no_verb:
+        _need_no_verb(names, known)
     return plan.choose(known, names, settings.exclude), unread
 
 
