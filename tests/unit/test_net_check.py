@@ -88,3 +88,10 @@ def test_a_plan_tells_each_error_of_the_files_once_and_no_ifup_of_what_ifup_refu
     assert [(action, name) for action, name, _ in lines if action != "ip"] == [
         ("cannot", "i:2"), ("cannot", "i:7"), ("cannot", "vlan6"),
     ]
+
+
+def test_an_option_that_nobody_knows_keeps_no_ifup_out_of_the_plan() -> None:
+    """ifup takes it without a word; that it is an error keeps `net apply` from what was not meant."""
+    files = read("auto vlan5\niface vlan5 inet manual\n    vlan-raw-device eth1\n    ipmi-adress 192.0.2.5/24\n")
+    lines = with_errors(check(files), change(files, Now({"eth1": replace(ETH1, master="")})))
+    assert [(action, name) for action, name, _ in lines if action != "ip"] == [("cannot", "i:4"), ("ifup", "vlan5")]

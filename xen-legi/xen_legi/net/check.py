@@ -26,6 +26,7 @@ _SINGLE = ("mtu", "hwaddress", "address", "netmask", "gateway")  # ifup hands bo
 _LEFTOVER = re.compile(r".*(\.dpkg-[a-z]+|\.ucf-[a-z]+|\.bak|\.orig|\.old|\.rej|~)")
 _NAMES = (*BY_NAME, *ALIASES, *OPTIONS)
 _NEAR = 0.8  # how much alike the name of an option must be that may as well be another package's
+_UNKNOWN = "is no option that we know"
 _ADDRESSED = ("static", "dhcp", "auto", "bootp", "ipv4ll")
 
 
@@ -70,10 +71,11 @@ def idle(interfaces: Interfaces, names: Iterable[str], state: State) -> list[Fin
 def with_errors(found: Iterable[Finding], todo: Change) -> list[tuple[str, str, str]]:
     """Return the lines of a change, and before them the errors of the files, so far as it does not tell them itself.
 
-    An interface with an error of its own is refused by ifup, and so ifup is not among the lines for it.
+    An interface with an error of its own is refused by ifup, and so ifup is not among the lines for it. An option that
+    nobody knows is no such error.
     """
     errors = [one for one in found if one.level == "error"]
-    refused = {one.text.partition(":")[0] for one in errors}
+    refused = {one.text.partition(":")[0] for one in errors if _UNKNOWN not in one.text}
     told = [("cannot", one.where, one.text) for one in errors if one.text.partition(":")[0] not in todo.errors]
     return [*told, *(line for line in todo.lines() if line[0] != "ifup" or line[1] not in refused)]
 
@@ -138,7 +140,7 @@ def _unknown_options(interfaces: Interfaces, devices: Collection[str]) -> Iterat
                 meant = f"; is {near[0]} meant?" if near else ""
                 written = option.written or option.name
                 level = "error" if option.name.startswith("ipmi-") else "warning"  # the BMC is given nothing then
-                yield Finding(option.where, level, f"{stanza.name}: {written} is no option that we know{meant}")
+                yield Finding(option.where, level, f"{stanza.name}: {written} {_UNKNOWN}{meant}")
 
 
 def _known(option: Option) -> bool:
