@@ -2,11 +2,12 @@
 
 A volume grows at once. The filesystem of a domU that is off is grown here. One that runs is told of the new size when it
 next uses the disk; a domU that xen-legi create made grows its filesystem then by itself, for others the command is shown.
-A disk is never made smaller. Memory and processors of a domU that runs change within maxmem and maxvcpus of its file; the
-file is changed with them, so that the next start is the same.
+A disk is never made smaller. Memory and processors of a domU that runs change within what it was started with (maxmem,
+maxvcpus); the file is changed with them, so that the next start is the same.
 """
 
 import argparse
+from collections.abc import Mapping
 
 from xen_legi import files
 from xen_legi.domu import backend, config, disks, growth, names, shape, xl
@@ -57,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
             shape.check_running(domu, wanted, Shape(*xl.maxima(running.id)), running.memory, xl.free_memory())
         if options.dry_run:
             told = [one.described()] if one else []
-            told += [f"{key} {value}" for key, value in shape.settings(domu, wanted).items()]
+            told += [_shown(shape.settings(domu, wanted))] if wanted != Shape() else []
         else:
             told = [_grown(one, running)] if one else []
             told += [_shaped(domu, wanted, running)] if wanted != Shape() else []
@@ -116,5 +117,10 @@ def _shaped(domu: DomuConfig, wanted: Shape, running: Domain | None) -> str:
     named_point("resize:set")
     changes = shape.settings(domu, wanted)
     files.replace(domu.file, config.with_numbers(domu.text, changes), mode=domu.file.stat().st_mode & 0o777)
+    return _shown(changes)
+
+
+def _shown(changes: Mapping[str, int]) -> str:
+    """Return settings as people write them."""
     shown = {key: exact_size(value * MIB) if key in ("memory", "maxmem") else str(value) for key, value in changes.items()}
     return ", ".join(f"{key} {value}" for key, value in shown.items())
