@@ -6,10 +6,10 @@ import pytest
 from xen_legi import files
 from xen_legi.backup import commit, generations, request
 from xen_legi.backup.copies import Work
-from xen_legi.backup.identity import Identity
 from xen_legi.backup.request import CopyRequest, VolumeRequest
 from xen_legi.domu import config
 from xen_legi.errors import Problem
+from xen_legi.storage.identity import Identity
 
 LATIN = b"# the caf\xe9's web server\nname = 'web1'\nmemory = 512\ndisk = ['phy:/dev/vg0/web1-disk,xvda2,w']\n"
 

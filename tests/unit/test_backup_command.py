@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from xen_legi import cli, config, files
-from xen_legi.backup import destination, ghost, job, namespace, nightly, plan, report, unreadable
+from xen_legi.backup import destination, ghost, job, nightly, plan, report, unreadable
 from xen_legi.backup.destination import Destination
 from xen_legi.cli import backup_domu
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import Problem
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
-from xen_legi.storage import lvm
+from xen_legi.storage import lvm, namespace
 from xen_legi.storage.lvm import Group
 
 NO_ROUTE = "ssh: connect to host 10.0.0.2 port 22: No route to host\n"

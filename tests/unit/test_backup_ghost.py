@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from xen_legi.backup import ghost, identity, job
+from xen_legi.backup import ghost, job
 from xen_legi.backup.ghost import Ghost
 from xen_legi.backup.plan import Domu, Part
 from xen_legi.backup.request import CopyRequest
 from xen_legi.domu import config
 from xen_legi.errors import Problem, die
 from xen_legi.run import Result
+from xen_legi.storage import identity
 from xen_legi.storage.lvm import Volume
 
 DISK = Volume("vg0", "web1-disk", 1 << 20, "-wi-ao----", frozenset(), "", "", "u", True, True, False, None)

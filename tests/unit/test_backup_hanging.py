@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 from xen_legi import run
-from xen_legi.backup import destination, ghost, identity, job, namespace, nightly, plan, report
+from xen_legi.backup import destination, ghost, job, nightly, plan, report
 from xen_legi.backup.destination import Destination
-from xen_legi.backup.identity import Identity
 from xen_legi.backup.job import Options, Receiver
 from xen_legi.backup.request import CopyRequest, VolumeRequest
 from xen_legi.domu import config
 from xen_legi.errors import CommandFailed, Problem
 from xen_legi.peers.book import Peer
-from xen_legi.storage import lvm
+from xen_legi.storage import identity, lvm, namespace
+from xen_legi.storage.identity import Identity
 
 DOM0B = destination.remote(Peer("dom0b", "10.0.0.2"))
 HANGS = CommandFailed(("blkid", "-p", "/dev/vg0/web1-disk"), -15, "no answer within 60 seconds")

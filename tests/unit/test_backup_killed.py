@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from xen_legi.backup import copies, generations, identity
+from xen_legi.backup import copies, generations
 from xen_legi.backup.copies import Work
 from xen_legi.backup.generations import Copy, Generation
-from xen_legi.backup.identity import Identity
 from xen_legi.backup.request import CopyRequest, VolumeRequest
-from xen_legi.storage import lvm, merge
+from xen_legi.storage import identity, lvm, merge
+from xen_legi.storage.identity import Identity
 from xen_legi.storage.lvm import Group, Volume
 
 MIB = 1 << 20

@@ -1,7 +1,7 @@
 """How a guest's filesystem is mounted in dom0: what its owner wrote into it must not reach this host."""
 
 import pytest
-from xen_legi.backup import identity, namespace
+from xen_legi.storage import identity, namespace
 
 
 @pytest.mark.parametrize("kind", identity.EXT)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from xen_legi.backup import request, trusted
-from xen_legi.backup.identity import Identity
 from xen_legi.backup.request import BootFile, CopyRequest, VolumeRequest
 from xen_legi.domu import config
 from xen_legi.errors import Problem
+from xen_legi.storage.identity import Identity
 
 UUID = "0fc8d1d1-7a5e-4f3c-9d3e-6f0a3f0b8a11"
 DISK = VolumeRequest(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from xen_legi import steps
-from xen_legi.backup import destination, ghost, job, namespace, nightly, plan, report, send
+from xen_legi.backup import destination, ghost, job, nightly, plan, report, send
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
 from xen_legi.backup.job import Options, Receiver
@@ -15,7 +15,7 @@ from xen_legi.backup.request import CopyRequest
 from xen_legi.domu import config
 from xen_legi.errors import CommandFailed, Problem
 from xen_legi.peers.book import Peer
-from xen_legi.storage import lvm
+from xen_legi.storage import lvm, namespace
 from xen_legi.storage.lvm import Volume
 
 DOM0B, DOM0C = (destination.remote(Peer(name, "10.0.0.2")) for name in ("dom0b", "dom0c"))

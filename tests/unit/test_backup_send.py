@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from xen_legi.backup import destination, namespace, send
+from xen_legi.backup import destination, send
 from xen_legi.errors import CommandFailed
+from xen_legi.storage import namespace
 
 
 def test_the_file_that_could_not_be_read_is_named_however_much_was_printed_after_it() -> None:

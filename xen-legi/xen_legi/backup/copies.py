@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi.backup import generations, identity
+from xen_legi.backup import generations
 from xen_legi.backup.generations import COPY, COPY_TAG, GOOD, Action, Copy, Do, Slot
 from xen_legi.backup.request import CopyRequest, VolumeRequest
 from xen_legi.errors import Problem, die, fail
-from xen_legi.storage import lvm, merge
-from xen_legi.storage.lvm import TAG, Volume
 from xen_legi.steps import named_point
+from xen_legi.storage import identity, lvm, merge
+from xen_legi.storage.lvm import TAG, Volume
 from xen_legi.units import MIB, format_size
 
 LOCK_WAIT = 30  # seconds: a transfer whose client has died needs a moment to notice it

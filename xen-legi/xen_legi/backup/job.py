@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from xen_legi import files, workers
-from xen_legi.backup import boot, copies, destination, ghost, identity, namespace, report, request, send
+from xen_legi.backup import boot, copies, destination, ghost, report, request, send
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
 from xen_legi.backup.plan import Domu, Part
@@ -18,6 +18,7 @@ from xen_legi.backup.request import CopyRequest, VolumeRequest
 from xen_legi.backup.send import Sent
 from xen_legi.errors import Problem, die, fail
 from xen_legi.steps import lock, named_point, say, step
+from xen_legi.storage import identity, namespace
 from xen_legi.units import format_seconds
 
 COUNTERS = Path("/var/lib/xen-legi/backup/generation")

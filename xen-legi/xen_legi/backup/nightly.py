@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 
-from xen_legi.backup import destination, ghost, job, namespace, plan, report, state
+from xen_legi.backup import destination, ghost, job, plan, report, state
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options, Receiver
 from xen_legi.backup.report import Row
@@ -13,7 +13,7 @@ from xen_legi.domu import disks
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import Problem, die
 from xen_legi.steps import named_point, say, step, warn
-from xen_legi.storage import lvm
+from xen_legi.storage import lvm, namespace
 
 
 def run_name() -> str:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi.backup import identity
 from xen_legi.backup.generations import COPY
 from xen_legi.domu.config import DomuConfig
 from xen_legi.domu.disks import NO_DEVICES, Devices, locate
 from xen_legi.errors import Problem
 from xen_legi.peers.words import NAME
+from xen_legi.storage import identity
 from xen_legi.storage.lvm import Volume
 
 CANNOT = "cannot be copied yet (method blocks)"

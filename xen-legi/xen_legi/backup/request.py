@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from xen_legi.backup.identity import FILES, SWAP, Identity
 from xen_legi.errors import die
 from xen_legi.peers.words import NAME
+from xen_legi.storage.identity import FILES, SWAP, Identity
 
 FORMAT = 1
 MAX_VOLUMES = 64

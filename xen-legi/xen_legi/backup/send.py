@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi.backup import namespace
 from xen_legi.backup.destination import Destination, passed_on, unreachable
 from xen_legi.errors import CommandFailed, Problem
 from xen_legi.peers.words import CLIENT_OPTIONS, PLACE
 from xen_legi.run import lines
 from xen_legi.steps import Progress, named_point
+from xen_legi.storage import namespace
 
 _REASONS = {
     10: "the connection could not be made",

@@ -1,6 +1,6 @@
 """The receiving end of a transfer: rsync's server, with our options, on a mount that only this process sees."""
 
-from xen_legi.backup import copies, namespace
+from xen_legi.backup import copies
 from xen_legi.backup.copies import Work
 from xen_legi.backup.generations import Copy, Slot
 from xen_legi.errors import die
@@ -8,7 +8,7 @@ from xen_legi.peers import words
 from xen_legi.peers.words import Transfer
 from xen_legi.run import spawn
 from xen_legi.steps import named_point
-from xen_legi.storage import lvm
+from xen_legi.storage import lvm, namespace
 from xen_legi.storage.lvm import TAG, Volume
 
 _DELETE_ALWAYS = 1000  # files that any run may delete, however small the domU

@@ -5,10 +5,10 @@ A command that is half way in a filesystem is left to finish when we die.
 
 from pathlib import Path
 
-from xen_legi.backup import identity, namespace
-from xen_legi.backup.identity import EXT, SWAP, Identity
 from xen_legi.errors import fail
 from xen_legi.run import run
+from xen_legi.storage import identity, namespace
+from xen_legi.storage.identity import EXT, SWAP, Identity
 
 TIMEOUT = 7200  # seconds: every block group may have to be moved
 _CORRECTED = 1  # e2fsck(8)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from xen_legi.backup import identity
+from xen_legi.storage import identity
 
 DEVICE = Path("/dev/vg0/web1-disk.copy")
 DUMPE2FS = """\

@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from xen_legi.backup.identity import EXT
 from xen_legi.errors import CommandFailed, fail
 from xen_legi.run import run
+from xen_legi.storage.identity import EXT
 
 PLACE = Path("/run/xen-legi/mnt")
 SENTINEL = "xen-legi: nothing is mounted here"
