@@ -68,13 +68,13 @@ def in_disk(host: Host, script: str, device: str = "/dev/vg0/tiny1-disk", option
     return str(host.check_output(f"unshare --mount sh -ec {shlex.quote(inside)}"))
 
 
-def remove_tiny(*hosts: Host) -> None:
-    """Remove tiny1 and its copies from hosts, by name: these are the tests' own."""
+def remove_tiny(*hosts: Host, name: str = "tiny1") -> None:
+    """Remove tiny1 (or `name`) and its copies from hosts, by name: these are the tests' own."""
     for host in hosts:
         host.run(
-            "rm -rf /etc/xen/tiny1.cfg* /etc/xen/copies/*/tiny1.cfg /var/lib/xen-legi/copies/*/tiny1.json "
-            "/var/lib/xen-legi/backup/generation/tiny1; udevadm settle; "
-            "for group in vg0 vg1; do lvremove -qq -y $(lvs --noheadings -o full_name $group | grep -F /tiny1-) ; done"
+            f"rm -rf /etc/xen/{name}.cfg* /etc/xen/copies/*/{name}.cfg /var/lib/xen-legi/copies/*/{name}.json "
+            f"/var/lib/xen-legi/backup/generation/{name}; udevadm settle; "
+            f"for group in vg0 vg1; do lvremove -qq -y $(lvs --noheadings -o full_name $group | grep -F /{name}-) ; done"
         )
 
 

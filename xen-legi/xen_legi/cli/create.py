@@ -17,6 +17,7 @@ from xen_legi.install.methods import METHODS, Method, method
 from xen_legi.install.model import Plan, Wish
 from xen_legi.install.plan import Source, check_domu_name, check_wish, plan
 from xen_legi.install.roles import find_roles
+from xen_legi.install.tidy import tidy
 from xen_legi.install.volumes import need_programs
 from xen_legi.steps import lock, named_point
 from xen_legi.units import format_seconds
@@ -97,7 +98,7 @@ def main(options: argparse.Namespace) -> int:
         planned, _ = _planned(options, wished, settings)
         print(show.described(planned))
         return EXIT_OK
-    leftovers.clean()
+    tidy()
     with lock(leftovers.lock_name(wished.name), what=f"domU {wished.name}", status=EXIT_USAGE):
         planned, chosen = _planned(options, wished, settings)
         named_point("create:planned")

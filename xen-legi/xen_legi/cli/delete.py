@@ -13,6 +13,7 @@ from xen_legi.domu.removal import Removal, removal
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, Problem, die, fail, need_root
 from xen_legi.install import leftovers
 from xen_legi.install.delete import delete
+from xen_legi.install.tidy import tidy
 from xen_legi.steps import lock, say, step
 from xen_legi.storage import lvm
 
@@ -39,7 +40,7 @@ def main(options: argparse.Namespace) -> int:
     if options.dry_run:
         print(f"domU {options.name}:\n{_plan(options.name, stopped=False).described()}")
         return EXIT_OK
-    leftovers.clean()
+    tidy()
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
         plan = _plan(options.name, stopped=not _runs(options.name, options))
         question = f"This removes domU {options.name} for good:\n{plan.described()}\nRemove it?"

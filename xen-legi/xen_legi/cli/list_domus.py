@@ -11,7 +11,7 @@ from dataclasses import asdict
 from xen_legi.domu import known
 from xen_legi.domu.inventory import table
 from xen_legi.errors import EXIT_OK, need_root
-from xen_legi.install import leftovers
+from xen_legi.install.tidy import tidy
 
 EXAMPLES = """\
   xen-legi list
@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print them."""
     need_root("xen-legi list")
-    leftovers.clean()
+    tidy()
     entries = known.entries()
     print(json.dumps([asdict(one) for one in entries], indent=2) if options.json else table(entries))
     return EXIT_OK

@@ -10,6 +10,7 @@ from xen_legi.backup import elsewhere
 from xen_legi.domu import config, names, startable, xl
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import leftovers
+from xen_legi.install.tidy import tidy
 from xen_legi.steps import lock, step
 
 EXAMPLES = """\
@@ -27,7 +28,7 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi start")
     names.check(options.name)
     xl.need_xen()
-    leftovers.clean()
+    tidy()
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
         domu = config.by_name(options.name)
         if not xl.is_off(domu.name):

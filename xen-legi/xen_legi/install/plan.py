@@ -8,13 +8,12 @@ from pathlib import Path
 from xen_legi.domu import addresses, mac, names
 from xen_legi.errors import die
 from xen_legi.install.model import SWAP, Facts, Nic, Part, Plan, Wish
-from xen_legi.storage.lvm import Group, check_name, device_mapper_name
+from xen_legi.storage.lvm import LONGEST_DEVICE, Group, check_name, device_mapper_name
 from xen_legi.units import GIB, MIB, exact_size, format_size
 
 _ROOT_OPTIONS = {"ext4": "noatime,errors=remount-ro", "xfs": "noatime"}
 # lvm(8), VALID NAMES; the other words that lvm2 keeps for itself have a low dash, which no name of ours has
 _RESERVED = ("snapshot", "pvmove")
-_LONGEST_DEVICE = 110  # characters that device-mapper's 127 leave when a snapshot and its layers have added theirs
 _LEAST = {"ext4": 64 * MIB, "xfs": 300 * MIB}
 
 
@@ -107,7 +106,7 @@ def _check_storage(parts: tuple[Part, ...], group: Group, wish: Wish, facts: Fac
     for part in parts:
         if (part.group, part.name) in there:
             die(f"there is a volume {part.group}/{part.name} already", hint="choose another name; lvs(8) lists volumes")
-        if len(device_mapper_name(part.group, part.name)) > _LONGEST_DEVICE:
+        if len(device_mapper_name(part.group, part.name)) > LONGEST_DEVICE:
             die(f"the name {wish.name} is too long for a volume", hint="choose a shorter one; each dash in it counts twice")
     _check_sizes(wish, source, source.size + facts.modules_size)
     wanted = sum(part.size for part in parts)

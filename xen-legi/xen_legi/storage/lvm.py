@@ -17,6 +17,7 @@ from xen_legi.run import run, run_json
 TAG = "xen-legi"
 TIMEOUT = 120  # seconds for one command
 MERGE_TIMEOUT = 7200  # every block that has changed is copied
+LONGEST_DEVICE = 110  # characters that device-mapper's 127 leave when a snapshot and its layers have added theirs
 _FIELDS = (
     "lv_name,vg_name,lv_size,lv_attr,lv_tags,origin,pool_lv,lv_uuid,lv_active,lv_device_open,"
     "lv_snapshot_invalid,lv_merge_failed,data_percent"

@@ -1,0 +1,96 @@
+"""Give a domU that is off another name: its file, the link that starts it, its volumes that bear the name, its host name.
+
+Volumes that another domU uses too, or that are called otherwise, keep their names. Where its root is an ext or xfs
+filesystem of this host, the domU calls itself by the new name as well (/etc/hostname, /etc/hosts, /etc/mailname), unless
+--keep-hostname is given. Copies of it keep the old name: the next backup makes new ones.
+"""
+
+import argparse
+
+from xen_legi.backup.job import COUNTERS
+from xen_legi.domu import config, disks, growth, names, renaming, xl
+from xen_legi.domu.config import DomuConfig
+from xen_legi.domu.removal import removal
+from xen_legi.domu.renaming import Renaming
+from xen_legi.errors import EXIT_OK, EXIT_USAGE, Problem, die, need_root
+from xen_legi.install import leftovers
+from xen_legi.install.plan import check_domu_name
+from xen_legi.install.rename import rename
+from xen_legi.install.tidy import tidy
+from xen_legi.steps import lock, say
+from xen_legi.storage import grow, lvm
+from xen_legi.storage.identity import FILES
+from xen_legi.storage.lvm import Volume
+
+EXAMPLES = """\
+  xen-legi rename web1 www
+  xen-legi rename web1 www --keep-hostname
+  xen-legi rename web1 www --dry-run
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("name", metavar="NAME", help="the domU")
+    parser.add_argument("new", metavar="NEW", help="its new name")
+    parser.add_argument("--keep-hostname", action="store_true", help="leave the domU's own files as they are")
+    parser.add_argument("--dry-run", action="store_true", help="print what would change, and do nothing")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Plan it, and do it."""
+    need_root("xen-legi rename")
+    names.check(options.name)
+    check_domu_name(options.new)
+    if options.name == options.new:
+        die(f"domU {options.name} has this name already", hint="say the new name last: xen-legi rename web1 www")
+    if not options.dry_run:
+        tidy()
+    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
+        with lock(leftovers.lock_name(options.new), what=f"domU {options.new}", status=EXIT_USAGE):
+            plan = _plan(options)
+            if options.dry_run:
+                print(f"domU {plan.old} becomes {plan.new}:", *(f"  {line}" for line in plan.lines), sep="\n")
+                return EXIT_OK
+            rename(plan)
+    print(f"domU {plan.old} is {plan.new}:", *(f"  {line}" for line in plan.lines), sep="\n")
+    if (COUNTERS / plan.old).exists():
+        say(f"copies of {plan.old} keep that name, and are not to be promoted: it is the same domU; "
+            f"the next backup-domu makes copies of {plan.new}")
+    return EXIT_OK
+
+
+def _plan(options: argparse.Namespace) -> Renaming:
+    """Return what becomes of the domU. Die if it is not off, or if a name is taken."""
+    found, broken = config.all_files()
+    for one in broken:
+        die(f"{one.file} cannot be read: {one.reason}",
+            hint="it may use the same volumes: mend it, or move it out of /etc/xen")
+    domu = config.by_name(options.name)
+    _check(domu, options.new)
+    volumes = lvm.volumes()
+    known = disks.devices(found, volumes)
+    links = config.auto_links(domu.file)
+    if own := next((one for one in links if not one.is_symlink()), None):
+        die(f"{own} is the file itself and no link", hint=f"move it to {config.DIRECTORY}, in place of {domu.file}")
+    going = removal(domu, found, volumes, links, devices=known)
+    root = None if options.keep_hostname else _root(domu, volumes, known)
+    return renaming.plan(going, options.new, volumes, known, (one.name for one in config.DIRECTORY.glob("*")), root)
+
+
+def _check(domu: DomuConfig, new: str) -> None:
+    """Die if the domU runs, or if its new name is another's."""
+    for name in (domu.name, new) if xl.answers() else ():
+        if xl.stays(name):
+            die(f"domU {name} is running", hint=f"xen-legi stop {name}" if name == domu.name else "choose another name")
+    if other := config.find(new):
+        die(f"there is a domU {new!r} already: {other.file}", hint="choose another name")
+
+
+def _root(domu: DomuConfig, volumes: list[Volume], known: disks.Devices) -> Volume | None:
+    """Return the volume with the domU's root, if dom0 can write its files."""
+    try:
+        _, volume = growth.choose(domu, "", volumes, known)
+    except Problem:
+        return None
+    return volume if volume.active and not volume.open and grow.kind(volume.path) in FILES else None
