@@ -22,14 +22,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the directory of templates."""
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
     monkeypatch.setattr(mirror, "ask", lambda: [])
-    monkeypatch.setattr(mirror, "apt_options", lambda: [])
-    monkeypatch.setattr(template_make, "bootstrap", bootstrap)
+    monkeypatch.setattr(template_make, "debian", debian)
     monkeypatch.setattr(template_make, "_check_space", lambda directory: None)
     (tmp_path / "templates").mkdir()
     return tmp_path / "templates"
 
 
-def bootstrap(dist: str, tree: Path, sources: object, packages: object, options: object) -> None:
+def debian(dist: str, tree: Path, sources: object, include: object) -> None:
     (tree / "etc").mkdir()
     (tree / "etc/suite").write_text(dist)
 

@@ -13,7 +13,7 @@ from xen_legi.errors import EXIT_OK, EXIT_USAGE, need_root
 from xen_legi.install import leftovers, show, wish
 from xen_legi.install.create import create
 from xen_legi.install.facts import gather
-from xen_legi.install.methods import METHODS, Method, method
+from xen_legi.install.methods import METHODS, Method, Wanted, method
 from xen_legi.install.model import Plan, Wish
 from xen_legi.install.plan import Source, check_domu_name, check_wish, plan
 from xen_legi.install.roles import find_roles
@@ -25,6 +25,8 @@ from xen_legi.units import format_seconds
 EXAMPLES = """\
   xen-legi create web1 --vlan 72 --ip 192.168.72.11/24 --memory 512M --size 2G
   xen-legi create db --vlan 72 --ip 192.168.72.12/24 --gateway 192.168.72.254 --vlan 73 --ip dhcp --role admin-ssh
+  xen-legi create old --vlan 72 --ip dhcp --method debootstrap --dist bookworm
+  xen-legi create web2 --vlan 72 --ip dhcp --method tar --source /root/web2.tar.zst
   xen-legi create web1 --vlan 72 --ip 192.168.72.11/24 --dry-run
 """
 
@@ -36,7 +38,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", "--install-method", default="template", metavar="METHOD",
                         help="how its files are made (default: template): "
                         + "; ".join(f"{name}: {text}" for name, text in METHODS.items()))
-    parser.add_argument("--dist", default="", metavar="NAME", help="distribution: with method template, the template's name")
+    parser.add_argument("--dist", default="", metavar="NAME",
+                        help="with method template: its name; with debootstrap: the suite")
+    parser.add_argument("--source", "--install-source", default="", metavar="FILE", help="with method tar: the archive")
+    parser.add_argument("--mirror", default="", metavar="URI",
+                        help="with method debootstrap: where to get it (default: as this host)")
     _storage(parser.add_argument_group("storage"))
     _machine(parser.add_argument_group("machine"))
     _network(parser.add_argument_group("network"))
@@ -111,7 +117,7 @@ def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config)
     """Return the plan and the method that fills the root; die for whatever could not work."""
     facts = gather(settings, options.kernel.rpartition("vmlinuz-")[2])
     check_wish(wished, facts)
-    chosen = method(options.method, settings, options.dist)
+    chosen = method(options.method, settings, Wanted(options.dist, options.source, options.mirror))
     source = Source(options.method, chosen.text, chosen.dist, chosen.size)
     roles = find_roles(wished.roles)
     keys = wish.ssh_keys(options.ssh_key)

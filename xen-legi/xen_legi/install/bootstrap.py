@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xen_legi.install import mirror
+from xen_legi.install.packages import packages
 from xen_legi.run import lines
 from xen_legi.steps import Progress
 
@@ -48,20 +50,26 @@ class Counter:
         progress.update(min(len(self.done), progress.total))
 
 
-def command(dist: str, target: Path, packages: Sequence[str], options: Sequence[str]) -> list[str]:
+def command(dist: str, target: Path, include: Sequence[str], options: Sequence[str]) -> list[str]:
     """Return mmdebstrap's command; lines of sources.list may follow."""
     argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--verbose"]
     argv += ["--dpkgopt=force-unsafe-io", *(f"--aptopt={one}" for one in options)]
-    argv += [f"--include={','.join(packages)}"]
+    argv += [f"--include={','.join(include)}"]
     argv += [f'--customize-hook=rm -f "$1{path}"' for path in _PASSING]
     return [*argv, dist, str(target)]
 
 
-def bootstrap(dist: str, target: Path, sources: Sequence[str], packages: Sequence[str], options: Sequence[str]) -> None:
+def debian(dist: str, target: Path, sources: Sequence[str], include: Sequence[str] = ()) -> None:
+    """Make a tree with what each of our guests has, and what else is included, as this host's apt reaches its mirror."""
+    secure = ("ca-certificates",) if any(" https:" in one for one in sources) else ()
+    bootstrap(dist, target, sources, packages(dist, (*secure, *include)), mirror.apt_options())
+
+
+def bootstrap(dist: str, target: Path, sources: Sequence[str], include: Sequence[str], options: Sequence[str]) -> None:
     """Make a tree of a Debian suite at `target`. Raise CommandFailed with mmdebstrap's last words if that fails."""
     counter = Counter()
     progress = Progress("packages", shown=lambda thirds: f"{thirds // 3}")
-    argv = [*_ALONE, *command(dist, target, packages, options), *sources]
+    argv = [*_ALONE, *command(dist, target, include, options), *sources]
     for line in lines(argv, env={"DEBIAN_FRONTEND": "noninteractive"}):
         if counter.see(line):
             counter.show(progress)

@@ -45,6 +45,12 @@ def sources(dist: str, known: list[Archive], mirror: str = "") -> list[str]:
     return lines + ([f"deb {security} {dist}-security main"] if security else [])
 
 
+def check_suite_name(dist: str) -> None:
+    """Die if `dist` cannot be the name of a suite."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+/-]*", dist):
+        die(f"{dist!r} cannot be the name of a Debian suite", hint="trixie, bookworm, sid, …")
+
+
 def need_suite(source: str) -> None:
     """Die unless the archive of a line of sources.list has its suite. Only those on the web are asked, in apt's own way."""
     _, uri, suite = source.split()[:3]

@@ -5,7 +5,6 @@ whole; .old-NAME, the former tree from just before the new one gets its name. A 
 .gone-NAME at first. What a killed run left of these is put right by the next.
 """
 
-import re
 import shutil
 import time
 from datetime import date
@@ -13,9 +12,8 @@ from pathlib import Path
 
 from xen_legi.errors import EXIT_USAGE, Problem, die, fail
 from xen_legi.install import mirror
-from xen_legi.install.bootstrap import bootstrap
+from xen_legi.install.bootstrap import debian
 from xen_legi.install.guest import Guest
-from xen_legi.install.packages import packages
 from xen_legi.install.settle import identity
 from xen_legi.install.templates import Template, check_template_name, lock_name, measured, tree_lock, written
 from xen_legi.run import run
@@ -28,8 +26,7 @@ _MAKING, _OLD, _GONE = ".making-", ".old-", ".gone-"
 def make(directory: Path, name: str, dist: str, *, uri: str, include: tuple[str, ...], replace: bool) -> Template:
     """Make the template `name` of a Debian suite and return it. Die if there is one already, unless it is to be replaced."""
     check_template_name(name)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+/-]*", dist):
-        die(f"{dist!r} cannot be the name of a Debian suite", hint="trixie, bookworm, sid, …")
+    mirror.check_suite_name(dist)
     with lock(lock_name(name), what=f"template {name}", status=EXIT_USAGE):
         _put_right(directory, name)
         target = directory / name
@@ -105,8 +102,7 @@ def _made(tree: Path, name: str, dist: str, sources: list[str], include: tuple[s
         tree.mkdir(mode=0o755)
         named_point("template:begun")
         with step(f"{dist} by mmdebstrap, from {sources[0].split()[1]}"):
-            secure = ("ca-certificates",) if any(" https:" in one for one in sources) else ()
-            bootstrap(dist, tree, sources, packages(dist, (*secure, *include)), mirror.apt_options())
+            debian(dist, tree, sources, include)
         named_point("template:after-bootstrap")
         with step("make it fit for many guests"):
             _settle(Guest(tree))

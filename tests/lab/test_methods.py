@@ -1,0 +1,86 @@
+"""Roots from an archive and from mmdebstrap. A kernel and LVM, no Xen: the domUs are never started."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from backups import in_disk, manifest
+from domus import run_killed, state
+
+ARCHIVE = "/root/tiny.tar.gz"
+TREE = "/root/tiny"
+ASKED = "--bridge br-methods --ip 192.168.72.99/24 --kernel 0-tiny --swap 16M --memory 32M --no-start"
+TAR = f"--method tar --source {ARCHIVE} --size 96M {ASKED}"
+
+
+@pytest.fixture(scope="module")
+def maker(store: Host) -> Iterator[Host]:
+    """The store with a kernel of a few bytes, a bridge, and an archive of a guest with odd files."""
+    store.check_output(
+        "ip link add br-methods type bridge && mkdir -p /srv/xen/boot /srv/xen/lib/modules/0-tiny && cd /srv/xen && "
+        "touch lib/modules/0-tiny/modules.dep && echo x > boot/vmlinuz-0-tiny && echo x > boot/initrd.img-0-tiny && "
+        f"mkdir -p {TREE}/etc {TREE}/usr/sbin {TREE}/dev && cd {TREE} && touch usr/sbin/ifup && "
+        "echo 'root:!:1::::::' > etc/shadow && echo hello > etc/motd && ln etc/motd etc/same && chown 123:456 etc/motd && "
+        "chmod 4750 usr/sbin/ifup && ln -s /etc/shadow etc/link && mknod dev/null c 1 3 && truncate -s 20M sparse && "
+        "python3 -c 'import os; os.setxattr(\"etc/motd\", \"user.note\", b\"x\")' && "
+        f"tar --xattrs --sparse --format=posix -czf {ARCHIVE} ."
+    )
+    yield store
+    store.check_output(f"ip link del br-methods; rm -rf {TREE} {ARCHIVE} /srv/xen/lib/modules/0-tiny /srv/xen/boot/*-0-tiny")
+
+
+@pytest.fixture
+def gone(maker: Host) -> Iterator[Host]:
+    """The same; a domU tar1 that a test has made is deleted afterwards."""
+    yield maker
+    if maker.run("test -e /etc/xen/tar1.cfg").rc == 0:
+        maker.check_output("xen-legi delete tar1 --yes")
+
+
+def test_a_domu_from_an_archive_has_everything_that_is_in_it(gone: Host) -> None:
+    said = gone.check_output(f"xen-legi create tar1 {TAR} 2>&1")
+    assert f"archive {ARCHIVE}" in said and "domU tar1 made in" in said
+    tree = (Path(__file__).parent / "tree_manifest").read_text()
+    packed = set(gone.check_output(f"python3 -c {shlex.quote(tree)} {TREE}").splitlines())
+    lacking = packed - set(manifest(gone, "/dev/vg0/tar1-disk").splitlines())
+    # what is settled in any domU, so that these directories have other times, too
+    assert {line.split("'")[1] for line in lacking} <= {".", "etc", "etc/shadow", "usr", "usr/sbin"}, lacking
+    assert in_disk(gone, "cat /run/look/etc/hostname", "/dev/vg0/tar1-disk", "ro") == "tar1"
+
+
+def test_a_creation_from_an_archive_that_was_killed_leaves_nothing_after_the_next_command(gone: Host) -> None:
+    before = state(gone)
+    assert run_killed(gone, "create:after-copy", f"xen-legi create tar1 {TAR}").rc == 137
+    gone.check_output("xen-legi list")
+    assert state(gone) == before
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (f"--method tar {ASKED}", "the method tar needs an archive"),
+    (f"--method tar --source /nothing {ASKED}", "there is no file /nothing"),
+    (f"--method tar --source /etc/passwd {ASKED}", "cannot be read as an archive"),
+    (f"--method tar --source {ARCHIVE} --mirror file:///srv {ASKED}", "means nothing to the method tar"),
+    (f"--method tar --source {ARCHIVE} --size 32M {ASKED}", "is too small for archive"),
+    (f"--method debootstrap --dist nosuite {ASKED}", "there is no suite 'nosuite'"),
+    (f"--method debootstrap --dist trixie --size 200M {ASKED}", "is too small for trixie by mmdebstrap"),
+])
+def test_what_cannot_work_is_told_before_anything_is_made(gone: Host, words: str, said: str) -> None:
+    before = state(gone)
+    result = gone.run(f"xen-legi create tar1 {words}")
+    problem, hint = [line for line in result.stderr.splitlines() if not re.match(r"•|  \(\d", line)]
+    assert said in problem and hint.startswith("  hint: ") and result.rc == 2, result.stderr
+    assert state(gone) == before
+
+
+@pytest.mark.long
+def test_a_domu_made_by_mmdebstrap_is_a_debian_that_is_settled(gone: Host) -> None:
+    words = f"--method debootstrap --dist bookworm --size 1G {ASKED}"
+    said = gone.check_output(f"xen-legi create tar1 {words} 2>&1")
+    assert "bookworm by mmdebstrap" in said
+    look = "cd /run/look; test -x usr/sbin/ifup; cat etc/debian_version etc/hostname; ls etc/ssh/*_key.pub"
+    version, name, *keys = in_disk(gone, look, "/dev/vg0/tar1-disk", "ro").split()
+    assert version.startswith("12.") and name == "tar1" and len(keys) == 2
