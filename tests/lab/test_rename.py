@@ -9,7 +9,9 @@ from testinfra.host import Host
 from backups import in_disk, make_tiny, manifest, remove_tiny
 from domus import refused, run_killed, state
 
+DISK2 = "/dev/vg0/tiny2-disk"
 PLAN = "/var/lib/xen-legi/renaming-tiny1.json"
+STALE = "/var/lib/xen-legi/renaming-tiny1.stale"
 NAMES = "127.0.1.1\\ttiny1.example.org tiny1\\n10.0.0.1\\ttiny10\\n"
 
 
@@ -21,8 +23,8 @@ def tiny(store: Host) -> Iterator[Host]:
         make_tiny(store)
         store.check_output("echo \"root = '/dev/xvda2 ro'\" >> /etc/xen/tiny1.cfg && mkdir -p /etc/xen/auto && "
                            "ln -s ../tiny1.cfg /etc/xen/auto/ && lvcreate -qq -y -L 4M -n tiny1-spare vg0")
-        in_disk(store, f"echo tiny1 > /run/look/etc/hostname; printf '{NAMES}' > /run/look/etc/hosts; "
-                       "ln -s ../../../etc/hostname /run/look/etc/mailname")
+        in_disk(store, f"cd /run/look/etc; echo tiny1 > hostname; printf '{NAMES}' > hosts; chmod 640 hosts; "
+                       "chown 7:8 hosts; ln -s ../../../etc/hostname mailname")
         yield store
     finally:
         remove(store)
@@ -40,7 +42,7 @@ def remove(host: Host) -> None:
     """Remove what these tests make."""
     remove_tiny(host)
     remove_tiny(host, name="tiny2")
-    host.run(f"rm -rf /etc/xen/auto/tiny1.cfg /etc/xen/auto/tiny2.cfg {PLAN}")
+    host.run(f"rm -rf /etc/xen/auto/tiny1.cfg /etc/xen/auto/tiny2.cfg {PLAN} {STALE}")
 
 
 def assert_renamed(host: Host) -> None:
@@ -51,8 +53,10 @@ def assert_renamed(host: Host) -> None:
     assert "tiny2.cfg" in files and "../tiny2.cfg" in files and not [one for one in files if "tiny1" in one]
     text = host.check_output("cat /etc/xen/tiny2.cfg")
     assert "name = 'tiny2'" in text and "phy:/dev/vg0/tiny2-disk,xvda2,w" in text and "tiny1" not in text
-    said = in_disk(host, "cd /run/look/etc; cat hostname hosts; readlink mailname", "/dev/vg0/tiny2-disk", "ro")
+    said = in_disk(host, "cd /run/look/etc; cat hostname hosts; readlink mailname", DISK2, "ro")
     assert said.splitlines() == ["tiny2", "127.0.1.1\ttiny2.example.org tiny2", "10.0.0.1\ttiny10", "../../../etc/hostname"]
+    facts = in_disk(host, "cd /run/look/etc; stat -c '%a %u %g' hosts; ls -A | grep -c xen-legi || true", DISK2, "ro")
+    assert facts.splitlines() == ["640 7 8", "0"]
     assert host.run(f"test -e {PLAN} || findmnt -rno TARGET | grep /run/xen-legi").rc == 1
 
 
@@ -85,10 +89,13 @@ def test_everything_that_bears_the_name_gets_the_new_one_and_nothing_else(named:
 
 def test_the_host_name_can_be_kept(named: Host) -> None:
     named.check_output("xen-legi rename tiny1 tiny2 --keep-hostname")
-    assert in_disk(named, "cat /run/look/etc/hostname", "/dev/vg0/tiny2-disk", "ro") == "tiny1"
+    assert in_disk(named, "cat /run/look/etc/hostname", DISK2, "ro") == "tiny1"
 
 
-@pytest.mark.parametrize("point", ["planned", "volume", "written", "file-gone", "link", "host-name"])
+POINTS = ("planned", "volume", "written", "file-gone", "link", "host-name-written", "host-name")
+
+
+@pytest.mark.parametrize("point", POINTS)
 def test_a_renaming_that_was_killed_is_ended_by_the_next_command(named: Host, point: str) -> None:
     assert run_killed(named, f"rename:{point}", "xen-legi rename tiny1 tiny2").rc == 137
     result = named.run("xen-legi list")
@@ -105,6 +112,21 @@ def test_a_killed_renaming_that_cannot_be_ended_is_told_of_and_ended_later(named
     assert f"{PLAN}" in result.stderr
     named.check_output("lvrename -qq vg0 tiny1-away tiny1-disk && xen-legi list")
     assert_renamed(named)
+
+
+def test_a_killed_renaming_is_set_aside_when_a_person_was_there_since(named: Host) -> None:
+    before = state(named)
+    assert run_killed(named, "rename:planned", "xen-legi rename tiny1 tiny2").rc == 137
+    assert named.check_output(f"stat -c %a {PLAN}") == "600"
+    named.check_output("cp -a /etc/xen/tiny1.cfg /root/tiny1.cfg && echo '# mine' >> /etc/xen/tiny1.cfg")
+    try:
+        result = named.run("xen-legi list")
+        assert result.rc == 0 and "its file changed since: it is not ended" in result.stderr, result.stderr
+        assert "tiny1" in result.stdout and "tiny2" not in result.stdout
+        assert named.run(f"test -e {PLAN} && test -e {STALE}").rc == 1 and named.run("xen-legi list").stderr == ""
+    finally:
+        named.check_output(f"mv /root/tiny1.cfg /etc/xen/tiny1.cfg; rm -f {STALE}")
+    assert state(named) == before
 
 
 @pytest.mark.parametrize(("words", "said"), [
@@ -127,6 +149,8 @@ def test_wrong_use_is_refused_and_changes_nothing(named: Host, words: str, said:
     ("mkdir /run/held && mount /dev/vg0/tiny1-disk /run/held", "is in use", "umount /run/held && rmdir /run/held"),
     ("lvchange -qq --addtag xen-legi.promoted vg0/tiny1-disk", "was promoted from a copy",
      "lvchange -qq --deltag xen-legi.promoted vg0/tiny1-disk"),
+    ("cp /etc/xen/tiny1.cfg /etc/xen/saved.cfg", "/etc/xen/saved.cfg is a file of domU tiny1, too", "rm /etc/xen/saved.cfg"),
+    ("touch /etc/xen/auto/tiny2.cfg", "there is a /etc/xen/auto/tiny2.cfg already", "rm /etc/xen/auto/tiny2.cfg"),
     ("echo 'disk = [' > /etc/xen/broken.cfg", "broken.cfg cannot be read", "rm /etc/xen/broken.cfg"),
 ])
 def test_what_stands_in_the_way_is_told_and_nothing_is_changed(named: Host, before: str, said: str, after: str) -> None:

@@ -1,7 +1,9 @@
 """The core: sizes, settings, commands, progress."""
 
+import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -186,6 +188,19 @@ def test_a_child_that_outlives_us_may_go_on_printing_to_nobody(tmp_path: Path) -
             return
         run.run(["sleep", "0.1"])
     pytest.fail("the child was killed by what it printed")
+
+
+def test_a_child_that_outlives_us_is_not_met_by_ctrl_c(tmp_path: Path) -> None:
+    script = f"echo begun; sleep 0.5; touch {tmp_path}/done"
+    code = (
+        f"import sys; sys.path.insert(0, {str(TOP / 'xen-legi')!r});"
+        f"from xen_legi.run import run; run(['sh', '-c', {script!r}], outlives_us=True, capture=False)"
+    )
+    ours = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, start_new_session=True, text=True)
+    assert ours.stderr and ours.stderr.readline() == "begun\n"
+    os.killpg(ours.pid, signal.SIGINT)  # what the terminal does
+    ours.communicate()
+    assert (tmp_path / "done").exists()  # it was waited for
 
 
 def test_progress_tells_share_rate_and_time_left() -> None:

@@ -1,13 +1,14 @@
 """What gets another name with a domU."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from xen_legi.domu import config, renaming
 from xen_legi.domu.disks import NO_DEVICES
 from xen_legi.domu.removal import removal
-from xen_legi.domu.renaming import Moved, Renaming, with_host_name
+from xen_legi.domu.renaming import Left, Moved, Place, Renaming, left, with_host_name
 from xen_legi.errors import Problem
 from xen_legi.install import rename
 from xen_legi.storage.lvm import Volume
@@ -29,13 +30,15 @@ def volume(name: str, group: str = "vg0", tags: tuple[str, ...] = ()) -> Volume:
 VOLUMES = [volume("web1-swap"), volume("web1-disk"), volume("web1-home", "vg1"), volume("media")]
 
 
-def planned(new: str = "www", *, volumes: list[Volume] | None = None, files: tuple[str, ...] = ("web1.cfg",),
-            text: str = FILE, file: str = "/etc/xen/web1.cfg") -> Renaming:
-    """Return the plan for web1."""
+def planned(new: str = "www", *, volumes: list[Volume] | None = None, names: tuple[str, ...] = (), text: str = FILE,
+            file: str = "/etc/xen/web1.cfg", others: tuple[str, ...] = ()) -> Renaming:
+    """Return the plan for web1; `names` are in /etc/xen and in /etc/xen/auto, `others` are texts of other files."""
     domu = config.parse(text, Path(file))
+    domus = [domu, *(config.parse(one, Path(f"/etc/xen/other{number}.cfg")) for number, one in enumerate(others))]
     known = VOLUMES if volumes is None else volumes
-    going = removal(domu, [domu], known, [Path("/etc/xen/auto/web1.cfg"), Path("/etc/xen/auto/10-web")])
-    return renaming.plan(going, new, known, NO_DEVICES, files, next(one for one in known if one.name == "web1-disk"))
+    going = removal(domu, domus, known, [Path("/etc/xen/auto/web1.cfg"), Path("/etc/xen/auto/10-web")])
+    place = Place(domus, frozenset(names), frozenset(names), known, NO_DEVICES)
+    return renaming.plan(going, new, place, next(one for one in known if one.name == "web1-disk"))
 
 
 def test_volumes_that_bear_the_name_the_file_the_links_and_the_host_name_are_renamed() -> None:
@@ -59,17 +62,38 @@ def test_a_file_that_is_called_otherwise_keeps_its_name() -> None:
     assert planned(file="/etc/xen/10-shop.cfg").new_file == Path("/etc/xen/10-shop.cfg")
 
 
-@pytest.mark.parametrize(("volumes", "files", "words"), [
-    ([*VOLUMES, volume("www-disk")], (), "there is a volume vg0/www-disk already"),
-    (VOLUMES, ("www.cfg",), "/etc/xen/www.cfg exists already"),
-    ([*VOLUMES[1:], volume("web1-swap", tags=("xen-legi.promoted",))], (), "vg0/web1-swap was promoted from a copy"),
-])
-def test_a_name_that_is_taken_and_a_promoted_copy_are_refused(
-    volumes: list[Volume], files: tuple[str, ...], words: str
-) -> None:
+def test_a_root_that_another_domu_has_too_keeps_its_host_name() -> None:
+    shared = "name = 'other'\ndisk = ['phy:/dev/vg0/web1-disk,xvda,w']\n"
+    assert planned(others=(shared,)).root is None and "web1-disk" in planned(others=(shared,)).text
+
+
+def refusal(**given: Any) -> Problem:
+    """Return how a plan is refused."""
     with pytest.raises(Problem) as caught:
-        planned(volumes=volumes, files=files)
-    assert words in caught.value.message and caught.value.hint and caught.value.status == 2
+        planned(**given)
+    assert caught.value.hint and caught.value.status == 2
+    return caught.value
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    assert "there is a volume vg0/www-disk already" in refusal(volumes=[*VOLUMES, volume("www-disk")]).message
+    assert "/etc/xen/www.cfg exists already" in refusal(names=("www.cfg",)).message
+    assert "there is a /etc/xen/auto/www.cfg already" in refusal(names=("www.cfg",), file="/etc/xen/shop.cfg").message
+
+
+@pytest.mark.parametrize("name", ["web1-swap", "media"])
+def test_a_domu_that_was_promoted_is_refused_whatever_its_volumes_are_called(name: str) -> None:
+    volumes = [volume(one.name, one.group, ("xen-legi.promoted",) if one.name == name else ()) for one in VOLUMES]
+    assert f"vg0/{name} was promoted from a copy" in refusal(volumes=volumes).message
+
+
+def test_a_domu_with_two_files_is_refused() -> None:
+    assert "/etc/xen/other0.cfg is a file of domU web1, too" in refusal(others=(FILE,)).message
+
+
+def test_a_name_without_quotes_is_refused() -> None:
+    domu = FILE.replace('"web1" ', "1234 ")
+    assert "is not in quotes" in refusal(text=domu, new="2-web", file="/etc/xen/web.cfg").message
 
 
 def test_a_name_that_is_too_long_for_device_mapper_is_refused() -> None:
@@ -88,23 +112,41 @@ def test_a_name_that_stands_where_it_cannot_be_replaced_is_refused() -> None:
         planned(text=odd)
 
 
-@pytest.mark.parametrize(("before", "after"), [
-    ("web1\n", "www\n"),
-    ("127.0.1.1\tweb1.example.org web1\n", "127.0.1.1\twww.example.org www\n"),
-    ("10.0.0.1 web10 my-web1 web1-old web1.old\n", "10.0.0.1 web10 my-web1 web1-old www.old\n"),
-    ("", ""),
+@pytest.mark.parametrize(("path", "before", "after"), [
+    ("/etc/hostname", "web1\n", "www\n"),
+    ("/etc/mailname", "web1.example.org\n", "www.example.org\n"),
+    ("/etc/hosts", "127.0.1.1\tweb1.example.org web1 # web1\n", "127.0.1.1\twww.example.org www # web1\n"),
+    ("/etc/hosts", "10.0.0.1 web10 my-web1 web1-old\n", "10.0.0.1 web10 my-web1 web1-old\n"),
+    ("/etc/hosts", "10.0.0.1 web1.elsewhere.org\n", "10.0.0.1 web1.elsewhere.org\n"),
+    ("/etc/hosts", "", ""),
 ])
-def test_the_host_name_is_replaced_where_it_is_a_word(before: str, after: str) -> None:
-    assert with_host_name(before, "web1", "www") == after
+def test_the_host_name_is_replaced_where_it_is_the_domus_own(path: str, before: str, after: str) -> None:
+    assert with_host_name(path, before, "web1", "www") == after
+
+
+def test_an_address_is_no_host_name() -> None:
+    assert with_host_name("/etc/hosts", "10 10 10.b.c\nff02::1 ff02\n", "10", "www") == "10 www www.b.c\nff02::1 ff02\n"
 
 
 def test_a_name_with_a_domain_is_replaced_with_and_without_it() -> None:
     text = "10.0.0.1 web1.example.org web1\n"
-    assert with_host_name(text, "web1.example.org", "www.example.net") == "10.0.0.1 www.example.net www\n"
+    assert with_host_name("/etc/hosts", text, "web1.example.org", "www.example.net") == "10.0.0.1 www.example.net www\n"
+    assert with_host_name("/etc/hosts", text, "web1", "www.example.net") == "10.0.0.1 www.example.net www.example.net\n"
+
+
+def test_what_is_left_is_told_by_the_files_and_what_a_person_did_since_goes_first() -> None:
+    plan = planned()
+    old, new = plan.old_text, plan.text
+    assert left(plan, old, "") is left(plan, old, new) is Left.ALL
+    assert left(plan, "", new) is Left.END
+    for files in ((old + "#", ""), ("", ""), ("", new + "#"), ("name = 'web1'\n", new), (old, "name = 'www'\n")):
+        assert left(plan, *files) is Left.STALE
+    same = planned(file="/etc/xen/shop.cfg")
+    assert (left(same, old, old), left(same, new, new), left(same, "", "")) == (Left.ALL, Left.END, Left.STALE)
 
 
 def test_what_is_written_down_is_read_again_as_it_was() -> None:
     plan = planned(text=FILE + "# caf\udce9 without an end")
     assert rename.loaded(rename.dumped(plan)) == plan
-    without = Renaming("a", "b", (Moved("vg0", "a-x", "b-x"),), None, Path("/a"), Path("/b"), "", ())
+    without = Renaming("a", "b", (Moved("vg0", "a-x", "b-x"),), None, Path("/a"), Path("/b"), "", "", ())
     assert rename.loaded(rename.dumped(without)) == without

@@ -22,6 +22,22 @@ def replace(path: Path, text: str, *, mode: int = 0o644) -> None:
     if path.exists() and read(path) == text:
         return
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _draft(path, text, mode).replace(path)
+    sync(path.parent)
+
+
+def make(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a new file, whole or not at all. Raise FileExistsError if there is one of that name."""
+    draft = _draft(path, text, mode)
+    try:
+        os.link(draft, path)  # unlike a rename it does not put itself in the place of another file
+    finally:
+        draft.unlink()
+    sync(path.parent)
+
+
+def _draft(path: Path, text: str, mode: int) -> Path:
+    """Write a file of another name beside `path`, all of it on the disk."""
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -29,8 +45,7 @@ def replace(path: Path, text: str, *, mode: int = 0o644) -> None:
         stream.write(text)
         stream.flush()
         os.fsync(descriptor)
-    draft.replace(path)
-    sync(path.parent)
+    return draft
 
 
 def sync(path: Path) -> None:

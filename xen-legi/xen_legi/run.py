@@ -84,6 +84,7 @@ def spawn(
             text=True,
             errors="replace",
             preexec_fn=None if outlives_us else die_with_parent,
+            start_new_session=outlives_us,  # Ctrl-C is for all in the terminal's group: resize2fs would die of it half way
             restore_signals=not outlives_us,  # Python ignores SIGPIPE: what it prints after our end must not kill it
         )
     except FileNotFoundError:

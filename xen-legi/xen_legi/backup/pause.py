@@ -47,7 +47,7 @@ def paused(name: str, wanted: bool) -> Iterator[Pause]:
     if number is None:
         yield pause
         return
-    argv = ["setsid", "sh", "-c", _SHELL, "pause", str(number), str(LIMIT)]
+    argv = ["sh", "-c", _SHELL, "pause", str(number), str(LIMIT)]
     with spawn(argv, stdin=_PIPE, stdout=_PIPE, outlives_us=True) as shell:
         assert shell.stdin and shell.stdout
         began = time.monotonic()

@@ -15,7 +15,7 @@ from xen_legi.backup.copies import Work
 from xen_legi.backup.generations import COPY, COPY_TAG, PROMOTED_TAG, STARTED_TAG, Copy, Do
 from xen_legi.backup.report import age
 from xen_legi.domu import config as domu_config
-from xen_legi.domu import xl
+from xen_legi.domu import renamed, xl
 from xen_legi.domu.config import DomuConfig
 from xen_legi.domu.disks import absolute, locate
 from xen_legi.errors import die
@@ -109,8 +109,9 @@ def plan(copy: Copy) -> Plan:
 def check(copy: Copy, *, force_dead: bool) -> bool:
     """Die if the domU may still be running somewhere: two of one domU is worse than none. Tell whether its own host has
     said so itself."""
-    if xl.stays(copy.domu):
-        die(f"{copy.domu} runs on this host already", hint="xl list; xen-legi list")
+    for name in {copy.domu, renamed.now(copy.domu)}:
+        if xl.stays(name):
+            die(f"{name} runs on this host already", hint="xl list; xen-legi list")
     for volume in copy.volumes:
         if volume.open:
             die(f"{volume.path} is in use", hint="does a run write it now? does something have it mounted?")

@@ -9,7 +9,7 @@ from xen_legi import VERSION
 from xen_legi.backup import generations
 from xen_legi.backup.generations import Copy
 from xen_legi.domu import config as domu_config
-from xen_legi.domu import xl
+from xen_legi.domu import renamed, xl
 from xen_legi.errors import Problem
 from xen_legi.peers import book
 from xen_legi.run import run
@@ -73,12 +73,13 @@ def status(source: str, group: str) -> dict[str, Any]:
 
 
 def domu(name: str) -> dict[str, Any]:
-    """Return whether a domU is known here, and whether it runs."""
+    """Return whether a domU is known here, and whether it runs; also if it has another name by now."""
+    now = renamed.now(name)
     try:
-        running = xl.answers() and xl.stays(name)
+        running = xl.answers() and any(xl.stays(one) for one in {name, now})
     except Problem:
         running = True  # xl does not answer: then nobody may take it for stopped
-    return {"domu": name, "defined": domu_config.find(name) is not None, "running": running}
+    return {"domu": name, "defined": domu_config.find(now) is not None, "running": running}
 
 
 def rsync_version() -> str:

@@ -2,22 +2,27 @@
 
 Volumes that another domU uses too, or that are called otherwise, keep their names. Where its root is an ext or xfs
 filesystem of this host, the domU calls itself by the new name as well (/etc/hostname, /etc/hosts, /etc/mailname), unless
---keep-hostname is given. Copies of it keep the old name: the next backup makes new ones.
+--keep-hostname is given. Copies of it keep the old name: the next backup makes new ones. The peers of this host are asked
+whether the domU runs on one of them; one that cannot be asked is told.
 """
 
 import argparse
+from pathlib import Path
 
+from xen_legi import config as settings
+from xen_legi.backup import elsewhere
 from xen_legi.backup.job import COUNTERS
 from xen_legi.domu import config, disks, growth, names, renaming, xl
 from xen_legi.domu.config import DomuConfig
+from xen_legi.domu.disks import Devices
 from xen_legi.domu.removal import removal
-from xen_legi.domu.renaming import Renaming
+from xen_legi.domu.renaming import Place, Renaming
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, Problem, die, need_root
 from xen_legi.install import leftovers
 from xen_legi.install.plan import check_domu_name
-from xen_legi.install.rename import rename
+from xen_legi.install.rename import pending, rename
 from xen_legi.install.tidy import tidy
-from xen_legi.steps import lock, say
+from xen_legi.steps import lock, say, warn
 from xen_legi.storage import grow, lvm
 from xen_legi.storage.identity import FILES
 from xen_legi.storage.lvm import Volume
@@ -54,18 +59,26 @@ def main(options: argparse.Namespace) -> int:
                 return EXIT_OK
             rename(plan)
     print(f"domU {plan.old} is {plan.new}:", *(f"  {line}" for line in plan.lines), sep="\n")
-    if (COUNTERS / plan.old).exists():
-        say(f"copies of {plan.old} keep that name, and are not to be promoted: it is the same domU; "
-            f"the next backup-domu makes copies of {plan.new}")
+    _tell_of_copies(plan)
     return EXIT_OK
 
 
+def _tell_of_copies(plan: Renaming) -> None:
+    """Tell what a person who relies on copies should know."""
+    if plan.old in settings.load().exclude:
+        warn(f"the setting exclude names {plan.old}: until it names {plan.new}, the next backup-domu copies it")
+    if (COUNTERS / plan.old).exists():
+        say(f"copies keep the name {plan.old}: do not start one while {plan.new} is in use; "
+            f"the next backup-domu makes copies of {plan.new}")
+
+
 def _plan(options: argparse.Namespace) -> Renaming:
-    """Return what becomes of the domU. Die if it is not off, or if a name is taken."""
+    """Return what becomes of the domU. Die if it is not off, here and elsewhere, or if a name is taken."""
+    if left := pending(options.name, options.new):
+        die(f"an earlier renaming is not at its end: {left}", hint="mend what is in its way: xen-legi list tells it")
     found, broken = config.all_files()
     for one in broken:
-        die(f"{one.file} cannot be read: {one.reason}",
-            hint="it may use the same volumes: mend it, or move it out of /etc/xen")
+        die(f"{one.file} cannot be read: {one.reason}", hint="it may use the same volumes: mend it, or move it away")
     domu = config.by_name(options.name)
     _check(domu, options.new)
     volumes = lvm.volumes()
@@ -74,8 +87,16 @@ def _plan(options: argparse.Namespace) -> Renaming:
     if own := next((one for one in links if not one.is_symlink()), None):
         die(f"{own} is the file itself and no link", hint=f"move it to {config.DIRECTORY}, in place of {domu.file}")
     going = removal(domu, found, volumes, links, devices=known)
-    root = None if options.keep_hostname else _root(domu, volumes, known)
-    return renaming.plan(going, options.new, volumes, known, (one.name for one in config.DIRECTORY.glob("*")), root)
+    place = Place(found, _names(config.DIRECTORY), _names(config.AUTOSTART), volumes, known)
+    plan = renaming.plan(going, options.new, place, None if options.keep_hostname else _root(domu, volumes, known))
+    if not plan.root and not options.keep_hostname:
+        say(f"• {domu.name} keeps its own host name: its root is no filesystem of its own that can be written here")
+    elsewhere.need_off_everywhere(domu.name, defined=True, force_dead=False)
+    return plan
+
+
+def _names(directory: Path) -> frozenset[str]:
+    return frozenset(one.name for one in directory.glob("*"))
 
 
 def _check(domu: DomuConfig, new: str) -> None:
@@ -87,7 +108,7 @@ def _check(domu: DomuConfig, new: str) -> None:
         die(f"there is a domU {new!r} already: {other.file}", hint="choose another name")
 
 
-def _root(domu: DomuConfig, volumes: list[Volume], known: disks.Devices) -> Volume | None:
+def _root(domu: DomuConfig, volumes: list[Volume], known: Devices) -> Volume | None:
     """Return the volume with the domU's root, if dom0 can write its files."""
     try:
         _, volume = growth.choose(domu, "", volumes, known)

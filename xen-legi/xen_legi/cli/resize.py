@@ -52,7 +52,7 @@ def main(options: argparse.Namespace) -> int:
                    shape.processors(options.vcpus) if options.vcpus else 0)
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
         domu = config.by_name(options.name)
-        running = xl.domain(domu.name) if xl.answers() else None
+        running = _running(domu, disk_too=bool(options.size))
         one = _growth(domu, options, running)
         if running and wanted != Shape():
             shape.check_running(domu, wanted, Shape(*xl.maxima(running.id)), running.memory, xl.free_memory())
@@ -64,6 +64,16 @@ def main(options: argparse.Namespace) -> int:
             told += [_shaped(domu, wanted, running)] if wanted != Shape() else []
         print(*(f"domU {domu.name}: {line}" for line in told), sep="\n")
     return EXIT_OK
+
+
+def _running(domu: DomuConfig, *, disk_too: bool) -> Domain | None:
+    """Return the domain of a domU that runs. One that starts anew has none for two seconds; its disk is not ours then."""
+    if not xl.answers():
+        return None
+    one = xl.domain(domu.name)
+    if one is None and disk_too and xl.stays(domu.name):
+        die(f"domU {domu.name} is starting anew", hint="try again when it is up")
+    return one
 
 
 def _growth(domu: DomuConfig, options: argparse.Namespace, running: Domain | None) -> Growth | None:

@@ -5,14 +5,18 @@ cannot be asked is told, and the domU is started. xl create asks nobody.
 """
 
 import argparse
+import time
 
 from xen_legi.backup import elsewhere
-from xen_legi.domu import config, names, startable, xl
+from xen_legi.domu import config, disks, names, startable, xl
+from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import leftovers
 from xen_legi.install.tidy import tidy
 from xen_legi.steps import lock, step
+from xen_legi.storage import lvm
 
+_PATIENCE = 20  # seconds for Xen's back ends, which close a volume some time after the domain has gone
 EXAMPLES = """\
   xen-legi start web1
 """
@@ -34,7 +38,22 @@ def main(options: argparse.Namespace) -> int:
         if not xl.is_off(domu.name):
             die(f"domU {domu.name} is running already", hint="xen-legi list shows it")
         startable.check(domu)
+        _need_free(domu)
         elsewhere.need_off_everywhere(domu.name, defined=True, force_dead=False)
         with step(f"start {domu.name}"):
             xl.start(domu.file)
     return EXIT_OK
+
+
+def _need_free(domu: DomuConfig) -> None:
+    """Wait until Xen has let go of the domU's volumes. Die if something has one open: two that write it destroy it."""
+    domus, _ = config.all_files()
+    for last in range(_PATIENCE, -1, -1):
+        volumes = lvm.volumes()
+        used = startable.in_use(domu, domus, volumes, disks.devices([domu, *domus], volumes))
+        if not used:
+            return
+        if last:
+            time.sleep(1)
+    die(f"{used[0].full_name} is in use, though {domu.name} is off",
+        hint=f"mounted, or is a program at work? lsof {used[0].path}")

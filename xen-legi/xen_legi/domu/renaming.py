@@ -1,5 +1,6 @@
 """What gets another name with a domU. Pure: what the host has in, a plan or a refusal out."""
 
+import enum
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from xen_legi.errors import die
 from xen_legi.storage.lvm import LONGEST_DEVICE, TAG, Volume, device_mapper_name
 
 HOST_NAME_FILES = ("/etc/hostname", "/etc/hosts", "/etc/mailname")
+_LISTS = ("/etc/hosts",)  # of names of others, too
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Moved:
 @dataclass(frozen=True)
 class Renaming:
     """All that a domU's new name changes, in the order in which it is done. It is written down before the first change, so
-    that a killed one can be ended. `text` is that of the new file; `root` the device with the domU's own host name, if any;
-    `links` the entries of /etc/xen/auto."""
+    that a killed one can be ended. `root` is the device with the domU's own host name, if any; `links` are the entries of
+    /etc/xen/auto that lead to `file`."""
 
     old: str
     new: str
@@ -36,6 +38,7 @@ class Renaming:
     root: Path | None
     file: Path
     new_file: Path
+    old_text: str
     text: str
     links: tuple[Path, ...]
 
@@ -49,21 +52,73 @@ class Renaming:
         return [*moved, f"file {self.file}{where}", *links, *host_name]
 
 
-def plan(
-    going: Removal, new: str, volumes: Sequence[Volume], known: Devices, files: Iterable[str], root: Volume | None
-) -> Renaming:
-    """Return what gets a new name. Die if that is taken.
+class Left(enum.Enum):
+    """What is left of a plan that was written down, as the domU's files tell."""
 
-    `going` is what belongs to the domU alone, as if it were deleted; `files` are the names in /etc/xen, `root` the volume
-    with its host name, if that is to change.
+    ALL = "all, or the rest of the volumes and the file"
+    END = "the links and the host name"
+    STALE = "something else has happened since"
+
+
+def left(plan: Renaming, old_text: str, new_text: str) -> Left:
+    """Given what stands in the plan's two files ("": not there), tell what is left. What a person did since goes first."""
+    if plan.file == plan.new_file:
+        return {plan.old_text: Left.ALL, plan.text: Left.END}.get(old_text, Left.STALE)
+    if old_text == plan.old_text and new_text in ("", plan.text):
+        return Left.ALL
+    return Left.END if (old_text, new_text) == ("", plan.text) else Left.STALE
+
+
+@dataclass(frozen=True)
+class Place:
+    """What there is on this host: all files that name disks, the names in /etc/xen and in /etc/xen/auto, the volumes."""
+
+    domus: Sequence[DomuConfig]
+    names: frozenset[str]
+    starting: frozenset[str]
+    volumes: Sequence[Volume]
+    known: Devices
+
+
+def plan(going: Removal, new: str, place: Place, root: Volume | None) -> Renaming:
+    """Return what gets a new name. Die if that is taken, or if the domU has two files.
+
+    `going` is what belongs to the domU alone, as if it were deleted; `root` the volume with its host name, if it is known.
     """
     domu = going.domu
-    moved = tuple(_moved(one, domu.name, new, volumes) for one in going.volumes)
+    _check_alone(domu, place.domus)
+    _check_tags(domu, place)
+    moved = tuple(_moved(one, domu.name, new, place.volumes) for one in going.volumes)
     new_file = domu.file.with_name(f"{new}.cfg") if domu.file.name == f"{domu.name}.cfg" else domu.file
-    if new_file != domu.file and new_file.name in set(files):
+    _check_free(new_file, domu, new, going.links, place)
+    text = _text(domu, new, _paths(domu, moved, place.volumes, place.known))
+    device = _after(root, moved) if root in going.volumes else None
+    return Renaming(domu.name, new, moved, device, domu.file, new_file, domu.text, text, going.links)
+
+
+def _check_alone(domu: DomuConfig, domus: Iterable[DomuConfig]) -> None:
+    """Die if another file has the name: afterwards they would be two domUs, and nothing would keep both from starting."""
+    for other in domus:
+        if other.name == domu.name and other.file != domu.file:
+            die(f"{other.file} is a file of domU {domu.name}, too", hint="move one of them out of /etc/xen")
+
+
+def _check_tags(domu: DomuConfig, place: Place) -> None:
+    """Die if one of its disks was a copy: the way back to that is found by the domU's name."""
+    for volume in (locate(disk.path, place.volumes, place.known) for disk in domu.disks):
+        ours = sorted(tag for tag in volume.tags if tag == TAG or tag.startswith(f"{TAG}.")) if volume else []
+        if volume and ours:
+            die(f"{volume.full_name} was promoted from a copy, or a command is at work on it ({', '.join(ours)})",
+                hint="if it is to stay the domU for good, take these tags away with lvchange --deltag, see lvchange(8)")
+
+
+def _check_free(new_file: Path, domu: DomuConfig, new: str, links: Iterable[Path], place: Place) -> None:
+    if new_file != domu.file and new_file.name in place.names:
         die(f"{new_file} exists already", hint="choose another name, or move the file away")
-    text = _text(domu, new, _paths(domu, moved, volumes, known))
-    return Renaming(domu.name, new, moved, _after(root, moved), domu.file, new_file, text, going.links)
+    for link in links:
+        name = link_name(link, domu.name, new)
+        if name != link.name and name in place.starting:
+            die(f"there is a {link.with_name(name)} already", hint="is it another domU's? else remove it")
 
 
 def _paths(domu: DomuConfig, moved: Iterable[Moved], volumes: Sequence[Volume], known: Devices) -> dict[str, str]:
@@ -85,7 +140,10 @@ def _spellings(group: str, name: str) -> tuple[str, ...]:
 def _text(domu: DomuConfig, new: str, paths: dict[str, str]) -> str:
     """Return the new text of the file. Die if a name or a path stands in it in a way that cannot be replaced."""
     text = config.rename(config.replace_disks(domu.text, paths), new)
-    changed = config.parse(text, domu.file)
+    try:
+        changed = config.parse(text, domu.file)
+    except ValueError:
+        die(f"the name in {domu.file} is not in quotes", hint=f"write name = '{domu.name}'")
     if changed.name != new or [one.path for one in changed.disks] != [paths.get(one.path, one.path) for one in domu.disks]:
         die(f"the name or a disk of {domu.file} cannot be replaced in it", hint="is one of them there twice? see xl.cfg(5)")
     return text
@@ -101,11 +159,32 @@ def label(name: str) -> str:
     return name.partition(".")[0]
 
 
-def with_host_name(text: str, old: str, new: str) -> str:
-    """Return a file of a guest with the domU's old name replaced wherever it is a word, alone or before a domain."""
-    for before, after in {old: new, label(old): label(new)}.items():
-        text = re.sub(rf"(?<![\w.-]){re.escape(before)}(?![\w-])", after, text)
-    return text
+def with_host_name(path: str, text: str, old: str, new: str) -> str:
+    """Return the text of a guest's file with its old name replaced, alone and before its domain. In a list of many names
+    only lines are meant that have the name itself: mail.example.net is somebody else's, whatever this domU is called."""
+    lines = text.split("\n")
+    return "\n".join(_line(one, old, new, first=0 if path not in _LISTS else 1) for one in lines)
+
+
+def _line(line: str, old: str, new: str, *, first: int) -> str:
+    """Replace the names in one line, from the field number `first` on: before it stands an address."""
+    kept, comment, rest = line.partition("#")
+    fields = re.split(r"(\s+)", kept)
+    places = [number for number, field in enumerate(fields) if field and not field.isspace()][first:]
+    if first and not {fields[one] for one in places} & {old, label(old)}:
+        return line
+    for one in places:
+        fields[one] = _field(fields[one], old, new)
+    return "".join(fields) + comment + rest
+
+
+def _field(field: str, old: str, new: str) -> str:
+    if field == old:
+        return new
+    if field == label(old):
+        return label(new)
+    domain = field.removeprefix(f"{label(old)}.")
+    return field if domain == field else new if "." in new else f"{new}.{domain}"
 
 
 def _moved(one: Volume, old: str, new: str, volumes: Sequence[Volume]) -> Moved:
@@ -114,9 +193,6 @@ def _moved(one: Volume, old: str, new: str, volumes: Sequence[Volume]) -> Moved:
         die(f"there is a volume {one.group}/{after} already", hint="choose another name; lvs(8) lists volumes")
     if len(device_mapper_name(one.group, after)) > LONGEST_DEVICE:
         die(f"the name {new} is too long for a volume", hint="choose a shorter one; each dash in it counts twice")
-    if ours := sorted(tag for tag in one.tags if tag == TAG or tag.startswith(f"{TAG}.")):
-        die(f"{one.full_name} was promoted from a copy, or a backup is at work on it ({', '.join(ours)})",
-            hint=f"if it is to stay the domU for good: lvchange --deltag {ours[0]} {one.full_name}")
     return Moved(one.group, one.name, after)
 
 

@@ -1,7 +1,8 @@
 """Give a domU another name as it is planned. Killed at any moment, it is ended by whatever verb comes next.
 
 The plan is written to /var/lib/xen-legi/renaming-OLD.json before the first change and removed after the last; each change
-looks first whether it is done already.
+looks first whether it is done already. Where the domU's file is not what it was then, a person has been there since, and
+the plan is set aside.
 """
 
 import dataclasses
@@ -10,56 +11,53 @@ import os
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.domu import xl
-from xen_legi.domu.renaming import HOST_NAME_FILES, Moved, Renaming, link_name, with_host_name
+from xen_legi.domu import renamed, xl
+from xen_legi.domu.renaming import HOST_NAME_FILES, Left, Moved, Renaming, left, link_name, with_host_name
 from xen_legi.errors import Problem, fail
 from xen_legi.install import leftovers
 from xen_legi.install.guest import Guest
 from xen_legi.steps import is_locked, lock, named_point, say, step, warn
 from xen_legi.storage import grow, lvm, namespace
+from xen_legi.storage.mounts import mounted, private_mounts
 
 DIRECTORY = Path("/var/lib/xen-legi")
+_LARGEST = 1 << 20  # bytes of a guest's file with names: root of the guest may have made it as large as it likes
 
 
 def rename(plan: Renaming) -> None:
     """Write the plan down and do it."""
-    files.replace(_place(plan.old), dumped(plan))
+    files.replace(_place(plan.old), dumped(plan), mode=0o600)  # a domU's file may hold a password for vnc
     named_point("rename:planned")
-    perform(plan)
+    try:
+        _perform(plan)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}", hint="mend it; the next xen-legi command goes on with the renaming")
 
 
-def perform(plan: Renaming) -> None:
-    """Do what is left to do of a plan that is written down."""
-    for one in plan.volumes:
-        _rename_volume(one)
-        named_point("rename:volume")
-    mode = (plan.file if plan.file.exists() else plan.new_file).stat().st_mode & 0o777
-    files.replace(plan.new_file, plan.text, mode=mode)
-    named_point("rename:written")
-    if plan.new_file != plan.file:
-        plan.file.unlink(missing_ok=True)
-        files.sync(plan.file.parent)
-        named_point("rename:file-gone")
-    for link in plan.links:
-        _move_link(link, plan)
-        named_point("rename:link")
-    if plan.root:
-        _change_host_name(plan.root, plan)
-        named_point("rename:host-name")
-    _place(plan.old).unlink()
+def pending(*names: str) -> Path | None:
+    """Return a plan of an earlier run that could not be ended and has to do with one of these names, or None."""
+    for path in sorted(DIRECTORY.glob("renaming-*.json")):
+        try:
+            plan = loaded(files.read(path))
+        except (ValueError, KeyError, TypeError):
+            continue
+        if {plan.old, plan.new} & set(names):
+            return path
+    return None
 
 
 def finish_killed() -> None:
     """End the renamings that were killed. Whoever is at work is left alone; what cannot be ended now is warned of."""
     for path in sorted(DIRECTORY.glob("renaming-*.json")):
         try:
-            plan = loaded(path.read_text(encoding="utf-8", errors="surrogateescape"))
+            plan = loaded(_text(path))
             if not is_locked(leftovers.lock_name(plan.old)):
-                _finish(path)
-        except FileNotFoundError:
-            continue  # another run has ended it
+                _finish(path, plan)
+        except FileNotFoundError as error:
+            if error.filename != str(path):  # else another run has ended it
+                _tell(path, error)
         except (Problem, ValueError, KeyError, TypeError, OSError) as error:
-            warn(f"a renaming that was killed is not at its end: {error}; {path} tells what is left to do")
+            _tell(path, error)
 
 
 def dumped(plan: Renaming) -> str:
@@ -77,6 +75,7 @@ def loaded(text: str) -> Renaming:
         root=Path(facts["root"]) if facts["root"] else None,
         file=Path(facts["file"]),
         new_file=Path(facts["new_file"]),
+        old_text=facts["old_text"],
         text=facts["text"],
         links=tuple(Path(one) for one in facts["links"]),
     )
@@ -86,16 +85,59 @@ def _place(old: str) -> Path:
     return DIRECTORY / f"renaming-{old}.json"
 
 
-def _finish(path: Path) -> None:
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+def _tell(path: Path, error: Exception) -> None:
+    warn(f"a renaming that was killed is not at its end: {error}; {path} tells what is left to do")
+
+
+def _finish(path: Path, plan: Renaming) -> None:
     """With the locks of both names held, end what the file says: it is read again, since another run may have come first."""
-    plan = loaded(files.read(path))
     with lock(leftovers.lock_name(plan.old), what=f"domU {plan.old}"):
         with lock(leftovers.lock_name(plan.new), what=f"domU {plan.new}"):
-            plan = loaded(path.read_text(encoding="utf-8", errors="surrogateescape"))
-            if running := [name for name in (plan.old, plan.new) if xl.answers() and xl.stays(name)]:
-                fail(f"{running[0]} runs", hint=f"xl shutdown -w {running[0]}")
-            say(f"an earlier run was killed: domU {plan.old} becomes {plan.new}")
-            perform(plan)
+            plan = loaded(_text(path))
+            if left(plan, files.read(plan.file), files.read(plan.new_file)) is Left.STALE:
+                _set_aside(path, plan)
+            elif running := [name for name in (plan.old, plan.new) if xl.answers() and xl.stays(name)]:
+                _give_up(path, plan, running[0])
+            else:
+                say(f"an earlier run was killed: domU {plan.old} becomes {plan.new}")
+                _perform(plan)
+
+
+def _set_aside(path: Path, plan: Renaming) -> None:
+    aside = path.with_suffix(".stale")
+    path.replace(aside)
+    warn(f"a renaming of {plan.old} to {plan.new} was killed and its file changed since: it is not ended, see {aside}")
+
+
+def _give_up(path: Path, plan: Renaming, running: str) -> None:
+    """Drop the plan of which nothing is done. Fail if it is half way: then the domU has to be off."""
+    untouched = all(lvm.find(one.group, one.old) for one in plan.volumes)
+    if left(plan, files.read(plan.file), files.read(plan.new_file)) is not Left.ALL or not untouched:
+        fail(f"{running} runs", hint=f"xl shutdown -w {running}")
+    path.unlink()
+    say(f"an earlier run was killed before it changed anything: domU {plan.old} keeps its name")
+
+
+def _perform(plan: Renaming) -> None:
+    """Do what is left to do of a plan that is written down."""
+    if left(plan, files.read(plan.file), files.read(plan.new_file)) is Left.ALL:
+        for one in plan.volumes:
+            _rename_volume(one)
+            named_point("rename:volume")
+        _put_file(plan)
+    for link in plan.links:
+        _move_link(link, plan)
+        named_point("rename:link")
+    renamed.note(plan.old, plan.new)
+    if plan.root:
+        _change_host_name(plan.root, plan)
+        named_point("rename:host-name")
+    _place(plan.old).unlink()
+    files.sync(DIRECTORY)
 
 
 def _rename_volume(one: Moved) -> None:
@@ -107,32 +149,72 @@ def _rename_volume(one: Moved) -> None:
         fail(f"there is no volume {one.group}/{one.old} and no {one.new}", hint="lvs shows the volumes")
 
 
+def _put_file(plan: Renaming) -> None:
+    """Write the new file and remove the old one; between the two both are there, of one domU with the new volumes."""
+    mode = plan.file.stat().st_mode & 0o777
+    if plan.new_file == plan.file:
+        files.replace(plan.file, plan.text, mode=mode)
+        return
+    if files.read(plan.new_file) != plan.text:
+        files.make(plan.new_file, plan.text, mode=mode)
+    named_point("rename:written")
+    plan.file.unlink()
+    files.sync(plan.file.parent)
+    named_point("rename:file-gone")
+
+
+def _move_link(link: Path, plan: Renaming) -> None:
+    """Let an entry of /etc/xen/auto lead to the new file; the old one goes when the new one is there."""
+    new = link.with_name(link_name(link, plan.old, plan.new))
+    target = os.path.relpath(plan.new_file, link.parent)
+    if new == link:
+        draft = link.with_name(f".{link.name}.new")
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(target)
+        draft.replace(link)
+    else:
+        if not (new.is_symlink() and os.readlink(new) == target):
+            new.symlink_to(target)
+        link.unlink(missing_ok=True)
+    files.sync(link.parent)
+
+
 def _change_host_name(device: Path, plan: Renaming) -> None:
     """Put the new name where the domU has its own. Everything else is done then: if it cannot be, a person is told."""
     try:
         with step(f"the domU's own name, on {device}"):
+            volume = next(one for one in lvm.volumes() if one.path == device)
+            if volume.open or (xl.answers() and xl.is_running(plan.new)):
+                fail(f"{volume.full_name} is in use")
             _write_host_name(device, plan)
-    except (Problem, OSError) as error:
-        warn(f"{plan.new} still calls itself {plan.old}: {error}")
+    except (Problem, OSError, StopIteration) as error:
+        warn(f"{plan.new} still calls itself {plan.old}: {error or f'{device} is not there'}")
 
 
 def _write_host_name(device: Path, plan: Renaming) -> None:
-    namespace.enter()
-    with namespace.mounted(device, grow.kind(device), writable=True) as place:
-        guest = Guest(place)
-        for path in HOST_NAME_FILES:
-            before = guest.read(path)
-            after = with_host_name(before, plan.old, plan.new)
+    kind = grow.kind(device)
+    with private_mounts(), mounted(device, kind, namespace.options(kind, writable=True)) as place:
+        for inside in HOST_NAME_FILES:
+            path = Guest(place).path(inside)
+            if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
+                continue
+            before = files.read(path)
+            after = with_host_name(inside, before, plan.old, plan.new)
             if after != before:
-                guest.write(path, after)
+                _rewrite(path, after)
 
 
-def _move_link(link: Path, plan: Renaming) -> None:
-    """Let an entry of /etc/xen/auto lead to the new file, in one step: dom0 may start at any moment."""
-    new = link.with_name(link_name(link, plan.old, plan.new))
-    draft = link.with_name(f".{new.name}.new")
+def _rewrite(path: Path, text: str) -> None:
+    """Write a file of a guest anew, with its owner and its rights; a kill leaves the old one or the new one."""
+    facts = path.stat()
+    draft = path.with_name(f".{path.name}.xen-legi")
     draft.unlink(missing_ok=True)
-    draft.symlink_to(os.path.relpath(plan.new_file, link.parent))
-    draft.replace(new)
-    if new != link:
-        link.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fchown(descriptor, facts.st_uid, facts.st_gid)
+        os.fchmod(descriptor, facts.st_mode & 0o7777)
+        os.fsync(descriptor)
+    named_point("rename:host-name-written")
+    draft.replace(path)
