@@ -58,6 +58,12 @@ def test_every_spelling_of_a_path_is_changed_and_every_other_byte_of_the_file_is
     assert planned().text == changed
 
 
+def test_disks_that_keep_their_names_are_told() -> None:
+    assert planned().kept == []
+    other = FILE.replace("vg0/web1-disk", "vg0/data")
+    assert planned(text=other, volumes=[*VOLUMES, volume("data")]).kept == ["vg0/data"]
+
+
 def test_a_file_that_is_called_otherwise_keeps_its_name() -> None:
     assert planned(file="/etc/xen/10-shop.cfg").new_file == Path("/etc/xen/10-shop.cfg")
 

@@ -51,6 +51,13 @@ class Renaming:
         where = f" to {self.new_file}" if self.new_file != self.file else ""
         return [*moved, f"file {self.file}{where}", *links, *host_name]
 
+    @property
+    def kept(self) -> list[str]:
+        """Return the disks that the domU writes and that keep their names."""
+        paths = [{disk.path for disk in config.parse(text, self.file).disks if disk.access == "w"}
+                 for text in (self.old_text, self.text)]
+        return sorted(paths[0] & paths[1])
+
 
 class Left(enum.Enum):
     """What is left of a plan that was written down, as the domU's files tell."""
