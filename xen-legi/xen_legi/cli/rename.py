@@ -71,8 +71,9 @@ def _tell_of_copies(plan: Renaming) -> None:
         say(f"copies keep the name {plan.old}: do not start one while {plan.new} is in use; "
             f"the next backup-domu makes copies of {plan.new}")
         if kept := plan.kept:
-            warn(f"{', '.join(kept)} {'keep their names' if kept[1:] else 'keeps its name'}: a host with a copy of {plan.old} "
-                 f"refuses one of {plan.new} until that is removed there, see lvremove(8)")
+            keeps = "keep their names" if kept[1:] else "keeps its name"
+            warn(f"{', '.join(kept)} {keeps}: a host with a copy of {plan.old} refuses one of {plan.new} until that is "
+                 "removed there, see lvremove(8)")
 
 
 def _plan(options: argparse.Namespace) -> Renaming:
