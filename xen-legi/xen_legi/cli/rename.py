@@ -73,7 +73,7 @@ def _tell_of_copies(plan: Renaming) -> None:
         if kept := plan.kept:
             keeps = "keep their names" if kept[1:] else "keeps its name"
             warn(f"{', '.join(kept)} {keeps}: a host with a copy of {plan.old} refuses one of {plan.new} until that is "
-                 "removed there, see lvremove(8)")
+                 "removed there, as manual-recovery.md tells")
 
 
 def _plan(options: argparse.Namespace) -> Renaming:
