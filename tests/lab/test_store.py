@@ -99,6 +99,20 @@ def test_a_second_run_is_refused_at_once_and_names_the_first(tiny: Host) -> None
     assert report(tiny)[0]["state"] == "good"
 
 
+def test_a_ghost_that_lvcreate_has_half_made_is_removed_and_what_looks_like_one_stays(tiny: Host) -> None:
+    # lvcreate makes a volume and then a snapshot of it: killed with its whole group, or cut off, it leaves the first
+    run = "20200101-000000-abcdef"
+    tags = f"--addtag xen-legi --addtag xen-legi.ghost --addtag xen-legi.domu=tiny1 --addtag xen-legi.run={run}"
+    tiny.check_output(f"lvcreate -qq -y -L 8M {tags} -n tiny1-disk.ghost-{run} vg0 && "
+                      f"lvcreate -qq -y -L 8M -n tiny1-disk.ghost-20200101-000000-fedcba vg0")
+    try:
+        result = backup(tiny, "--to vg1")
+        assert result.rc == 0 and f"removed the ghost vg0/tiny1-disk.ghost-{run}" in result.stderr, result.stderr
+        assert [name for name in volumes(tiny) if ".ghost-" in name] == ["vg0/tiny1-disk.ghost-20200101-000000-fedcba"]
+    finally:
+        tiny.check_output("lvremove -qq -y vg0/tiny1-disk.ghost-20200101-000000-fedcba")
+
+
 def test_a_ghost_that_is_held_open_is_left_to_the_next_run(tiny: Host) -> None:
     with held_at(tiny, "backup:ghosts-made"):
         (ghost,) = [name for name in volumes(tiny) if ".ghost-" in name]

@@ -121,7 +121,15 @@ def _abandoned(domu: str) -> Iterator[bool]:
 
 
 def _all_ghosts() -> list[Volume]:
-    return [one for one in lvm.volumes() if GHOST_TAG in one.tags and one.ours and one.origin]
+    return [one for one in lvm.volumes() if is_ghost(one)]
+
+
+def is_ghost(one: Volume) -> bool:
+    """Tell whether a volume is a ghost of ours. lvcreate(8) makes a volume first and then a snapshot of it: one that was
+    killed between the two, or cut off, leaves it without origin, with the same tags and the name of its run."""
+    run_name = one.tagged(f"{TAG}.run")
+    half_made = bool(run_name) and one.name.endswith(f".ghost-{run_name}")
+    return GHOST_TAG in one.tags and one.ours and (bool(one.origin) or half_made)
 
 
 def _make(one: Ghost, setting: str, tags: Sequence[str]) -> None:
@@ -135,7 +143,7 @@ def _remove(group: str, name: str) -> bool:
     """Remove a ghost if it is there and really one. One that cannot go now is left to the next run, and said: False."""
     try:
         found = lvm.find(group, name)
-        if found and GHOST_TAG in found.tags and found.origin:
+        if found and is_ghost(found):
             lvm.remove(group, name)
     except Problem as error:
         warn(f"the ghost {group}/{name} could not be removed; the next run tries again: {error.message}")
