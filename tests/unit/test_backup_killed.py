@@ -97,8 +97,9 @@ class Store:
         return Path("/dev") / group / name
 
     def snapshot(self, origin: Volume, name: str, size: int, *, tags: Iterable[str] = ()) -> None:
-        """lvcreate -s."""
+        """lvcreate -s: a volume with the tags, and then it is made a snapshot of the other; it may be cut off between."""
         assert name not in self.disks and not origin.origin
+        self.change(made=Disk(plain(name, origin.size, frozenset(tags)), "nothing"))
         whole = replace(plain(name, origin.size, frozenset(tags)), origin=origin.name)
         self.change(made=Disk(whole, self.disks[origin.name].holds))
 
