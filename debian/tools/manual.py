@@ -22,8 +22,9 @@ def text(words: str) -> str:
 
 
 def prose(words: str) -> str:
-    """Return words in which `this` is typed as it is."""
-    return "*".join(text(part) for part in words.split("`"))
+    """Return words in which `this` is typed as it is; a line of them may begin with anything."""
+    marked = "*".join(text(part) for part in words.split("`"))
+    return re.sub(r"^([-.#|\[])", r"\\\1", marked, flags=re.MULTILINE)
 
 
 def bold(words: str) -> str:

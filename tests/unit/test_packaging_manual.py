@@ -54,4 +54,5 @@ def test_every_setting_is_in_the_manual(capsys: pytest.CaptureFixture[str], monk
 
 def test_words_that_mean_something_to_scdoc_mean_themselves() -> None:
     assert manual.text("a_b *c*") == r"a\_b \*c\*"
+    assert manual.prose("unless\n--keep is given\n# or not") == "unless\n\\--keep is given\n\\# or not"
     assert manual.prose("`get NAME` prints dom0_memory") == r"*get NAME* prints dom0\_memory"
