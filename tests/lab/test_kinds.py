@@ -41,6 +41,20 @@ def test_a_domu_of_the_default_kind_starts_and_answers(web1: Host) -> None:
     assert guest(web1, "cat /sys/hypervisor/guest_type").strip() == "PVH"
 
 
+def test_a_debian_that_mmdebstrap_makes_for_one_domu_starts_and_answers(dom0a: Host, vlan72: Host) -> None:
+    make_keys(dom0a, vlan72)
+    before = state(dom0a)
+    try:
+        made = CREATE.format("web2", WEB2).replace("--method template", "--method debootstrap --dist bookworm")
+        assert "bookworm by mmdebstrap" in dom0a.check_output(f"{made} 2>&1")
+        wait_for_ssh(vlan72, WEB2)
+        assert guest(vlan72, "cat /etc/debian_version /etc/hostname", WEB2).split()[0].startswith("12.")
+        dom0a.check_output("xen-legi delete web2 --stop --yes")
+        assert state(dom0a) == before
+    finally:
+        dom0a.run("xen-legi delete web2 --force --yes")
+
+
 def test_a_domu_made_as_people_type_it_is_changed_restarted_and_deleted_while_it_runs(dom0a: Host, vlan72: Host) -> None:
     make_keys(dom0a, vlan72)
     before = state(dom0a)

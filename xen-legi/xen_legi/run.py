@@ -28,7 +28,8 @@ _PATIENCE = 5  # seconds for a child to end when it is told to
 _LONGER = 30  # seconds more for a child that is never told to end
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _PACKAGES = {  # of programs that no package of ours depends on, or that a filesystem is made with
-    "ipmitool": "ipmitool", "kpartx": "kpartx", "mkfs.ext4": "e2fsprogs", "mkfs.xfs": "xfsprogs", "mkswap": "util-linux",
+    "ipmitool": "ipmitool", "kpartx": "kpartx", "mmdebstrap": "mmdebstrap",
+    "mkfs.ext4": "e2fsprogs", "mkfs.xfs": "xfsprogs", "mkswap": "util-linux",
 }
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
