@@ -20,7 +20,7 @@ WRONG = {
     "no template": ("create x --dist plan9", "there is no template 'plan9'"),
     "no method": ("create x --method magic", "there is no method 'magic'"),
     "no suite": ("create x --method debootstrap --dist nosuite --no-start", "there is no suite 'nosuite'"),
-    "too small for a suite": ("create x --method debootstrap --dist trixie --size 200M --no-start", "is too small for trixie"),
+    "too small for a suite": ("create x --method debootstrap --dist sid --size 200M --no-start", "is too small for sid"),
     "no archive": ("create x --method tar --no-start", "the method tar needs an archive"),
     "no kernel": ("create x --kernel 1.2.3", "there is no kernel '1.2.3'"),
     "no key": ("create x --ssh-key /nothing", "ssh key /nothing"),
