@@ -114,6 +114,12 @@ def test_a_bridge_that_goes_down_and_comes_up_has_its_domus_again(dom0a: Host, w
     assert banner(web1, WEB1).startswith("SSH-")
 
 
+def test_a_console_without_a_terminal_is_refused_for_nobody_could_leave_it(dom0a: Host, web1: Host) -> None:
+    result = dom0a.run("timeout 60 xen-legi console web1 </dev/null")
+    refused(result)
+    assert "needs a terminal" in result.stderr
+
+
 def test_a_running_domu_is_not_deleted(dom0a: Host, web1: Host) -> None:
     before = state(dom0a)
     refused(dom0a.run("xen-legi delete web1 --yes"))

@@ -1,4 +1,7 @@
-"""Open the console of a domU; Ctrl-] leaves it."""
+"""Open the console of a domU; Ctrl-] leaves it.
+
+It shows what the domU has said lately, and needs a terminal.
+"""
 
 import argparse
 import os
@@ -27,6 +30,8 @@ def main(options: argparse.Namespace) -> int:
     if not domain:
         config.by_name(options.name)
         die(f"domU {options.name} is not running", hint=f"xen-legi start {options.name}")
+    if not sys.stdin.isatty():  # nobody could leave it
+        die("the console needs a terminal", hint=f"ssh -t HOST xen-legi console {options.name}; xl console goes without one")
     sys.stdout.flush()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and xl would inherit that
     os.execvpe("xl", ["xl", "console", str(domain.id)], environment())
