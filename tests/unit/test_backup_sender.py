@@ -197,7 +197,7 @@ def test_the_report_is_kept_whole_for_programs(tmp_path: Path) -> None:
 
 def test_the_overview_names_domus_without_a_copy() -> None:
     text = overview.text([Place("web1", overview.state.host(), "vg1", "good", 4, 1, 100 * MIB)], ["web1", "db1"])
-    assert "db1 has no good copy" in text and "web1 has no good copy" not in text
+    assert "db1 of this host has no good copy" in text and "web1 of this host" not in text
 
 
 def test_ages_are_written_for_people() -> None:

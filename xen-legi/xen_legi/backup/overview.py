@@ -62,7 +62,7 @@ def text(places: Sequence[Place], domus: Iterable[str]) -> str:
         rows.append((one.domu, one.source, one.where, one.state, str(one.generation), age(one.time), size))
     lines = aligned(rows) if places else ["there are no copies"]
     copied = {one.domu for one in places if one.generation and one.source == state.host()}
-    lines += [f"{name} has no good copy" for name in sorted(set(domus) - copied)]
+    lines += [f"{name} of this host has no good copy" for name in sorted(set(domus) - copied)]
     for one in places:
         lines += [line for line in (one.problem, f"  hint: {one.hint}" if one.hint else "") if line]
     return "\n".join(lines) + "\n"

@@ -115,7 +115,7 @@ def _told(domain: int, one: Growth) -> str:
     command = grow.command(kind, one.disk.device)
     what = f"{one.disk.device} has {exact_size(one.size)}"
     when = "" if knows else "; the domU sees it when it next uses the disk"
-    return f"{what}{when}" + (f"; in the domU, unless it does so by itself: {command}" if command else "")
+    return f"{what}{when}" + (f"; if df in the domU does not show it soon, there: {command}" if command else "")
 
 
 def _shaped(domu: DomuConfig, wanted: Shape, running: Domain | None) -> str:

@@ -3,6 +3,7 @@
 # systemd as init with its bus and sessions; classic networking; ssh; what an administrator reaches for first.
 _COMMON = (
     "systemd-sysv", "dbus", "libpam-systemd", "udev", "kmod", "procps",
+    "e2fsprogs",  # Debian 13 calls it not essential; without it nothing checks the root, nor lets it grow (resize)
     "ifupdown", "iproute2", "iputils-ping", "netbase",
     "openssh-server", "less", "vim-tiny",
 )  # fmt: skip

@@ -22,7 +22,8 @@ Answer = TypeVar("Answer")
 
 def ask_all(question: Callable[[Host], Answer], hosts: Sequence[Host], about: str) -> list[Answer | Problem]:
     """Return the hosts' answers in their order; a Problem where the asking process died. Who waits is told for whom."""
-    progress = Progress(f"ask {', '.join(one.name for one in hosts)} about {about}", shown=lambda done: f"{done} answered")
+    what = f"ask {', '.join(one.name for one in hosts)} about {about}"
+    progress = Progress(what, shown=lambda done: f"{done} of {len(hosts)} answered so far")
     answers: list[Answer | Problem] = []
     for answer in workers.each(question, hosts, workers.HOSTS, lambda: progress.update(len(answers))):
         answers.append(answer)
