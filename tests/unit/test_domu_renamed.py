@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from xen_legi.domu import config, renamed, startable
+from xen_legi.backup import state
+from xen_legi.domu import config, renamed, startable, xl
 from xen_legi.domu.disks import NO_DEVICES
 from xen_legi.storage.lvm import Volume
 
@@ -49,6 +50,22 @@ def test_a_host_that_makes_no_copies_remembers_nothing(here: Path) -> None:
     (here / "backup").rmdir()
     renamed.note("web1", "www")
     assert not (here / "backup").exists()
+
+
+def test_a_peer_that_asks_for_the_former_name_is_told_of_the_domu_that_runs(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(here, "www")
+    renamed.note("web1", "www")
+    known = {one.name: one for one in config.all_domus(here)}
+    monkeypatch.setattr(config, "find", known.get)
+    monkeypatch.setattr(xl, "answers", lambda: True)
+    running = {"www"}
+    monkeypatch.setattr(xl, "stays", lambda name: name in running)
+    assert state.domu("web1") == {"domu": "web1", "defined": True, "running": True}
+    running.clear()
+    assert state.domu("web1") == {"domu": "web1", "defined": True, "running": False}
+    assert state.domu("other") == {"domu": "other", "defined": False, "running": False}
 
 
 def volume(name: str, *, is_open: bool) -> Volume:

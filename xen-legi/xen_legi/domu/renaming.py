@@ -99,7 +99,7 @@ def plan(going: Removal, new: str, place: Place, root: Volume | None) -> Renamin
     new_file = domu.file.with_name(f"{new}.cfg") if domu.file.name == f"{domu.name}.cfg" else domu.file
     _check_free(new_file, domu, new, going.links, place)
     text = _text(domu, new, _paths(domu, moved, place.volumes, place.known))
-    device = _after(root, moved) if root in going.volumes else None
+    device = next((Path("/dev") / one.group / one.new for volume, one in zip(going.volumes, moved) if volume == root), None)
     return Renaming(domu.name, new, moved, device, domu.file, new_file, domu.text, text, going.links)
 
 
@@ -201,11 +201,3 @@ def _moved(one: Volume, old: str, new: str, volumes: Sequence[Volume]) -> Moved:
     if len(device_mapper_name(one.group, after)) > LONGEST_DEVICE:
         die(f"the name {new} is too long for a volume", hint="choose a shorter one; each dash in it counts twice")
     return Moved(one.group, one.name, after)
-
-
-def _after(root: Volume | None, moved: Iterable[Moved]) -> Path | None:
-    """Return the root's device after the renaming."""
-    if root is None:
-        return None
-    names = {(one.group, one.old): one.new for one in moved}
-    return Path("/dev") / root.group / names.get((root.group, root.name), root.name)
