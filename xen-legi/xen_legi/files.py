@@ -22,30 +22,30 @@ def replace(path: Path, text: str, *, mode: int = 0o644) -> None:
     if path.exists() and read(path) == text:
         return
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    _draft(path, text, mode).replace(path)
+    draft(path, text, mode).replace(path)
     sync(path.parent)
 
 
 def make(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write a new file, whole or not at all. Raise FileExistsError if there is one of that name."""
-    draft = _draft(path, text, mode)
+    new = draft(path, text, mode)
     try:
-        os.link(draft, path)  # unlike a rename it does not put itself in the place of another file
+        os.link(new, path)  # unlike a rename it does not put itself in the place of another file
     finally:
-        draft.unlink()
+        new.unlink()
     sync(path.parent)
 
 
-def _draft(path: Path, text: str, mode: int) -> Path:
-    """Write a file of another name beside `path`, all of it on the disk."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+def draft(path: Path, text: str, mode: int, ending: str = "new") -> Path:
+    """Write what is to become `path` under another name beside it, all of it on the disk, and return where."""
+    new = path.with_name(f".{path.name}.{ending}")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(descriptor)
-    return draft
+    return new
 
 
 def sync(path: Path) -> None:

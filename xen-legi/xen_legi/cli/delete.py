@@ -61,10 +61,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _plan(name: str, *, stopped: bool) -> Removal:
     """Return what goes. Die while there are files of which nobody knows what they use."""
-    files, broken = config.all_files()
-    for one in broken:
-        hint = "it may use the same volumes: mend it, or move it out of /etc/xen"
-        die(f"{one.file} cannot be read: {one.reason}", hint=hint)
+    files = config.all_readable()
     domu = config.by_name(name)
     volumes, links = lvm.volumes(), config.auto_links(domu.file)
     return removal(domu, files, volumes, links, devices=disks.devices(files, volumes), idle=stopped)

@@ -80,9 +80,7 @@ def _plan(options: argparse.Namespace) -> Renaming:
     """Return what becomes of the domU. Die if it is not off, here and elsewhere, or if a name is taken."""
     if left := pending(options.name, options.new):
         die(f"an earlier renaming is not at its end: {left}", hint="mend what is in its way: xen-legi list tells it")
-    found, broken = config.all_files()
-    for one in broken:
-        die(f"{one.file} cannot be read: {one.reason}", hint="it may use the same volumes: mend it, or move it away")
+    found = config.all_readable()
     domu = config.by_name(options.name)
     _check(domu, options.new)
     volumes = lvm.volumes()

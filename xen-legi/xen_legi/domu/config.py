@@ -83,6 +83,15 @@ class Unreadable:
     reason: str
 
 
+def all_readable() -> list[DomuConfig]:
+    """Return what each file *.cfg says. Die while one cannot be read: nobody knows what it uses."""
+    found, broken = all_files()
+    for one in broken:
+        hint = f"it may use the same volumes: mend it, or move it out of {DIRECTORY}"
+        die(f"{one.file} cannot be read: {one.reason}", hint=hint)
+    return found
+
+
 def parse(text: str, file: Path) -> DomuConfig:
     """Given the text of a domU's file, return what it says. Raise ValueError naming the line if it is no xl.cfg text."""
     values = xlcfg.values(text)

@@ -207,14 +207,8 @@ def _write_host_name(device: Path, plan: Renaming) -> None:
 def _rewrite(path: Path, text: str) -> None:
     """Write a file of a guest anew, with its owner and its rights; a kill leaves the old one or the new one."""
     facts = path.stat()
-    draft = path.with_name(f".{path.name}.xen-legi")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fchown(descriptor, facts.st_uid, facts.st_gid)
-        os.fchmod(descriptor, facts.st_mode & 0o7777)
-        os.fsync(descriptor)
+    draft = files.draft(path, text, 0o600, "xen-legi")
+    os.chown(draft, facts.st_uid, facts.st_gid)
+    draft.chmod(facts.st_mode & 0o7777)
     named_point("rename:host-name-written")
     draft.replace(path)
