@@ -24,10 +24,11 @@ on_hosts() {
     return "$failed"
 }
 
-# The hash that names the state: what the conversion reads, but not the programs, which are reinstalled.
+# The hash that names the state: what the conversion reads and what a template holds, but not the programs, which are reinstalled.
 stage_key() {
-    (cd "$TOP" && find debian/control debian/xen-legi-* etc/default hooks lab/lib/stages.sh lab/files lab/box \
-        lab/hosts lab/Vagrantfile -type f ! -path 'hooks/ifupdown/*' ! -path 'hooks/libexec/*' -print0 |
+    (cd "$TOP" && find debian/control debian/xen-legi-* etc/default hooks lab/lib/stages.sh lab/files lab/box lab/hosts \
+        lab/Vagrantfile xen-legi/xen_legi/install/packages.py \
+        -type f ! -path 'hooks/ifupdown/*' ! -path 'hooks/libexec/*' -print0 |
         sort -z | xargs -0 sha256sum; echo "$LAB_SUITE") | sha256sum | cut -c1-12
 }
 

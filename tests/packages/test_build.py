@@ -78,6 +78,10 @@ def test_each_program_has_its_page_and_its_completion(
     assert {page, program.replace("/usr/sbin", "/usr/share/bash-completion/completions")} <= set(files)
 
 
+def test_the_directory_of_the_domus_is_there_before_xen_is(debs: dict[str, Path]) -> None:
+    assert re.search(r"^d.* \./etc/xen/$", output("dpkg-deb", "-c", debs["xen-legi-common"]), re.MULTILINE)
+
+
 def test_the_recipe_by_hand_is_shipped_and_not_compressed(debs: dict[str, Path]) -> None:
     shipped = contents(debs["xen-legi-backup"])
     assert shipped["/usr/share/doc/xen-legi-backup/manual-recovery.md"] == "-rw-r--r--"
