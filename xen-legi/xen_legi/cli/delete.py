@@ -47,7 +47,7 @@ def main(options: argparse.Namespace) -> int:
         if not options.yes and not agreed(question, f"whether domU {options.name} may go"):
             say("nothing was removed")
             return EXIT_USAGE
-        if _runs(options.name, options):
+        if _runs(options.name, options, surely=True):
             _stop(options, plan)
             now = _plan_of_stopped(options.name)
         else:
@@ -75,13 +75,21 @@ def _plan_of_stopped(name: str) -> Removal:
         fail(f"domU {name} was stopped and not removed: {problem.message}", hint=problem.hint)
 
 
-def _runs(name: str, options: argparse.Namespace) -> bool:
-    """Tell whether the domU runs; die if it does and may not be stopped."""
-    if not xl.answers() or not xl.is_running(name):
+def _runs(name: str, options: argparse.Namespace, *, surely: bool = False) -> bool:
+    """Tell whether the domU runs; die if it does and may not be stopped. `surely`: one that reboots has no domain for two
+    seconds, and would come back to find its disks gone; that it does not takes five to see."""
+    if not xl.answers():
+        return False
+    if not (_is_or_returns(name) if surely else xl.is_running(name)):
         return False
     if not options.stop and not options.force:
         die(f"domU {name} is running", hint="--stop shuts it down first, --force destroys it")
     return True
+
+
+def _is_or_returns(name: str) -> bool:
+    with step(f"make sure that domU {name} is off"):
+        return xl.stays(name)
 
 
 def _stop(options: argparse.Namespace, plan: Removal) -> None:

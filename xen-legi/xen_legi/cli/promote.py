@@ -6,12 +6,16 @@ still be running on its own host.
 """
 
 import argparse
+import contextlib
+from collections.abc import Iterator
 
 from xen_legi.backup import copies, elsewhere, promote, state
 from xen_legi.backup.afterwards import at_boot, dangling, way_back
+from xen_legi.backup.generations import Copy
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, need_root
+from xen_legi.install import leftovers
 from xen_legi.steps import lock
 
 _GROUP_HELP = "the copy in this volume group (default: the newest of one host; with --undo, the only one that was promoted)"
@@ -42,7 +46,7 @@ def main(options: argparse.Namespace) -> int:
         return _undo(options)
     xl.need_xen()
     copy = promote.choose(options.name, options.group)
-    with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}", wait=60, status=EXIT_USAGE):
+    with _held(copy):
         copy = copy if options.dry_run else promote.settled(copy)
         answers = promote.check(copy, force_dead=options.force_dead)
         plan = promote.plan(copy)
@@ -52,6 +56,14 @@ def main(options: argparse.Namespace) -> int:
         promote.promote(plan)
     print(f"{copy.domu} runs here now.", *at_boot(plan.file), *way_back(plan, answers=answers), sep="\n")
     return EXIT_OK
+
+
+@contextlib.contextmanager
+def _held(copy: Copy) -> Iterator[None]:
+    """Hold the domU's name and the copy: nobody starts, makes or removes the one, or writes the other, meanwhile."""
+    with lock(leftovers.lock_name(copy.domu), what=f"domU {copy.domu}", status=EXIT_USAGE):
+        with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}", wait=60, status=EXIT_USAGE):
+            yield
 
 
 def _undo(options: argparse.Namespace) -> int:
@@ -64,7 +76,7 @@ def _undo(options: argparse.Namespace) -> int:
     if options.dry_run:
         print(f"make {', '.join(one.full_name for one in copy.volumes)} copies again")
         return EXIT_OK
-    with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}", wait=60, status=EXIT_USAGE):
+    with _held(copy):
         promote.check_off(options.name)
         files = [one.file for one in domu_config.all_domus() if one.name == copy.domu]
         promote.undo(promote.promoted(options.name, options.group))
