@@ -1,6 +1,8 @@
 """The default kind of domU, PVH: it is what people get, and takes too long in emulation to be started in every run."""
 
 import json
+import re
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +41,17 @@ def test_the_default_kind_is_pvh(dom0a: Host) -> None:
 def test_a_domu_of_the_default_kind_starts_and_answers(web1: Host) -> None:
     wait_for_ssh(web1, WEB1)
     assert guest(web1, "cat /sys/hypervisor/guest_type").strip() == "PVH"
+
+
+@pytest.mark.parametrize("command", ["delete web1 --yes", "resize web1 --size +64M"])
+def test_while_a_domu_reboots_it_has_no_domain_and_is_not_off(dom0a: Host, vlan72: Host, command: str) -> None:
+    wait_for_ssh(vlan72, WEB1)
+    before = state(dom0a)
+    away = "while xl domid web1 >/dev/null 2>&1; do sleep 0.1; done"
+    result = dom0a.run(f"xl reboot web1 && timeout 300 sh -c {shlex.quote(away)} && xen-legi {command}")
+    assert result.rc == 2 and re.search("domU web1 is (running|starting anew)\n", result.stderr), result.stderr
+    wait_for_ssh(vlan72, WEB1)
+    assert state(dom0a) == before
 
 
 def test_a_debian_that_mmdebstrap_makes_for_one_domu_starts_and_answers(dom0a: Host, vlan72: Host) -> None:
