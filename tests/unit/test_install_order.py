@@ -13,6 +13,7 @@ from xen_legi.domu import config
 from xen_legi.domu.removal import Removal
 from xen_legi.errors import Problem, die
 from xen_legi.install import create, leftovers, template_make, volumes
+from xen_legi.install.commit import commit
 from xen_legi.install.delete import delete
 from xen_legi.install.methods import template
 from xen_legi.install.plan import plan
@@ -52,7 +53,7 @@ def names(directory: Path) -> str:
 def test_a_new_file_is_on_disk_before_its_volumes_lose_their_tags(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "all_domus", lambda: [])
     with volumes.volumes("web1", PLAN.parts):
-        create._commit(PLAN)
+        commit("web1", rendered(PLAN), set(), set())
     assert said == ["create web1-swap", "create web1-disk", "sync web1.cfg", "tag vg0/web1-swap", "tag vg0/web1-disk"]
 
 
@@ -129,7 +130,7 @@ def test_a_domu_that_was_stopped_and_cannot_be_removed_is_no_wrong_use(
     going = Removal(config.read(file), (), (), ())
     answers = iter([going])
     monkeypatch.setattr(cli_delete, "need_root", lambda what: None)
-    monkeypatch.setattr(cli_delete, "_runs", lambda name, options: stopped)
+    monkeypatch.setattr(cli_delete, "_runs", lambda name, options, surely=False: stopped)
     monkeypatch.setattr(cli_delete, "_stop", lambda options, plan: None)
     monkeypatch.setattr(cli_delete, "_plan", lambda name, stopped: next(answers, None) or die("vg0/web1-disk is in use"))
     with pytest.raises(Problem, match="vg0/web1-disk is in use") as raised:

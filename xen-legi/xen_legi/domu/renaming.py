@@ -95,10 +95,10 @@ def plan(going: Removal, new: str, place: Place, root: Volume | None) -> Renamin
     domu = going.domu
     _check_alone(domu, place.domus)
     _check_tags(domu, place)
-    moved = tuple(_moved(one, domu.name, new, place.volumes) for one in going.volumes)
+    moved = tuple(renamed_volume(one, domu.name, new, place.volumes) for one in going.volumes)
     new_file = domu.file.with_name(f"{new}.cfg") if domu.file.name == f"{domu.name}.cfg" else domu.file
     _check_free(new_file, domu, new, going.links, place)
-    text = _text(domu, new, _paths(domu, moved, place.volumes, place.known))
+    text = text_after(domu, new, paths_after(domu, moved, place.volumes, place.known))
     device = next((Path("/dev") / one.group / one.new for volume, one in zip(going.volumes, moved) if volume == root), None)
     return Renaming(domu.name, new, moved, device, domu.file, new_file, domu.text, text, going.links)
 
@@ -128,7 +128,7 @@ def _check_free(new_file: Path, domu: DomuConfig, new: str, links: Iterable[Path
             die(f"there is a {link.with_name(name)} already", hint="is it another domU's? else remove it")
 
 
-def _paths(domu: DomuConfig, moved: Iterable[Moved], volumes: Sequence[Volume], known: Devices) -> dict[str, str]:
+def paths_after(domu: DomuConfig, moved: Iterable[Moved], volumes: Sequence[Volume], known: Devices) -> dict[str, str]:
     """Return {path as the file has it: new path}, in the spelling that it had if that is one of the usual."""
     names = {(one.group, one.old): one.new for one in moved}
     found = {}
@@ -144,7 +144,7 @@ def _spellings(group: str, name: str) -> tuple[str, ...]:
     return (f"/dev/{group}/{name}", f"{group}/{name}", f"/dev/mapper/{device_mapper_name(group, name)}")
 
 
-def _text(domu: DomuConfig, new: str, paths: dict[str, str]) -> str:
+def text_after(domu: DomuConfig, new: str, paths: dict[str, str]) -> str:
     """Return the new text of the file. Die if a name or a path stands in it in a way that cannot be replaced."""
     text = config.rename(config.replace_disks(domu.text, paths), new)
     try:
@@ -194,7 +194,8 @@ def _field(field: str, old: str, new: str) -> str:
     return field if domain == field else new if "." in new else f"{new}.{domain}"
 
 
-def _moved(one: Volume, old: str, new: str, volumes: Sequence[Volume]) -> Moved:
+def renamed_volume(one: Volume, old: str, new: str, volumes: Iterable[Volume]) -> Moved:
+    """Return a volume of domU `old` with its name for domU `new`. Die if that is taken or too long."""
     after = new + one.name.removeprefix(old)
     if any((other.group, other.name) == (one.group, after) for other in volumes):
         die(f"there is a volume {one.group}/{after} already", hint="choose another name; lvs(8) lists volumes")

@@ -5,19 +5,14 @@ one link(2), last, and from then on the volumes are its own. What a killed run l
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from xen_legi import files
-from xen_legi.domu import config, xl
-from xen_legi.errors import CommandFailed, fail
+from xen_legi.install.commit import commit, start
 from xen_legi.install.copying import copy_tree
 from xen_legi.install.guest import Guest
-from xen_legi.install.leftovers import new_file
 from xen_legi.install.methods import Method
 from xen_legi.install.model import SWAP, Plan
-from xen_legi.install.plan import ips_of
 from xen_legi.install.render import rendered
 from xen_legi.install.roles import run_roles
 from xen_legi.install.settle import settle
@@ -35,10 +30,11 @@ def create(plan: Plan, method: Method) -> None:
         with private_mounts(), _tree(plan) as root:
             _fill(plan, method, root)
         named_point("create:after-umount")
-        _commit(plan)
+        ips = {str(one.address.ip) for one in plan.nics if one.address}
+        commit(plan.name, rendered(plan), ips, {one.mac for one in plan.nics})
         named_point("create:after-commit")
     if plan.start:
-        _start(plan)
+        start(plan.name)
 
 
 @contextlib.contextmanager
@@ -71,46 +67,3 @@ def _fill(plan: Plan, method: Method, root: Path) -> None:
         settle(guest, plan)
     named_point("create:after-settle")
     run_roles(plan, root)
-
-
-def _commit(plan: Plan) -> None:
-    """Write the domU's file. The names, addresses and MACs of others are looked at again: they may have come meanwhile."""
-    file = config.DIRECTORY / f"{plan.name}.cfg"
-    new = new_file(plan.name)
-    with step(f"write {file}"), lock("domus", what="the list of domUs", wait=60):
-        _check_clashes(plan)
-        new.unlink(missing_ok=True)
-        _write(new, rendered(plan))
-        named_point("create:before-commit")
-        try:
-            os.link(new, file)  # unlike a rename it does not put itself in the place of another file
-        except FileExistsError:
-            fail(f"{file} has come into being meanwhile", hint="another program made it; choose another name")
-        finally:
-            new.unlink()
-        files.sync(config.DIRECTORY)  # lvm2's tags are on disk at once: they must not be gone before it is there
-
-
-def _check_clashes(plan: Plan) -> None:
-    ips = {str(one.address.ip) for one in plan.nics if one.address}
-    macs = {one.mac for one in plan.nics}
-    for other in config.all_domus():
-        same = (ips & ips_of(other.vifs)) | (macs & {vif.mac.upper() for vif in other.vifs})
-        if same or other.name == plan.name:
-            fail(f"domU {other.name} has come into being with the same {', '.join(sorted(same)) or 'name'}: {other.file}")
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _start(plan: Plan) -> None:
-    file = config.DIRECTORY / f"{plan.name}.cfg"
-    with step(f"xl create {file}"):
-        try:
-            xl.start(file)
-        except CommandFailed as problem:
-            fail(f"domU {plan.name} is made, but does not start: {problem.message}", hint=f"xl -vvv create {file}")

@@ -23,7 +23,7 @@ def gather(settings: Config, kernel: str = "") -> Facts:
         files=frozenset(path.name for path in config.DIRECTORY.glob("*")),
         domains=frozenset(one.name for one in xl.domains()) if xl.answers() else frozenset(),
         bridges=frozenset(one["ifname"] for one in run_json(["ip", "-j", "link", "show", "type", "bridge"]) or () if one),
-        addresses=_own_addresses(),
+        addresses=own_addresses(),
         nameservers=nameservers(_text(Path("/etc/resolv.conf"))),
         kernel=chosen,
         modules_size=measured(chosen.modules),
@@ -50,6 +50,7 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def _own_addresses() -> frozenset[str]:
+def own_addresses() -> frozenset[str]:
+    """Return all addresses of dom0 itself."""
     rows = run_json(["ip", "-j", "address"]) or ()
     return frozenset(address["local"] for row in rows for address in row.get("addr_info", []) if "local" in address)

@@ -12,16 +12,15 @@ from pathlib import Path
 
 from xen_legi import files
 from xen_legi.domu import renamed, xl
-from xen_legi.domu.renaming import HOST_NAME_FILES, Left, Moved, Renaming, left, link_name, with_host_name
+from xen_legi.domu.renaming import Left, Moved, Renaming, left, link_name
 from xen_legi.errors import Problem, fail
-from xen_legi.install import leftovers
+from xen_legi.install import editing, leftovers
 from xen_legi.install.guest import Guest
 from xen_legi.steps import is_locked, lock, named_point, say, step, warn
 from xen_legi.storage import grow, lvm, namespace
 from xen_legi.storage.mounts import mounted, private_mounts
 
 DIRECTORY = Path("/var/lib/xen-legi")
-_LARGEST = 1 << 20  # bytes of a guest's file with names: root of the guest may have made it as large as it likes
 
 
 def rename(plan: Renaming) -> None:
@@ -194,21 +193,4 @@ def _change_host_name(device: Path, plan: Renaming) -> None:
 def _write_host_name(device: Path, plan: Renaming) -> None:
     kind = grow.kind(device)
     with private_mounts(), mounted(device, kind, namespace.options(kind, writable=True)) as place:
-        for inside in HOST_NAME_FILES:
-            path = Guest(place).path(inside)
-            if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
-                continue
-            before = files.read(path)
-            after = with_host_name(inside, before, plan.old, plan.new)
-            if after != before:
-                _rewrite(path, after)
-
-
-def _rewrite(path: Path, text: str) -> None:
-    """Write a file of a guest anew, with its owner and its rights; a kill leaves the old one or the new one."""
-    facts = path.stat()
-    draft = files.draft(path, text, 0o600, "xen-legi")
-    os.chown(draft, facts.st_uid, facts.st_gid)
-    draft.chmod(facts.st_mode & 0o7777)
-    named_point("rename:host-name-written")
-    draft.replace(path)
+        editing.host_name(Guest(place), plan.old, plan.new)

@@ -1,7 +1,7 @@
 """The volumes of a domU that is being made, and what is written on them before its files."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from xen_legi.domu import config
 from xen_legi.errors import Problem, die
@@ -22,18 +22,25 @@ _MAKE = {
 FILL_OPTIONS = {"ext4": "noatime,barrier=0,data=writeback", "xfs": "noatime"}
 
 
+Maker = Callable[[Part, tuple[str, ...]], object]
+
+
+def _make_volume(part: Part, tags: tuple[str, ...]) -> None:
+    lvm.create(part.group, part.name, part.size, tags=tags)
+
+
 @contextlib.contextmanager
-def volumes(name: str, parts: tuple[Part, ...]) -> Iterator[None]:
+def volumes(name: str, parts: tuple[Part, ...], make: Maker = _make_volume) -> Iterator[None]:
     """Make the volumes, tagged as being made; at the end drop the tags, or after a failure remove the volumes.
 
-    Once the domU's file is there they are not removed: a signal may come between its link(2) and our knowing of it. The
-    next command drops their tags then.
+    `make(part, tags)` makes one. Once the domU's file is there they are not removed: a signal may come between its link(2)
+    and our knowing of it. The next command drops their tags then.
     """
     tags = (lvm.TAG, f"{CREATING}={name}")
     try:
         with step("volumes: " + ", ".join(f"{one.group}/{one.name} {exact_size(one.size)}" for one in parts)):
             for part in parts:
-                lvm.create(part.group, part.name, part.size, tags=tags)
+                make(part, tags)
                 named_point(f"create:after-lvcreate-{part.device}")
         yield
     except BaseException:

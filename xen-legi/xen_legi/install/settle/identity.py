@@ -9,16 +9,25 @@ _KEYS = ("ed25519", "ecdsa")
 
 
 def settle(guest: Guest, plan: Plan) -> None:
-    """Give the guest an identity of its own. An empty machine-id is filled in at the first boot, see machine-id(5)."""
+    """Give the guest an identity of its own."""
+    renew(guest, plan.hostname)
+
+
+def renew(guest: Guest, hostname: str) -> None:
+    """Give a guest another identity than its tree has. An empty machine-id is filled in at the boot, see machine-id(5)."""
     forget(guest)
     if guest.has("/etc/ssh/sshd_config"):
-        _make_host_keys(guest, plan.hostname)
+        _make_host_keys(guest, hostname)
 
 
 def forget(guest: Guest) -> None:
     """Remove the identity that the tree has."""
     for path in guest.matching("/etc/ssh", "ssh_host_*"):
         guest.remove(path)
+    # the addresses that it was given by DHCP, and how dhcpcd called itself: a server would give them again
+    for directory, pattern in (("/var/lib/dhcp", "*.leases"), ("/var/lib/dhcpcd", "*.lease*"), ("/var/lib/dhcpcd", "duid")):
+        for path in guest.matching(directory, pattern):
+            guest.remove(path)
     for path in ("/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret"):
         guest.remove(path)
     guest.write("/etc/machine-id", "", 0o444)

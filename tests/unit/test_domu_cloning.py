@@ -1,0 +1,139 @@
+"""What a domU that is like another one consists of."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xen_legi.domu import cloning, config
+from xen_legi.domu.cloning import Cloning, Place, fixed_addresses, replaced
+from xen_legi.domu.disks import NO_DEVICES
+from xen_legi.domu.inventory import vlan_of
+from xen_legi.errors import Problem
+from xen_legi.storage.lvm import Group, Volume
+
+FILE = """\
+# web1, made by hand
+name = "web1"   # its name
+uuid = '11111111-2222-3333-4444-555555555555'
+root = '/dev/xvda2 ro'
+disk = [ 'phy:/dev/vg0/web1-swap,xvda1,w', "phy:vg0/web1-disk,xvda2,w",
+         'format=raw,vdev=xvda3,access=w,target=/dev/mapper/vg0-data', 'phy:/dev/vg0/media,xvdc,r' ]
+vif = [ 'mac=00:16:3e:48:12:34,bridge=xenbr72,ip=192.168.72.11', 'bridge=xenbr73' ]  # 192.168.72.11/24, not 192.168.72.111
+"""
+UUID = "99999999-2222-3333-4444-555555555555"
+KINDS = {"web1-swap": "swap", "web1-disk": "ext4", "data": "xfs"}
+
+
+def volume(name: str, pool: str = "", *, active: bool = True, percent: float | None = None) -> Volume:
+    """Return a volume of one GiB."""
+    return Volume("vg0", name, 1 << 30, "-wi-a-----", frozenset(), "", pool, name, active, False, False, percent)
+
+
+VOLUMES = [volume("web1-swap"), volume("web1-disk"), volume("data"), volume("media")]
+
+
+def planned(*, text: str = FILE, ips: tuple[str, ...] = ("192.168.72.12",), new: str = "web2", free: int = 10 << 30,
+            volumes: list[Volume] | None = None, kinds: dict[str, str] | None = None, root: str = "web1-disk") -> Cloning:
+    """Return the plan for a clone of web1."""
+    domu = config.parse(text, Path("/etc/xen/web1.cfg"))
+    other = config.parse("name = 'db'\nvif = ['mac=00:16:3E:48:00:01,ip=192.168.72.20']\n", Path("/etc/xen/db.cfg"))
+    known = VOLUMES if volumes is None else volumes
+    found = {**KINDS, **(kinds or {})}
+    place = Place(
+        [domu, other], known, {"vg0": Group("vg0", 20 << 30, free, 4 << 20)}, NO_DEVICES, frozenset({"192.168.72.1"}), UUID,
+        vlan=partial(vlan_of, setting="xenbr{vlan}"), kind=lambda path: found.get(path.name, ""),
+        ghost=lambda size: size // 4,
+    )
+    return cloning.plan(domu, new, next(one for one in known if one.name == root), ips, place)
+
+
+def test_each_disk_that_is_written_has_a_twin_and_one_that_is_read_is_shared() -> None:
+    assert planned().lines == [
+        "volume vg0/web2-swap 1G, made anew: like vg0/web1-swap",
+        "volume vg0/web2-disk 1G, ext4, its files copied: like vg0/web1-disk",
+        "volume vg0/web2-data 1G, xfs, its files copied: like vg0/data",
+        f"00:16:3E:48:12:34 becomes {planned().words['00:16:3E:48:12:34']}",
+        "192.168.72.11 becomes 192.168.72.12",
+        f"11111111-2222-3333-4444-555555555555 becomes {UUID}",
+        "file /etc/xen/web2.cfg",
+    ]
+    assert "'phy:/dev/vg0/media,xvdc,r'" in planned().text
+
+
+def test_the_file_has_the_clones_own_names_and_every_other_byte_of_the_domus() -> None:
+    mac = planned().words["00:16:3E:48:12:34"]
+    changed = FILE.replace('"web1" ', '"web2" ').replace("vg0/web1-", "vg0/web2-").replace("vg0-data", "vg0-web2--data")
+    changed = changed.replace("00:16:3e:48:12:34", mac.lower()).replace("72.11'", "72.12'").replace("72.11/", "72.12/")
+    assert planned().text == "# a clone of web1\n" + changed.replace("11111111-", "99999999-")
+    assert mac.startswith("00:16:3E:48:") and planned().macs == {mac} and planned().ips == {"192.168.72.12"}
+
+
+def test_what_is_on_a_thin_volume_is_of_no_account() -> None:
+    thin = [replace(one, pool="pool") if one.name == "data" else one for one in VOLUMES]
+    plan = planned(volumes=[*thin, volume("pool", percent=20)], kinds={"data": ""})
+    assert "volume vg0/web2-data 1G, thin snapshot: like vg0/data" in plan.lines
+
+
+def test_a_domu_whose_addresses_come_from_dhcp_needs_none() -> None:
+    assert planned(text=FILE.replace(",ip=192.168.72.11", ""), ips=()).ips == frozenset()
+
+
+def refusal(**given: Any) -> str:
+    """Return how a plan is refused."""
+    with pytest.raises(Problem) as caught:
+        planned(**given)
+    assert caught.value.hint and caught.value.status == 2
+    return caught.value.message
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"ips": ()}, "the domU has 1 fixed addresses (192.168.72.11), 0 were given"),
+    ({"ips": ("192.168.72.12", "192.168.72.13")}, "the domU has 1 fixed addresses (192.168.72.11), 2 were given"),
+    ({"ips": ("192.168.72.12/24",)}, "--ip '192.168.72.12/24' names a network"),
+    ({"ips": ("web",)}, "address 'web' is not an address"),
+    ({"ips": ("2001:db8::1",)}, "address 2001:db8::1 cannot come in the place of 192.168.72.11"),
+    ({"ips": ("192.168.72.11",)}, "address 192.168.72.11 is that of domU web1: /etc/xen/web1.cfg"),
+    ({"ips": ("192.168.72.20",)}, "address 192.168.72.20 is that of domU db: /etc/xen/db.cfg"),
+    ({"ips": ("192.168.72.1",)}, "address 192.168.72.1 is dom0's own"),
+    ({"free": 3 << 30}, "volume group vg0 has 3G free, 3G are needed, and 512M meanwhile"),
+    ({"volumes": [*VOLUMES, volume("web2-disk")]}, "there is a volume vg0/web2-disk already"),
+    ({"volumes": [one for one in VOLUMES if one.name != "data"]},
+     "/dev/mapper/vg0-data of web1 is no logical volume of this host: it cannot be cloned"),
+    ({"volumes": [replace(one, active=False) for one in VOLUMES]}, "vg0/web1-swap is not active"),
+    ({"kinds": {"data": ""}}, "vg0/data holds nothing that blkid knows and is not thin: it cannot be cloned"),
+    ({"kinds": {"data": "crypto_LUKS"}}, "vg0/data holds crypto_LUKS and is not thin: it cannot be cloned"),
+    ({"root": "web1-swap"}, "the root of web1 holds no filesystem whose files could be changed from here"),
+    ({"volumes": [*(replace(one, pool="pool") for one in VOLUMES), volume("pool", percent=95.2)]},
+     "the thin pool vg0/pool is full to 95 %"),
+    ({"new": "w" * 108}, f"the name {'w' * 108} is too long for a volume"),
+])
+def test_what_cannot_be_cloned_is_told_with_a_hint(given: dict[str, Any], said: str) -> None:
+    assert refusal(**given) == said
+
+
+def test_two_disks_never_get_the_same_name() -> None:
+    text = FILE.replace("vg0-data", "vg0-web1--x").replace("vg0/web1-swap", "vg0/x")
+    volumes = [volume("x"), volume("web1-disk"), volume("web1-x")]
+    said = refusal(text=text, volumes=volumes, kinds={"x": "swap", "web1-x": "ext4"})
+    assert said == "there is a volume vg0/web2-x already"
+
+
+def test_words_are_replaced_whole_and_in_the_letters_that_they_had() -> None:
+    words = {"00:16:3E:48:12:AB": "00:16:3E:48:99:CD", "10.0.0.1": "10.0.0.9", "fe80::1": "fe80::2"}
+    text = "address=00:16:3e:48:12:ab 10.0.0.1/24 10.0.0.1. fe80::1/64"
+    others = " 00:16:3E:48:12:AB:00 10.0.0.11 110.0.0.1 10.0.0.1.5 fe80::1:2"
+    assert replaced(text + others, words) == f"address=00:16:3e:48:99:cd 10.0.0.9/24 10.0.0.9. fe80::2/64{others}"
+    assert replaced(text, {}) == text
+
+
+def test_words_that_change_places_do_so_in_one_step() -> None:
+    assert replaced("10.0.0.1 10.0.0.2", {"10.0.0.1": "10.0.0.2", "10.0.0.2": "10.0.0.1"}) == "10.0.0.2 10.0.0.1"
+
+
+def test_addresses_that_a_guest_gives_itself_are_found() -> None:
+    interfaces = "iface lo inet static\n address 127.0.0.5\niface eth0 inet static\n\taddress 10.0.0.1/24\n# address 10.9\n"
+    assert fixed_addresses(interfaces) == {"10.0.0.1"}
+    assert fixed_addresses("[Network]\nAddress = 2001:db8::1/64\nAddress=::1/128\nDHCP=yes\n") == {"2001:db8::1"}

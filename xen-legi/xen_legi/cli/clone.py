@@ -1,0 +1,103 @@
+"""Make a domU like another one: its disks, its file, its place in the network; name, MACs and addresses are its own.
+
+The domU may run meanwhile: all its volumes are caught at one moment, as by a backup. Thin volumes are there at once;
+others (ext2 to ext4, xfs, swap) are made anew and get their files. In the clone, the host name, the MACs and addresses in
+the files of its network, its ssh host keys and its machine-id become its own; everything else is as it was, passwords too.
+"""
+
+import argparse
+import time
+import uuid
+from functools import partial
+
+from xen_legi import config as settings
+from xen_legi.backup import ghost
+from xen_legi.domu import cloning, config, disks, growth, inventory, names, xl
+from xen_legi.domu.cloning import Cloning, Place
+from xen_legi.domu.config import DomuConfig
+from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
+from xen_legi.install import facts, leftovers
+from xen_legi.install.clone import clone
+from xen_legi.install.commit import start
+from xen_legi.install.plan import check_domu_name
+from xen_legi.install.tidy import tidy
+from xen_legi.run import run
+from xen_legi.steps import lock, warn
+from xen_legi.storage import grow, lvm
+from xen_legi.units import MIB, exact_size, format_seconds
+
+EXAMPLES = """\
+  xen-legi clone web1 web2 --ip 192.168.72.12
+  xen-legi clone web1 web2 --ip 192.168.72.12 --ip 192.168.73.12 --no-start
+  xen-legi clone web1 web2 --ip 192.168.72.12 --dry-run
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of this verb."""
+    parser.add_argument("name", metavar="NAME", help="the domU")
+    parser.add_argument("new", metavar="NEW", help="the name of its clone")
+    parser.add_argument("--ip", action="append", default=[], metavar="ADDRESS",
+                        help="an address of the clone in the place of one that the domU's file names (ip= of its vif), in "
+                        "that order; without the network, which stays. What has its address from DHCP needs none")
+    parser.add_argument("--no-start", action="store_true", help="make it, but do not start it")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be made, and do nothing")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Plan it, and make it."""
+    began = time.monotonic()
+    need_root("xen-legi clone")
+    names.check(options.name)
+    check_domu_name(options.new)
+    given = settings.load()
+    if options.dry_run:
+        plan = _plan(options, given)
+        print(f"domU {plan.new}, a clone of {plan.old}:", *(f"  {line}" for line in plan.lines), sep="\n")
+        return EXIT_OK
+    tidy()
+    with lock(leftovers.lock_name(options.new), what=f"domU {options.new}", status=EXIT_USAGE):
+        plan = _plan(options, given)
+        same = clone(plan, given.ghost_size)
+        if not options.no_start and not same:
+            start(plan.new)
+    took = format_seconds(time.monotonic() - began)
+    print(f"domU {plan.new}, a clone of {plan.old}, made in {took}:", *(f"  {line}" for line in plan.lines), sep="\n")
+    if same:
+        warn(f"{plan.new} was not started: in its own files it still has the address {', '.join(same)} of {plan.old}; "
+             f"change them with the volume {plan.root.path} mounted, then: xen-legi start {plan.new}")
+    return EXIT_OK
+
+
+def _plan(options: argparse.Namespace, given: settings.Config) -> Cloning:
+    """Return what is to be made. Die if it cannot be, or if its name is taken."""
+    found = config.all_readable()
+    domu = config.by_name(options.name)
+    _check_free(options.new)
+    if not options.no_start:
+        _check_memory(domu)
+    volumes = lvm.volumes()
+    known = disks.devices(found, volumes)
+    place = Place(
+        found, volumes, lvm.groups(), known, facts.own_addresses(), str(uuid.uuid4()),
+        vlan=partial(inventory.vlan_of, setting=given.bridge), kind=grow.kind,
+        ghost=partial(ghost.size_of, given.ghost_size),
+    )  # fmt: skip
+    _, root = growth.choose(domu, "", volumes, known)
+    return cloning.plan(domu, options.new, root, options.ip, place)
+
+
+def _check_free(new: str) -> None:
+    if other := config.find(new):
+        die(f"there is a domU {new!r} already: {other.file}", hint="choose another name")
+    if (config.DIRECTORY / f"{new}.cfg").exists():
+        die(f"{config.DIRECTORY / new}.cfg exists already", hint="choose another name, or move the file away")
+    if xl.answers() and xl.is_running(new):
+        die(f"a domain {new} is running", hint="choose another name")
+
+
+def _check_memory(domu: DomuConfig) -> None:
+    free = facts.free_memory(run(["xl", "info"]).stdout) if xl.answers() else None
+    if free is not None and domu.memory > free:
+        die(f"this host has {exact_size(free * MIB)} of memory free, {domu.name} has {exact_size(domu.memory * MIB)}",
+            hint="--no-start makes the clone and leaves it off")

@@ -1,0 +1,103 @@
+"""Make a domU like another one, as it is planned, while that one goes on running.
+
+All its volumes are caught at one moment, by ghosts, as a backup does it. Volumes of the clone carry our tags until its file
+is there: what a killed run left is put right by the next xen-legi command.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from xen_legi.backup import ghost
+from xen_legi.backup.ghost import Ghost
+from xen_legi.backup.nightly import run_name
+from xen_legi.domu.cloning import Cloning, Twin, fixed_addresses, replaced
+from xen_legi.domu.renaming import label
+from xen_legi.errors import fail
+from xen_legi.install import editing
+from xen_legi.install.commit import commit
+from xen_legi.install.copying import copy_tree
+from xen_legi.install.guest import Guest
+from xen_legi.install.model import Part
+from xen_legi.install.settle import identity as own_identity
+from xen_legi.install.volumes import volumes
+from xen_legi.steps import lock, named_point, step
+from xen_legi.storage import identity, lvm, namespace
+from xen_legi.storage.mounts import mounted, private_mounts
+
+_NETWORK = (
+    ("/etc/network", "interfaces"), ("/etc/network/interfaces.d", "*"), ("/etc/systemd/network", "*"),
+    ("/etc/udev/rules.d", "*"), ("/etc/netplan", "*"), ("/etc/NetworkManager/system-connections", "*"),
+    ("/etc", "hosts"),
+)  # fmt: skip
+
+
+def clone(plan: Cloning, ghost_size: str) -> list[str]:
+    """Make the clone. Return the fixed addresses in it that the domU has as well. What fails before its file is there is
+    undone."""
+    caught = [one.origin for one in plan.twins if one.thin or one.copied]
+    with lock(ghost.lock_name(plan.old), what=f"the backup of {plan.old}"):
+        with ghost.ghosts(plan.old, caught, ghost_size, run_name()) as (made, _):
+            ghosts = {one.origin.uuid: one for one in made}
+            with volumes(plan.new, tuple(_part(one) for one in plan.twins), partial(_make, plan, ghosts)):
+                with private_mounts():
+                    for one in (one for one in plan.twins if not one.thin):
+                        _fill(one, ghosts)
+                    named_point("clone:filled")
+                    same = _settle(plan)
+                named_point("clone:settled")
+                commit(plan.new, plan.text, plan.ips, plan.macs)
+                named_point("clone:committed")
+    return same
+
+
+def _part(one: Twin) -> Part:
+    return Part(one.origin.group, one.name, one.origin.size, one.device, one.kind)
+
+
+def _make(plan: Cloning, ghosts: Mapping[str, Ghost], part: Part, tags: tuple[str, ...]) -> None:
+    """Make one volume: of a thin one a snapshot of its ghost, which is as good when the ghost has gone."""
+    twin = next(one for one in plan.twins if (one.origin.group, one.name) == (part.group, part.name))
+    if not twin.thin:
+        lvm.create(part.group, part.name, part.size, tags=tags)
+        return
+    caught = lvm.find(part.group, ghosts[twin.origin.uuid].name)
+    if caught is None:
+        fail(f"the ghost of {twin.origin.full_name} has vanished", hint="was it removed by hand? try again")
+    lvm.thin_snapshot(caught, part.name, tags=tags)
+
+
+def _fill(one: Twin, ghosts: Mapping[str, Ghost]) -> None:
+    """Give a volume what is on its like: the same filesystem, with the same UUID, which the clone's fstab may name."""
+    if not one.copied:
+        identity.make(identity.probe(one.origin.path), one.path)
+        return
+    seen = ghosts[one.origin.uuid]
+    with step(f"filesystem on {one.path.parent.name}/{one.name}"):
+        identity.make(identity.probe(seen.device), one.path)
+    named_point("clone:filesystem")
+    reading, writing = (namespace.options(one.kind, writable=writable) for writable in (False, True))
+    with mounted(seen.device, one.kind, reading) as source, mounted(one.path, one.kind, writing) as target:
+        with step(f"files of {one.origin.full_name}"):
+            copy_tree(source, target, what="copied", total=_used(source))
+    seen.percent()  # it fails if the ghost has overflowed and shows something else since
+
+
+def _used(place: Path) -> int:
+    facts = os.statvfs(place)
+    return (facts.f_blocks - facts.f_bfree) * facts.f_frsize
+
+
+def _settle(plan: Cloning) -> list[str]:
+    """Make the clone a machine of its own. Return its fixed addresses that are the domU's, too."""
+    root = plan.root
+    with step("settle the guest: name, network, keys"):
+        with mounted(root.path, root.kind, namespace.options(root.kind, writable=True)) as place:
+            guest = Guest(place)
+            files = [one for directory, pattern in _NETWORK for one in guest.matching(directory, pattern)]
+            editing.edit(guest, files, lambda _, text: replaced(text, plan.words))
+            editing.host_name(guest, plan.old, plan.new)
+            own_identity.renew(guest, label(plan.new))
+            found = {one for file in files for one in fixed_addresses(guest.read(file))}
+    return sorted(found - plan.ips)

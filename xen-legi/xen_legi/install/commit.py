@@ -1,0 +1,55 @@
+"""A new domU comes into being: its file appears whole, by one link(2), after everything that it names. Then it may start."""
+
+import os
+from collections.abc import Set
+from pathlib import Path
+
+from xen_legi import files
+from xen_legi.domu import config, xl
+from xen_legi.errors import CommandFailed, fail
+from xen_legi.install.leftovers import new_file
+from xen_legi.install.plan import ips_of
+from xen_legi.steps import lock, named_point, step
+
+
+def commit(name: str, text: str, ips: Set[str], macs: Set[str]) -> None:
+    """Write the file of domU NAME, which has these addresses. Those of others are looked at again: they may have come
+    meanwhile."""
+    file = config.DIRECTORY / f"{name}.cfg"
+    new = new_file(name)
+    with step(f"write {file}"), lock("domus", what="the list of domUs", wait=60):
+        _check_clashes(name, ips, macs)
+        new.unlink(missing_ok=True)
+        _write(new, text)
+        named_point("create:before-commit")
+        try:
+            os.link(new, file)  # unlike a rename it does not put itself in the place of another file
+        except FileExistsError:
+            fail(f"{file} has come into being meanwhile", hint="another program made it; choose another name")
+        finally:
+            new.unlink()
+        files.sync(config.DIRECTORY)  # lvm2's tags are on disk at once: they must not be gone before it is there
+
+
+def start(name: str) -> None:
+    """Start a domU that was made just now."""
+    file = config.DIRECTORY / f"{name}.cfg"
+    with step(f"xl create {file}"):
+        try:
+            xl.start(file)
+        except CommandFailed as problem:
+            fail(f"domU {name} is made, but does not start: {problem.message}", hint=f"xl -vvv create {file}")
+
+
+def _check_clashes(name: str, ips: Set[str], macs: Set[str]) -> None:
+    for other in config.all_domus():
+        same = (ips & ips_of(other.vifs)) | (macs & {vif.mac.upper() for vif in other.vifs})
+        if same or other.name == name:
+            fail(f"domU {other.name} has come into being with the same {', '.join(sorted(same)) or 'name'}: {other.file}")
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
