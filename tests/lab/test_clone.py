@@ -38,7 +38,8 @@ def tiny(store: Host) -> Iterator[Host]:
         make_tiny(store)
         store.check_output(
             f"printf \"root = '/dev/xvda2 ro'\\nvif = ['mac={MAC},bridge=xenbr72,ip=192.168.72.11']\\n\" "
-            ">> /etc/xen/tiny1.cfg && lvcreate -qq -y -L 4M -n tiny2-spare vg0 && lvcreate -qq -y -L 4M -n tiny1-disk.ghost-mine vg0"
+            ">> /etc/xen/tiny1.cfg "
+            "&& lvcreate -qq -y -L 4M -n tiny2-spare vg0 && lvcreate -qq -y -L 4M -n tiny1-disk.ghost-mine vg0"
         )
         in_disk(store, INSIDE)
         yield store
@@ -156,7 +157,8 @@ def test_a_clone_that_would_have_an_address_of_the_domu_is_not_started_and_told_
         said = "tiny2 was not started: in its own files it still has the address 10.9.9.9"
         assert result.rc == 0 and said in result.stderr, result.stderr
     finally:
-        in_disk(cloned, "cd /run/look; head -n 3 etc/network/interfaces > short; cat short > etc/network/interfaces; rm short")
+        in_disk(cloned, "cd /run/look;"
+                        "head -n 3 etc/network/interfaces > short; cat short > etc/network/interfaces; rm short")
 
 
 @pytest.mark.parametrize(("words", "said"), [
