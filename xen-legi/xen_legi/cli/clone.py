@@ -16,7 +16,7 @@ from xen_legi.domu import cloning, config, disks, growth, inventory, names, xl
 from xen_legi.domu.cloning import Cloning, Place
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
-from xen_legi.install import facts, leftovers
+from xen_legi.install import facts, hooks, leftovers
 from xen_legi.install.clone import clone
 from xen_legi.install.commit import start
 from xen_legi.install.plan import check_domu_name
@@ -58,9 +58,12 @@ def main(options: argparse.Namespace) -> int:
     tidy()
     with lock(leftovers.lock_name(options.new), what=f"domU {options.new}", status=EXIT_USAGE):
         plan = _plan(options, given)
+        domu = config.parse(plan.text, config.DIRECTORY / f"{plan.new}.cfg")
+        hooks.before("clone", domu)
         same = clone(plan, given.ghost_size)
         if not options.no_start and not same:
             start(plan.new)
+    hooks.after("clone", domu)
     took = format_seconds(time.monotonic() - began)
     print(f"domU {plan.new}, a clone of {plan.old}, made in {took}:", *(f"  {line}" for line in plan.lines), sep="\n")
     if same:

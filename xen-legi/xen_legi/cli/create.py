@@ -9,13 +9,15 @@ import argparse
 import time
 
 from xen_legi import config
+from xen_legi.domu import config as domu_config
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, need_root
-from xen_legi.install import leftovers, show, wish
+from xen_legi.install import hooks, leftovers, show, wish
 from xen_legi.install.create import create
 from xen_legi.install.facts import gather
 from xen_legi.install.methods import METHODS, Method, Wanted, method
 from xen_legi.install.model import Plan, Wish
 from xen_legi.install.plan import Source, check_domu_name, check_wish, plan
+from xen_legi.install.render import rendered
 from xen_legi.install.roles import find_roles
 from xen_legi.install.tidy import tidy
 from xen_legi.install.volumes import need_programs
@@ -108,7 +110,10 @@ def main(options: argparse.Namespace) -> int:
     with lock(leftovers.lock_name(wished.name), what=f"domU {wished.name}", status=EXIT_USAGE):
         planned, chosen = _planned(options, wished, settings)
         named_point("create:planned")
+        domu = domu_config.parse(rendered(planned), domu_config.DIRECTORY / f"{planned.name}.cfg")
+        hooks.before("create", domu)
         create(planned, chosen)
+    hooks.after("create", domu)
     print(show.summary(planned, format_seconds(time.monotonic() - began)))
     return EXIT_OK
 

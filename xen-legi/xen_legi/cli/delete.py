@@ -11,7 +11,7 @@ from xen_legi.cli import agreed
 from xen_legi.domu import config, disks, names, xl
 from xen_legi.domu.removal import Removal, removal
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, Problem, die, fail, need_root
-from xen_legi.install import leftovers
+from xen_legi.install import hooks, leftovers
 from xen_legi.install.delete import delete
 from xen_legi.install.tidy import tidy
 from xen_legi.steps import lock, say, step
@@ -47,6 +47,7 @@ def main(options: argparse.Namespace) -> int:
         if not options.yes and not agreed(question, f"whether domU {options.name} may go"):
             say("nothing was removed")
             return EXIT_USAGE
+        hooks.before("delete", plan.domu)
         if _runs(options.name, options, surely=True):
             _stop(options, plan)
             now = _plan_of_stopped(options.name)
@@ -55,6 +56,7 @@ def main(options: argparse.Namespace) -> int:
         if now.described() != plan.described():  # a person may have thought for an hour
             fail(f"what goes with domU {options.name} has changed meanwhile", hint="nothing was removed; look at it again")
         delete(now)
+    hooks.after("delete", now.domu)
     print(f"domU {options.name} removed:\n{plan.described()}")
     return EXIT_OK
 

@@ -18,7 +18,7 @@ from xen_legi.domu.disks import Devices
 from xen_legi.domu.removal import removal
 from xen_legi.domu.renaming import Place, Renaming
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, Problem, die, need_root
-from xen_legi.install import leftovers
+from xen_legi.install import hooks, leftovers
 from xen_legi.install.plan import check_domu_name
 from xen_legi.install.rename import pending, rename
 from xen_legi.install.tidy import tidy
@@ -57,6 +57,7 @@ def main(options: argparse.Namespace) -> int:
             if options.dry_run:
                 print(f"domU {plan.old} becomes {plan.new}:", *(f"  {line}" for line in plan.lines), sep="\n")
                 return EXIT_OK
+            hooks.before("rename", config.parse(plan.old_text, plan.file), plan.new)
             rename(plan)
     print(f"domU {plan.old} is {plan.new}:", *(f"  {line}" for line in plan.lines), sep="\n")
     _tell_of_copies(plan)

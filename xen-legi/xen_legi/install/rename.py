@@ -11,10 +11,10 @@ import os
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.domu import renamed, xl
+from xen_legi.domu import config, renamed, xl
 from xen_legi.domu.renaming import Left, Moved, Renaming, left, link_name
 from xen_legi.errors import Problem, fail
-from xen_legi.install import editing, leftovers
+from xen_legi.install import editing, hooks, leftovers
 from xen_legi.install.guest import Guest
 from xen_legi.steps import is_locked, lock, named_point, say, step, warn
 from xen_legi.storage import grow, lvm, namespace
@@ -135,6 +135,7 @@ def _perform(plan: Renaming) -> None:
     if plan.root:
         _change_host_name(plan.root, plan)
         named_point("rename:host-name")
+    hooks.after("rename", config.parse(plan.old_text, plan.file), plan.new)
     _place(plan.old).unlink()
     files.sync(DIRECTORY)
 

@@ -1,0 +1,61 @@
+"""The administrator's programs that are told of a domU that comes, goes or gets another name: DHCP, DNS, an inventory.
+
+/etc/xen-legi/hooks.d/VERB-pre.d is run before the first change and can forbid it, VERB-post.d after the last; VERB is
+create, clone, delete or rename. run-parts(8) decides which files are run, in which order; a hook learns all from its
+environment.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from xen_legi.domu.config import DomuConfig, Vif
+from xen_legi.errors import CommandFailed, fail
+from xen_legi.run import lines
+from xen_legi.steps import say, step, warn
+
+DIRECTORY = Path("/etc/xen-legi/hooks.d")
+
+
+def before(verb: str, domu: DomuConfig, new_name: str = "") -> None:
+    """Run the hooks that may forbid it. Fail if one does."""
+    try:
+        _run(f"{verb}-pre.d", environment(verb, domu, new_name))
+    except CommandFailed as failed:
+        fail(f"a hook forbids it: {_said(failed)}", hint=f"nothing was changed; the hooks are in {DIRECTORY}/{verb}-pre.d")
+
+
+def after(verb: str, domu: DomuConfig, new_name: str = "") -> None:
+    """Run the hooks that are told of it. One that fails is warned of: what they are told of has happened."""
+    try:
+        _run(f"{verb}-post.d", environment(verb, domu, new_name))
+    except CommandFailed as failed:
+        warn(f"a hook in {DIRECTORY}/{verb}-post.d failed: {_said(failed)}")
+
+
+def environment(verb: str, domu: DomuConfig, new_name: str) -> dict[str, str]:
+    """Return what a hook finds in its environment. VIFS has a line for each: MAC ("-": none), bridge ("-") and addresses."""
+    known = {
+        "VERB": verb, "NAME": domu.name, "NEW_NAME": new_name, "FILE": str(domu.file), "VIFS": "\n".join(_lines(domu.vifs)),
+    }  # fmt: skip
+    return {f"XEN_LEGI_{key}": value for key, value in known.items()}
+
+
+def _lines(vifs: Iterable[Vif]) -> Iterable[str]:
+    for one in vifs:
+        addresses = [word.partition("/")[0] for word in one.options.get("ip", "").split()]
+        yield " ".join([one.mac.lower() or "-", one.bridge or "-", *addresses])
+
+
+def _run(directory: str, known: dict[str, str]) -> None:
+    place = DIRECTORY / directory
+    if not place.is_dir() or not any(place.iterdir()):
+        return
+    with step(f"hooks in {place}"):
+        for line in lines(["run-parts", "--exit-on-error", place], env=known):
+            say(f"  {line}")
+
+
+def _said(failed: CommandFailed) -> str:
+    """Return run-parts' own last line, which names the hook, with what the hook said before it."""
+    told = [line.strip() for line in failed.stderr.splitlines() if line.strip()][-2:]
+    return "; ".join(told).removeprefix("run-parts: ") or failed.message
