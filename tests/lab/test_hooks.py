@@ -1,5 +1,6 @@
 """The administrator's programs that are told of domUs. A kernel and LVM, no guest."""
 
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ from backups import make_tiny, remove_tiny
 from domus import run_killed, state
 
 PLACE = "/etc/xen-legi/hooks.d"
-TELL = "printf '%s\\n' \"$XEN_LEGI_VERB $XEN_LEGI_NAME $XEN_LEGI_NEW_NAME\" >> /root/told"
+TELL = 'echo "$XEN_LEGI_VERB $XEN_LEGI_NAME $XEN_LEGI_NEW_NAME" >> /root/told'
 
 
 @pytest.fixture
@@ -28,8 +29,9 @@ def tiny(store: Host) -> Iterator[Host]:
 
 def hook(host: Host, directory: str, script: str) -> None:
     """Put a hook there."""
-    host.check_output(f"mkdir -p {PLACE}/{directory} && printf '#!/bin/sh\\n%s\\n' '{script}' > {PLACE}/{directory}/mine && "
-                      f"chmod 755 {PLACE}/{directory}/mine")
+    file = f"{PLACE}/{directory}/mine"
+    text = shlex.quote(f"#!/bin/sh\n{script}\n")
+    host.check_output(f"mkdir -p {PLACE}/{directory} && printf %s {text} > {file} && chmod 755 {file}")
 
 
 def remove(host: Host) -> None:
