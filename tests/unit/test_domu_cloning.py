@@ -36,10 +36,11 @@ VOLUMES = [volume("web1-swap"), volume("web1-disk"), volume("data"), volume("med
 
 
 def planned(*, text: str = FILE, ips: tuple[str, ...] = ("192.168.72.12",), new: str = "web2", free: int = 10 << 30,
-            volumes: list[Volume] | None = None, kinds: dict[str, str] | None = None, root: str = "web1-disk") -> Cloning:
+            volumes: list[Volume] | None = None, kinds: dict[str, str] | None = None, root: str = "") -> Cloning:
     """Return the plan for a clone of web1."""
     domu = config.parse(text, Path("/etc/xen/web1.cfg"))
-    other = config.parse("name = 'db'\nvif = ['mac=00:16:3E:48:00:01,ip=192.168.72.20']\n", Path("/etc/xen/db.cfg"))
+    vif = "mac=00:16:3E:48:00:01,ip=192.168.72.20 2001:DB8::20"
+    other = config.parse(f"name = 'db'\nvif = ['{vif}']\n", Path("/etc/xen/db.cfg"))
     known = VOLUMES if volumes is None else volumes
     found = {**KINDS, **(kinds or {})}
     place = Place(
@@ -47,7 +48,7 @@ def planned(*, text: str = FILE, ips: tuple[str, ...] = ("192.168.72.12",), new:
         vlan=partial(vlan_of, setting="xenbr{vlan}"), kind=lambda path: found.get(path.name, ""),
         ghost=lambda size: size // 4,
     )
-    return cloning.plan(domu, new, next(one for one in known if one.name == root), ips, place)
+    return cloning.plan(domu, new, root, ips, place)
 
 
 def test_each_disk_that_is_written_has_a_twin_and_one_that_is_read_is_shared() -> None:
@@ -57,7 +58,6 @@ def test_each_disk_that_is_written_has_a_twin_and_one_that_is_read_is_shared() -
         "volume vg0/web2-data 1G, xfs, its files copied: like vg0/data",
         f"00:16:3E:48:12:34 becomes {planned().words['00:16:3E:48:12:34']}",
         "192.168.72.11 becomes 192.168.72.12",
-        f"11111111-2222-3333-4444-555555555555 becomes {UUID}",
         "file /etc/xen/web2.cfg",
     ]
     assert "'phy:/dev/vg0/media,xvdc,r'" in planned().text
@@ -105,7 +105,16 @@ def refusal(**given: Any) -> str:
     ({"volumes": [replace(one, active=False) for one in VOLUMES]}, "vg0/web1-swap is not active"),
     ({"kinds": {"data": ""}}, "vg0/data holds nothing that blkid knows and is not thin: it cannot be cloned"),
     ({"kinds": {"data": "crypto_LUKS"}}, "vg0/data holds crypto_LUKS and is not thin: it cannot be cloned"),
-    ({"root": "web1-swap"}, "the root of web1 holds no filesystem whose files could be changed from here"),
+    ({"root": "xvda1"}, "vg0/web1-swap, the root of web1, holds no filesystem whose files could be changed from here"),
+    ({"root": "xvdz"}, "domU web1 has no disk 'xvdz' that it writes"),
+    ({"text": FILE.replace("root =", "other =")}, "domU web1 has no disk, or several, that could be its root"),
+    ({"ips": ("224.0.0.1",)}, "224.0.0.1 cannot be a machine's address"),
+    ({"text": FILE.replace("ip=192.168.72.11", "ip=2001:db8::1"), "ips": ("2001:DB8::20",)},
+     "address 2001:db8::20 is that of domU db: /etc/xen/db.cfg"),
+    ({"text": FILE.replace("bridge=xenbr73", "vifname=lan0")},
+     "a vif of web1 has the name lan0, and the clone's needs another one"),
+    ({"text": FILE.replace("bridge=xenbr73", "vifname=web1.1"), "new": "a-long-name-it-is"},
+     "a vif of web1 has the name web1.1, and the clone's needs another one"),
     ({"volumes": [*(replace(one, pool="pool") for one in VOLUMES), volume("pool", percent=95.2)]},
      "the thin pool vg0/pool is full to 95 %"),
     ({"new": "w" * 108}, f"the name {'w' * 108} is too long for a volume"),
@@ -123,9 +132,10 @@ def test_two_disks_never_get_the_same_name() -> None:
 
 def test_words_are_replaced_whole_and_in_the_letters_that_they_had() -> None:
     words = {"00:16:3E:48:12:AB": "00:16:3E:48:99:CD", "10.0.0.1": "10.0.0.9", "fe80::1": "fe80::2"}
-    text = "address=00:16:3e:48:12:ab 10.0.0.1/24 10.0.0.1. fe80::1/64"
+    text = "address=00:16:3e:48:12:ab 10.0.0.1/24 10.0.0.1. fe80::1/64 ip=10.0.0.1::10.0.0.2 --to 10.0.0.1:80"
     others = " 00:16:3E:48:12:AB:00 10.0.0.11 110.0.0.1 10.0.0.1.5 fe80::1:2"
-    assert replaced(text + others, words) == f"address=00:16:3e:48:99:cd 10.0.0.9/24 10.0.0.9. fe80::2/64{others}"
+    changed = "address=00:16:3e:48:99:cd 10.0.0.9/24 10.0.0.9. fe80::2/64 ip=10.0.0.9::10.0.0.2 --to 10.0.0.9:80"
+    assert replaced(text + others, words) == changed + others
     assert replaced(text, {}) == text
 
 
@@ -133,7 +143,39 @@ def test_words_that_change_places_do_so_in_one_step() -> None:
     assert replaced("10.0.0.1 10.0.0.2", {"10.0.0.1": "10.0.0.2", "10.0.0.2": "10.0.0.1"}) == "10.0.0.2 10.0.0.1"
 
 
-def test_addresses_that_a_guest_gives_itself_are_found() -> None:
-    interfaces = "iface lo inet static\n address 127.0.0.5\niface eth0 inet static\n\taddress 10.0.0.1/24\n# address 10.9\n"
-    assert fixed_addresses(interfaces) == {"10.0.0.1"}
-    assert fixed_addresses("[Network]\nAddress = 2001:db8::1/64\nAddress=::1/128\nDHCP=yes\n") == {"2001:db8::1"}
+@pytest.mark.parametrize(("text", "found"), [
+    ("iface lo inet static\n address 127.0.0.5\niface eth0 inet static\n\taddress 10.0.0.1/24\n gateway 10.0.0.2", "10.0.0.1"),
+    ("# address 10.9.9.9\n up ip address add 10.0.0.1/24 dev eth0\n up ip route add 10.2.0.1/32 dev eth0\n", "10.0.0.1"),
+    ("[Network]\nAddress = \"2001:DB8::1/64\"\nAddress=::1/128\n[Match]\nMACAddress=00:16:3e:48:12:34\n", "2001:db8::1"),
+    ("addresses: [10.0.0.1/24]\nroutes: [{to: 10.1.0.0/16, via: 10.0.0.2}]\n", "10.0.0.1"),
+    ("addresses:\n  - 10.0.0.1/24\n", "10.0.0.1"),
+    ("[ipv4]\naddress1=10.0.0.1/24,10.0.0.2\nmethod=manual\n", "10.0.0.1"),
+    ("allow 10.0.0.0/24\n", ""),
+])
+def test_addresses_that_a_guest_gives_itself_are_found(text: str, found: str) -> None:
+    assert fixed_addresses(text) == ({found} if found else set())
+
+
+def test_only_lines_that_say_who_the_domu_is_are_changed() -> None:
+    text = FILE.replace("vg0-data", "vg0-192.168.72.11").replace("'phy:/dev/vg0/media", "'phy:/dev/vg0/x-192.168.72.11")
+    volumes = [one for one in VOLUMES if one.name != "data"] + [volume("192.168.72.11")]
+    plan = planned(text=text, volumes=volumes, kinds={"192.168.72.11": "ext4"})
+    assert "/dev/vg0/x-192.168.72.11,xvdc,r" in plan.text and "/dev/mapper/vg0-web2--192.168.72.11" in plan.text
+    one_line = text.replace("xvdc,r' ]\n", "xvdc,r' ]; ")
+    assert "a part of a path" in refusal(text=one_line, volumes=volumes, kinds={"192.168.72.11": "ext4"})
+
+
+def test_what_the_kernel_is_told_is_changed_too_and_what_is_left_of_it_is_doubted() -> None:
+    given = planned(text=FILE.replace("xvda2 ro'", "xvda2 ro ip=192.168.72.11::192.168.72.1:255.255.255.0'"))
+    assert "ro ip=192.168.72.12::192.168.72.1:255" in given.text and given.doubts == frozenset()
+    assert planned(text=FILE.replace("xvda2 ro'", "xvda2 ro ip=10.0.0.1::10.0.0.2'")).doubts == {"10.0.0.1"}
+    assert planned(text=FILE.replace("xvda2 ro'", "xvda2 ro ip=dhcp'")).doubts == frozenset()
+
+
+def test_a_vif_that_has_a_name_in_dom0_gets_another() -> None:
+    assert "vifname=web2.1'" in planned(text=FILE.replace("bridge=xenbr73", "vifname=web1.1")).text
+
+
+def test_the_only_volume_with_files_is_the_root_where_none_is_told() -> None:
+    text = FILE.replace("root =", "other =").replace(",access=w,target", ",access=r,target")
+    assert planned(text=text).root.name == "web2-disk" and planned(root="vg0/data").root.name == "web2-data"

@@ -1,5 +1,8 @@
 """The administrator's programs that are told of domUs: real ones, in a directory of the test."""
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -49,13 +52,14 @@ def test_hooks_are_run_in_order_and_what_is_not_executable_is_not(place: Path) -
     assert (place / "said").read_text().split() == ["10-one", "20-two"]
 
 
-def test_one_that_fails_before_forbids_it_and_is_named(place: Path) -> None:
+def test_one_that_fails_before_forbids_it_and_is_named(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     put(place, "create-pre.d/10-names", "echo 'web1 is not in the DNS' >&2; exit 3")
     put(place, "create-pre.d/20-later", f"touch {place}/later")
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(Problem, match=f"a hook in {place}/create-pre.d forbids it: see above") as raised:
         hooks.before("create", DOMU)
-    assert "web1 is not in the DNS" in raised.value.message and "10-names exited with return code 3" in raised.value.message
-    assert raised.value.hint == f"nothing was changed; the hooks are in {place}/create-pre.d" and raised.value.status == 1
+    assert (raised.value.hint, raised.value.status) == ("nothing was changed", 1)
+    said = capfd.readouterr().err
+    assert "web1 is not in the DNS" in said and "10-names exited with return code 3" in said
     assert not (place / "later").exists()
 
 
@@ -63,3 +67,18 @@ def test_one_that_fails_afterwards_is_warned_of(place: Path, capfd: pytest.Captu
     put(place, "create-post.d/dns", "exit 1")
     hooks.after("create", DOMU)
     assert "warning: a hook in" in (said := capfd.readouterr().err) and "dns exited with return code 1" in said
+
+
+def test_what_a_hook_starts_in_the_background_is_not_waited_for(place: Path) -> None:
+    put(place, "create-post.d/daemon", f"(sleep 60; touch {place}/late) & echo $! > {place}/process")
+    began = time.monotonic()
+    hooks.after("create", DOMU)
+    assert time.monotonic() - began < 30
+    os.kill(int((place / "process").read_text()), signal.SIGTERM)
+
+
+def test_one_that_does_not_end_is_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "_PATIENCE", 1)
+    put(place, "create-pre.d/hangs", "exec sleep 60")
+    with pytest.raises(Problem, match="not ended after 1 seconds"):
+        hooks.before("create", DOMU)

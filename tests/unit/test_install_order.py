@@ -84,9 +84,11 @@ def test_what_a_kill_left_is_put_right_after_the_file_is_on_disk(
     assert said == (["sync web1.cfg", "tag vg0/web1-disk"] if there else ["sync ", "remove web1-disk"])
 
 
-def test_a_signal_right_after_the_file_came_leaves_the_domu_whole(said: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("spelling", ["/dev/vg0/web1-disk", "/dev/mapper/vg0-web1--disk", "vg0/web1-disk"])
+def test_a_signal_right_after_the_file_came_leaves_the_domu_whole(said: list[str], tmp_path: Path, spelling: str) -> None:
     with pytest.raises(KeyboardInterrupt), volumes.volumes("web1", PLAN.parts):
-        (tmp_path / "web1.cfg").write_text(rendered(PLAN))
+        text = rendered(PLAN).replace("/dev/vg0/web1-disk", spelling) + "# caf\udce9\n"
+        (tmp_path / "web1.cfg").write_text(text, errors="surrogateescape")
         raise KeyboardInterrupt
     assert said == ["create web1-swap", "create web1-disk"]
 

@@ -6,13 +6,15 @@ the files of its network, its ssh host keys and its machine-id become its own; e
 """
 
 import argparse
+import contextlib
 import time
 import uuid
+from dataclasses import replace
 from functools import partial
 
 from xen_legi import config as settings
 from xen_legi.backup import ghost
-from xen_legi.domu import cloning, config, disks, growth, inventory, names, xl
+from xen_legi.domu import cloning, config, disks, inventory, names, xl
 from xen_legi.domu.cloning import Cloning, Place
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
@@ -40,6 +42,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ip", action="append", default=[], metavar="ADDRESS",
                         help="an address of the clone in the place of one that the domU's file names (ip= of its vif), in "
                         "that order; without the network, which stays. What has its address from DHCP needs none")
+    parser.add_argument("--root", default="", metavar="DISK",
+                        help="the disk with its root, as the domU or dom0 calls it: xvda2 (default: as its file tells)")
     parser.add_argument("--no-start", action="store_true", help="make it, but do not start it")
     parser.add_argument("--dry-run", action="store_true", help="print what would be made, and do nothing")
 
@@ -56,19 +60,20 @@ def main(options: argparse.Namespace) -> int:
         print(f"domU {plan.new}, a clone of {plan.old}:", *(f"  {line}" for line in plan.lines), sep="\n")
         return EXIT_OK
     tidy()
-    with lock(leftovers.lock_name(options.new), what=f"domU {options.new}", status=EXIT_USAGE):
-        plan = _plan(options, given)
-        domu = config.parse(plan.text, config.DIRECTORY / f"{plan.new}.cfg")
-        hooks.before("clone", domu)
-        same = clone(plan, given.ghost_size)
-        if not options.no_start and not same:
-            start(plan.new)
-    hooks.after("clone", domu)
+    with contextlib.ExitStack() as afterwards:
+        with lock(leftovers.lock_name(options.new), what=f"domU {options.new}", status=EXIT_USAGE):
+            plan = _plan(options, given)
+            domu = config.parse(plan.text, config.DIRECTORY / f"{plan.new}.cfg")
+            hooks.before("clone", domu)
+            doubts = clone(plan, given.ghost_size)
+            afterwards.callback(hooks.after, "clone", domu)  # without the lock, and also of one that does not start
+            if not options.no_start and not doubts:
+                start(plan.new)
     took = format_seconds(time.monotonic() - began)
     print(f"domU {plan.new}, a clone of {plan.old}, made in {took}:", *(f"  {line}" for line in plan.lines), sep="\n")
-    if same:
-        warn(f"{plan.new} was not started: in its own files it still has the address {', '.join(same)} of {plan.old}; "
-             f"change them with the volume {plan.root.path} mounted, then: xen-legi start {plan.new}")
+    if doubts:
+        warn(f"{plan.new} was not started: it may still have an address of {plan.old}, in its own files or of its kernel: "
+             f"{', '.join(doubts)}; change that (its root is {plan.root.path}), then: xen-legi start {plan.new}")
     return EXIT_OK
 
 
@@ -86,8 +91,8 @@ def _plan(options: argparse.Namespace, given: settings.Config) -> Cloning:
         vlan=partial(inventory.vlan_of, setting=given.bridge), kind=grow.kind,
         ghost=partial(ghost.size_of, given.ghost_size),
     )  # fmt: skip
-    _, root = growth.choose(domu, "", volumes, known)
-    return cloning.plan(domu, options.new, root, options.ip, place)
+    plan = cloning.plan(domu, options.new, options.root, options.ip, place)
+    return replace(plan, mode=domu.file.stat().st_mode & 0o777)  # it may hold a password for vnc
 
 
 def _check_free(new: str) -> None:

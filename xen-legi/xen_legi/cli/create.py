@@ -6,12 +6,14 @@ finished is removed again, after a kill by the next xen-legi command.
 """
 
 import argparse
+import contextlib
 import time
 
 from xen_legi import config
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, need_root
 from xen_legi.install import hooks, leftovers, show, wish
+from xen_legi.install.commit import start
 from xen_legi.install.create import create
 from xen_legi.install.facts import gather
 from xen_legi.install.methods import METHODS, Method, Wanted, method
@@ -107,13 +109,16 @@ def main(options: argparse.Namespace) -> int:
         print(show.described(planned))
         return EXIT_OK
     tidy()
-    with lock(leftovers.lock_name(wished.name), what=f"domU {wished.name}", status=EXIT_USAGE):
-        planned, chosen = _planned(options, wished, settings)
-        named_point("create:planned")
-        domu = domu_config.parse(rendered(planned), domu_config.DIRECTORY / f"{planned.name}.cfg")
-        hooks.before("create", domu)
-        create(planned, chosen)
-    hooks.after("create", domu)
+    with contextlib.ExitStack() as afterwards:
+        with lock(leftovers.lock_name(wished.name), what=f"domU {wished.name}", status=EXIT_USAGE):
+            planned, chosen = _planned(options, wished, settings)
+            named_point("create:planned")
+            domu = domu_config.parse(rendered(planned), domu_config.DIRECTORY / f"{planned.name}.cfg")
+            hooks.before("create", domu)
+            create(planned, chosen)
+            afterwards.callback(hooks.after, "create", domu)  # without the lock, and also of one that does not start
+            if planned.start:
+                start(planned.name)
     print(show.summary(planned, format_seconds(time.monotonic() - began)))
     return EXIT_OK
 

@@ -47,8 +47,9 @@ def main(options: argparse.Namespace) -> int:
         if not options.yes and not agreed(question, f"whether domU {options.name} may go"):
             say("nothing was removed")
             return EXIT_USAGE
+        runs = _runs(options.name, options, surely=True)
         hooks.before("delete", plan.domu)
-        if _runs(options.name, options, surely=True):
+        if runs:
             _stop(options, plan)
             now = _plan_of_stopped(options.name)
         else:

@@ -20,7 +20,7 @@ from xen_legi.domu.renaming import Place, Renaming
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, Problem, die, need_root
 from xen_legi.install import hooks, leftovers
 from xen_legi.install.plan import check_domu_name
-from xen_legi.install.rename import pending, rename
+from xen_legi.install.rename import pending, rename, tell
 from xen_legi.install.tidy import tidy
 from xen_legi.steps import lock, say, warn
 from xen_legi.storage import grow, lvm
@@ -59,6 +59,7 @@ def main(options: argparse.Namespace) -> int:
                 return EXIT_OK
             hooks.before("rename", config.parse(plan.old_text, plan.file), plan.new)
             rename(plan)
+    tell(plan)
     print(f"domU {plan.old} is {plan.new}:", *(f"  {line}" for line in plan.lines), sep="\n")
     _tell_of_copies(plan)
     return EXIT_OK

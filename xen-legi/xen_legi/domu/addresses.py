@@ -1,7 +1,9 @@
 """Addresses as they are given on the command line: 192.168.72.11/24, an address and a netmask, or dhcp."""
 
 import ipaddress
+from collections.abc import Iterable
 
+from xen_legi.domu.config import Vif
 from xen_legi.errors import die
 
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -20,7 +22,7 @@ def interface(text: str, netmask: str = "") -> Interface | None:
         one = ipaddress.ip_interface(_without_zone(written))
     except ValueError:
         die(f"{written!r} is not an address", hint="write 192.168.72.11/24 or 2001:db8::11/64")
-    _check_host(one)
+    check_host(one)
     return one
 
 
@@ -45,6 +47,18 @@ def gateway(text: str, nics: list[Interface]) -> Address | None:
     return one
 
 
+def of_vifs(vifs: Iterable[Vif]) -> set[str]:
+    """Return the addresses that vif lines name, without their networks, in their usual form."""
+    return {_usual(word.partition("/")[0]) for vif in vifs for word in vif.options.get("ip", "").split()}
+
+
+def _usual(word: str) -> str:
+    try:
+        return str(ipaddress.ip_address(word))
+    except ValueError:
+        return word  # the vif script may know what it is
+
+
 def _without_zone(text: str) -> str:
     """Raise ValueError for fe80::1%eth0: dom0's interfaces are not the guest's."""
     if "%" in text:
@@ -52,7 +66,7 @@ def _without_zone(text: str) -> str:
     return text
 
 
-def _check_host(one: Interface) -> None:
+def check_host(one: Interface) -> None:
     """Die for what cannot be a machine's address."""
     network = one.network
     if one.ip.is_multicast or one.ip.is_unspecified or one.ip.is_loopback:

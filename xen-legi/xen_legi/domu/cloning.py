@@ -4,30 +4,34 @@ Every disk that the domU writes is a volume that the clone gets as its own; a di
 who a machine is becomes another: name, MACs, addresses, the uuid of its file. All else stays as it is.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xen_legi.domu import addresses, mac, renaming
-from xen_legi.domu.config import DomuConfig, Vif
+from xen_legi.domu import addresses, config, mac, renaming, xlcfg
+from xen_legi.domu.config import Disk, DomuConfig, Vif
 from xen_legi.domu.disks import Devices, locate
+from xen_legi.domu.growth import names_of
 from xen_legi.domu.renaming import Moved
 from xen_legi.errors import die
 from xen_legi.storage.identity import EXT, FILES, SWAP
 from xen_legi.storage.lvm import Group, Volume
 from xen_legi.units import exact_size, format_size
 
+_OWN = ("vif", "uuid", "root", "extra", "cmdline")  # keys of the file that may say who the domU is
+_LONGEST_LINK = 15  # characters of a network interface's name: IFNAMSIZ in <linux/if.h>
 _FULL = 90  # percent of a thin pool from which on it is too full for one more domU
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A volume of the domU, the name of the clone's, the disk in the guest, and what blkid finds on it."""
+    """A volume of the domU, the name of the clone's, the disk that it is, and what blkid finds on it."""
 
     origin: Volume
     name: str
-    device: str
+    disk: Disk
     kind: str
 
     @property
@@ -54,7 +58,7 @@ class Twin:
 @dataclass(frozen=True)
 class Cloning:
     """All of a clone. `words` are MACs, addresses and the uuid of the domU with those that the clone has instead; `root` is
-    the volume whose files are settled."""
+    the volume whose files are settled; `doubts` are fixed addresses of the domU that its kernel would be given."""
 
     old: str
     new: str
@@ -64,6 +68,8 @@ class Cloning:
     words: Mapping[str, str]
     macs: frozenset[str]
     ips: frozenset[str]
+    doubts: frozenset[str]
+    mode: int = 0o644
 
     @property
     def lines(self) -> list[str]:
@@ -88,23 +94,26 @@ class Place:
     ghost: Callable[[int], int]
 
 
-def plan(domu: DomuConfig, new: str, root: Volume, ips: Sequence[str], place: Place) -> Cloning:
-    """Return the clone of a domU under the name `new`; `ips` are its addresses, in the order of those of the domU."""
+def plan(domu: DomuConfig, new: str, root: str, ips: Sequence[str], place: Place) -> Cloning:
+    """Return the clone of a domU under the name `new`. `root` is the disk with its root ("": as its file tells), `ips` are
+    its addresses, in the order of those of the domU."""
     twins = _twins(domu, new, place)
-    words = {**_macs(domu.vifs, new, place), **_addresses(domu.vifs, ips, place)}
-    words |= {domu.settings["uuid"]: place.uuid} if domu.settings.get("uuid") else {}
+    given = _addresses(domu.vifs, ips, place)
+    words = {**_macs(domu.vifs, new, place), **given}
     moved = [Moved(one.origin.group, one.origin.name, one.name) for one in twins]
     text = renaming.text_after(domu, new, renaming.paths_after(domu, moved, place.volumes, place.known))
+    text = _own_text(text, {**words, **_names_of_vifs(domu, new), **_uuid(domu, place)}, domu.file)
     _need_space(twins, place)
     return Cloning(
         old=domu.name,
         new=new,
         twins=twins,
         root=_root(domu, twins, root),
-        text=f"# a clone of {domu.name}\n{replaced(text, words)}",
+        text=f"# a clone of {domu.name}\n{text}",
         words=words,
-        macs=frozenset(word for word in words.values() if re.fullmatch("[0-9A-F:]{17}", word)),
-        ips=frozenset(ips),
+        macs=frozenset(after for before, after in words.items() if before not in given),
+        ips=frozenset(given.values()),
+        doubts=_of_kernel(config.parse(text, domu.file)) - frozenset(given.values()),
     )
 
 
@@ -114,20 +123,78 @@ def replaced(text: str, words: Mapping[str, str]) -> str:
     if not words:
         return text
     known = {old.lower(): new for old, new in words.items()}
-    any_of = "|".join(re.escape(one) for one in sorted(words, key=len, reverse=True))
-    pattern = rf"(?<![\w:.])(?:{any_of})(?![\w:]|\.\d)"
-    return re.sub(pattern, lambda match: _in_letters(known[match[0].lower()], match[0]), text, flags=re.IGNORECASE)
+    any_of = "|".join(_whole(one) for one in words)
+    return re.sub(any_of, lambda match: _in_letters(known[match[0].lower()], match[0]), text, flags=re.IGNORECASE)
 
 
 def fixed_addresses(text: str) -> set[str]:
-    """Return the addresses that a guest's text of its network gives it, without their networks (interfaces(5),
-    systemd.network(5)); not those that every machine has."""
-    found = re.findall(r"^\s*(?:address\s+|Address\s*=\s*)([0-9A-Fa-f:.]+)", text, re.MULTILINE)
-    return {one for one in found if not one.startswith("127.") and one != "::1"}
+    """Return the addresses that a text of a guest's network gives it, without their networks: those that are called so,
+    and those with the length of their network (interfaces(5), systemd.network(5), netplan(5), NetworkManager). Not those
+    that every machine has, nor networks themselves."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#") and "route" not in line.lower()]
+    found = [match[1] or match[2] for line in lines for match in _ADDRESS.finditer(line)]
+    return {str(one.ip) for word in found if (one := _interface(word)) and not (one.ip.is_loopback or one.ip.is_unspecified)}
+
+
+_ADDRESS = re.compile(
+    r"(?:^|\s)address(?:es|\d*)?\s*[=:]?\s*[\"']?([0-9a-f:.]+(?:/\d{1,3})?)|(?<![0-9a-f:.])([0-9a-f:.]+/\d{1,3})(?!\d)",
+    re.IGNORECASE,
+)
+
+
+def _interface(word: str) -> addresses.Interface | None:
+    """Return an address; None for what is none, or is a network."""
+    try:
+        one = ipaddress.ip_interface(word)
+    except ValueError:
+        return None
+    network = one.network
+    return None if network.prefixlen < network.max_prefixlen - 1 and one.ip == network.network_address else one
+
+
+def _whole(word: str) -> str:
+    """Return a pattern of a word whose neighbours are no part of it. An IPv4 address may stand beside a colon."""
+    inside = r"[\d.]" if re.fullmatch(r"[\d.]+", word) else r"[\w.:-]"
+    after = r"(?!\d|\.\d)" if inside == r"[\d.]" else rf"(?!{inside})"
+    return rf"(?<!{inside}){re.escape(word)}{after}"
 
 
 def _in_letters(new: str, like: str) -> str:
     return new.lower() if like == like.lower() else new
+
+
+def _own_text(text: str, words: Mapping[str, str], file: Path) -> str:
+    """Return the domU's file with words replaced in the lines that say who it is, comments at their ends among them. Die if
+    that would change what else it is made of."""
+    places = [atom.start for one in xlcfg.assignments(text) if one.key in _OWN for atom in xlcfg.atoms(one.value)]
+    numbers = {text.count("\n", 0, start) for start in places}
+    lines = [replaced(line, words) if number in numbers else line for number, line in enumerate(text.split("\n"))]
+    changed = "\n".join(lines)
+    before, after = config.parse(text, file), config.parse(changed, file)
+    if (before.name, before.disks, before.kernel, before.ramdisk) != (after.name, after.disks, after.kernel, after.ramdisk):
+        die(f"a MAC or an address in {file} is a part of a path, too", hint="put the vif lines on lines of their own")
+    return changed
+
+
+def _names_of_vifs(domu: DomuConfig, new: str) -> dict[str, str]:
+    """Return the names that vifs have in dom0, where the file gives some: Xen would take the one for the other."""
+    found = {}
+    for name in (vif.options["vifname"] for vif in domu.vifs if vif.options.get("vifname")):
+        found[name] = new + name.removeprefix(domu.name)
+        if not name.startswith(domu.name) or len(found[name]) > _LONGEST_LINK:
+            die(f"a vif of {domu.name} has the name {name}, and the clone's needs another one",
+                hint=f"take vifname out of {domu.file}, or let it begin with {domu.name}")
+    return found
+
+
+def _uuid(domu: DomuConfig, place: Place) -> dict[str, str]:
+    return {domu.settings["uuid"]: place.uuid} if domu.settings.get("uuid") else {}
+
+
+def _of_kernel(domu: DomuConfig) -> frozenset[str]:
+    """Return the addresses that the domU's kernel is given (ip= as in the kernel's nfsroot.rst)."""
+    line = " ".join(domu.settings.get(key, "") for key in ("root", "extra", "cmdline"))
+    return frozenset(re.findall(r"(?:^|\s)ip=(\d+\.\d+\.\d+\.\d+)", line))
 
 
 def _twins(domu: DomuConfig, new: str, place: Place) -> tuple[Twin, ...]:
@@ -138,7 +205,7 @@ def _twins(domu: DomuConfig, new: str, place: Place) -> tuple[Twin, ...]:
             die(f"{disk.path} of {domu.name} is no logical volume of this host: it cannot be cloned",
                 hint="lvs shows the volumes")
         taken = [*place.volumes, *(replace(one.origin, name=one.name) for one in found)]
-        found.append(Twin(volume, _name(volume, domu.name, new, taken), disk.device, _kind(volume, place)))
+        found.append(Twin(volume, _name(volume, domu.name, new, taken), disk, _kind(volume, place)))
     if not found:
         die(f"domU {domu.name} has no disk that it writes", hint="xen-legi info shows its disks")
     return tuple(found)
@@ -161,12 +228,21 @@ def _kind(volume: Volume, place: Place) -> str:
     return found
 
 
-def _root(domu: DomuConfig, twins: Iterable[Twin], root: Volume) -> Twin:
-    found = next((one for one in twins if one.origin == root and one.kind in FILES), None)
-    if found is None:
-        die(f"the root of {domu.name} holds no filesystem whose files could be changed from here",
+def _root(domu: DomuConfig, twins: Sequence[Twin], wanted: str) -> Twin:
+    """Return the volume with the root: that which is named, or which the file tells, or the only one with files."""
+    name = wanted or re.sub("^/dev/", "", domu.root)
+    meant = [one for one in twins if name in names_of(one.disk, one.origin)]
+    if not wanted and not meant:
+        meant = [one for one in twins if one.kind in FILES]
+    if len(meant) != 1:
+        there = ", ".join(one.disk.device for one in twins)
+        what = f"no disk {wanted!r} that it writes" if wanted else "no disk, or several, that could be its root"
+        die(f"domU {domu.name} has {what}", hint=f"say which is its root: --root with one of {there}")
+    if meant[0].kind not in FILES:
+        root = meant[0].origin.full_name
+        die(f"{root}, the root of {domu.name}, holds no filesystem whose files could be changed from here",
             hint=f"a clone must not call itself {domu.name}: its root has to be one of {', '.join(FILES)}")
-    return found
+    return meant[0]
 
 
 def _macs(vifs: Iterable[Vif], new: str, place: Place) -> dict[str, str]:
@@ -183,9 +259,10 @@ def _addresses(vifs: Iterable[Vif], given: Sequence[str], place: Place) -> dict[
     if len(given) != len(old):
         what = f"the domU has {len(old)} fixed addresses" + (f" ({', '.join(old)})" if old else "")
         die(f"{what}, {len(given)} were given", hint="give one --ip for each, in this order" if old else "leave --ip out")
-    if len(set(given)) < len(given):
+    new = [_free(before, after, place) for before, after in zip(old, given)]
+    if len(set(new)) < len(new):
         die("the same address was given twice", hint="each --ip is another address")
-    return {before: _free(before, after, place) for before, after in zip(old, given)}
+    return dict(zip(old, new))
 
 
 def _free(before: str, after: str, place: Place) -> str:
@@ -193,12 +270,13 @@ def _free(before: str, after: str, place: Place) -> str:
     if "/" in after:
         die(f"--ip {after!r} names a network", hint="the clone stays in the network of the domU: give the address alone")
     one = addresses.address(after, what="address")
-    if one.version != addresses.address(before, what="address").version:
+    addresses.check_host(ipaddress.ip_interface(one))
+    if one.version != addresses.address(before, what=f"address in {place.domus[0].file.parent}").version:
         die(f"address {one} cannot come in the place of {before}", hint="give one of the same kind")
     if str(one) in place.addresses:
         die(f"address {one} is dom0's own", hint="choose another one")
     for domu in place.domus:
-        if any(str(one) == word.partition("/")[0] for vif in domu.vifs for word in vif.options.get("ip", "").split()):
+        if str(one) in addresses.of_vifs(domu.vifs):
             die(f"address {one} is that of domU {domu.name}: {domu.file}", hint="choose another one")
     return str(one)
 

@@ -60,7 +60,7 @@ def choose(domu: DomuConfig, wanted: str, volumes: Sequence[Volume], known: Devi
     """Return the disk that is meant and its volume. Die if that is none, several, or no logical volume."""
     located = [(disk, locate(disk.path, volumes, known)) for disk in domu.disks if disk.access == "w"]
     name = wanted or re.sub("^/dev/", "", domu.root)
-    meant = [(disk, volume) for disk, volume in located if name in _names(disk, volume)]
+    meant = [(disk, volume) for disk, volume in located if name in names_of(disk, volume)]
     if not wanted and not meant:  # a root that is told by its UUID, or by the domU's own boot loader
         meant = located if len(located) == 1 else []
     if not meant:
@@ -73,7 +73,7 @@ def choose(domu: DomuConfig, wanted: str, volumes: Sequence[Volume], known: Devi
     return disk, volume
 
 
-def _names(disk: Disk, volume: Volume | None) -> set[str]:
+def names_of(disk: Disk, volume: Volume | None) -> set[str]:
     """Return all that a person may call a disk."""
     own = {disk.device, disk.path, absolute(disk.path)}
     return own | ({volume.name, volume.full_name, str(volume.path)} if volume else set())

@@ -34,8 +34,8 @@ _NETWORK = (
 
 
 def clone(plan: Cloning, ghost_size: str) -> list[str]:
-    """Make the clone. Return the fixed addresses in it that the domU has as well. What fails before its file is there is
-    undone."""
+    """Make the clone. Return what in it may still have an address of the domU: addresses, and files of its network that
+    could not be changed. What fails before its file is there is undone."""
     caught = [one.origin for one in plan.twins if one.thin or one.copied]
     with lock(ghost.lock_name(plan.old), what=f"the backup of {plan.old}"):
         with ghost.ghosts(plan.old, caught, ghost_size, run_name()) as (made, _):
@@ -45,15 +45,15 @@ def clone(plan: Cloning, ghost_size: str) -> list[str]:
                     for one in (one for one in plan.twins if not one.thin):
                         _fill(one, ghosts)
                     named_point("clone:filled")
-                    same = _settle(plan)
+                    doubts = _settled(plan)
                 named_point("clone:settled")
-                commit(plan.new, plan.text, plan.ips, plan.macs)
+                commit(plan.new, plan.text, plan.ips, plan.macs, plan.mode)
                 named_point("clone:committed")
-    return same
+    return doubts
 
 
 def _part(one: Twin) -> Part:
-    return Part(one.origin.group, one.name, one.origin.size, one.device, one.kind)
+    return Part(one.origin.group, one.name, one.origin.size, one.disk.device, one.kind)
 
 
 def _make(plan: Cloning, ghosts: Mapping[str, Ghost], part: Part, tags: tuple[str, ...]) -> None:
@@ -80,8 +80,10 @@ def _fill(one: Twin, ghosts: Mapping[str, Ghost]) -> None:
     reading, writing = (namespace.options(one.kind, writable=writable) for writable in (False, True))
     with mounted(seen.device, one.kind, reading) as source, mounted(one.path, one.kind, writing) as target:
         with step(f"files of {one.origin.full_name}"):
-            copy_tree(source, target, what="copied", total=_used(source))
-    seen.percent()  # it fails if the ghost has overflowed and shows something else since
+            try:
+                copy_tree(source, target, what="copied", total=_used(source), options=["--sparse"])
+            finally:
+                seen.percent()  # it fails if the ghost has overflowed: then this is what went wrong
 
 
 def _used(place: Path) -> int:
@@ -89,15 +91,31 @@ def _used(place: Path) -> int:
     return (facts.f_blocks - facts.f_bfree) * facts.f_frsize
 
 
-def _settle(plan: Cloning) -> list[str]:
-    """Make the clone a machine of its own. Return its fixed addresses that are the domU's, too."""
+def _settled(plan: Cloning) -> list[str]:
+    """Make the clone a machine of its own. Return what may still have an address of the domU."""
     root = plan.root
-    with step("settle the guest: name, network, keys"):
-        with mounted(root.path, root.kind, namespace.options(root.kind, writable=True)) as place:
-            guest = Guest(place)
-            files = [one for directory, pattern in _NETWORK for one in guest.matching(directory, pattern)]
-            editing.edit(guest, files, lambda _, text: replaced(text, plan.words))
-            editing.host_name(guest, plan.old, plan.new)
-            own_identity.renew(guest, label(plan.new))
-            found = {one for file in files for one in fixed_addresses(guest.read(file))}
-    return sorted(found - plan.ips)
+    try:
+        with step("settle the guest: name, network, keys"):
+            with mounted(root.path, root.kind, namespace.options(root.kind, writable=True)) as place:
+                return sorted(_settle(plan, Guest(place)) | plan.doubts)
+    except OSError as error:
+        fail(f"the clone cannot be settled: {error.filename or root.path}: {error.strerror}",
+             hint=f"what is that in {plan.old}?")
+
+
+def _settle(plan: Cloning, guest: Guest) -> set[str]:
+    files = [one for directory, pattern in _NETWORK for one in guest.matching(directory, pattern)]
+    editing.edit(guest, files, lambda _, text: replaced(text, plan.words))
+    _name(plan, guest)
+    own_identity.renew(guest, label(plan.new), own_identity.kinds_of_keys(guest))
+    fixed = {one for file in files for one in fixed_addresses(editing.text(guest, file)) if file != "/etc/hosts"}
+    return (fixed - plan.ips) | {file for file in files if editing.is_doubtful(guest, file)}
+
+
+def _name(plan: Cloning, guest: Guest) -> None:
+    """Let the guest call itself by its own name, whatever it called itself before."""
+    own = editing.text(guest, "/etc/hostname").strip()
+    for name in {plan.old, own} - {"", "localhost"}:
+        editing.host_name(guest, name, plan.new)
+    if editing.text(guest, "/etc/hostname").strip() not in (plan.new, label(plan.new)):
+        guest.write("/etc/hostname", f"{label(plan.new)}\n")

@@ -2,25 +2,20 @@
 
 import os
 from collections.abc import Set
-from pathlib import Path
 
 from xen_legi import files
-from xen_legi.domu import config, xl
+from xen_legi.domu import addresses, config, xl
 from xen_legi.errors import CommandFailed, fail
-from xen_legi.install.leftovers import new_file
-from xen_legi.install.plan import ips_of
 from xen_legi.steps import lock, named_point, step
 
 
-def commit(name: str, text: str, ips: Set[str], macs: Set[str]) -> None:
+def commit(name: str, text: str, ips: Set[str], macs: Set[str], mode: int = 0o644) -> None:
     """Write the file of domU NAME, which has these addresses. Those of others are looked at again: they may have come
     meanwhile."""
     file = config.DIRECTORY / f"{name}.cfg"
-    new = new_file(name)
     with step(f"write {file}"), lock("domus", what="the list of domUs", wait=60):
         _check_clashes(name, ips, macs)
-        new.unlink(missing_ok=True)
-        _write(new, text)
+        new = files.draft(file, text, mode, "making")
         named_point("create:before-commit")
         try:
             os.link(new, file)  # unlike a rename it does not put itself in the place of another file
@@ -43,13 +38,6 @@ def start(name: str) -> None:
 
 def _check_clashes(name: str, ips: Set[str], macs: Set[str]) -> None:
     for other in config.all_domus():
-        same = (ips & ips_of(other.vifs)) | (macs & {vif.mac.upper() for vif in other.vifs})
+        same = (ips & addresses.of_vifs(other.vifs)) | (macs & {vif.mac.upper() for vif in other.vifs})
         if same or other.name == name:
             fail(f"domU {other.name} has come into being with the same {', '.join(sorted(same)) or 'name'}: {other.file}")
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("x", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from xen_legi.install.commit import commit, start
+from xen_legi.install.commit import commit
 from xen_legi.install.copying import copy_tree
 from xen_legi.install.guest import Guest
 from xen_legi.install.methods import Method
@@ -23,7 +23,7 @@ from xen_legi.storage.mounts import mounted, private_mounts
 
 
 def create(plan: Plan, method: Method) -> None:
-    """Make the domU and, if so planned, start it. Whatever fails before its file is there is undone."""
+    """Make the domU. Whatever fails before its file is there is undone."""
     with volumes(plan.name, plan.parts):
         make_filesystems(plan.parts)
         named_point("create:after-mkfs")
@@ -33,8 +33,6 @@ def create(plan: Plan, method: Method) -> None:
         ips = {str(one.address.ip) for one in plan.nics if one.address}
         commit(plan.name, rendered(plan), ips, {one.mac for one in plan.nics})
         named_point("create:after-commit")
-    if plan.start:
-        start(plan.name)
 
 
 @contextlib.contextmanager

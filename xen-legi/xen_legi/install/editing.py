@@ -18,15 +18,31 @@ def host_name(guest: Guest, old: str, new: str) -> None:
 
 
 def edit(guest: Guest, places: Iterable[str], changed: Callable[[str, str], str]) -> None:
-    """Give those of a guest's files that are there the text that `changed(path, text)` returns. Links are left alone."""
+    """Give a guest's files the text that `changed(path, text)` returns, if it is another. Links are left alone."""
     for inside in places:
-        path = guest.path(inside)
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
-            continue
-        before = files.read(path)
+        before = text(guest, inside)
         after = changed(inside, before)
         if after != before:
-            _rewrite(path, after)
+            _rewrite(guest.path(inside), after)
+
+
+def text(guest: Guest, inside: str) -> str:
+    """Return the text of a guest's file; nothing of a link, or of a file too large to be a person's."""
+    path = guest.path(inside)
+    return files.read(path) if _is_text(path) else ""
+
+
+def is_doubtful(guest: Guest, inside: str) -> bool:
+    """Tell whether something is there of which text() returns nothing, though a program in the guest may read it. A link to
+    /dev/null is how a file of the distribution is taken out of force."""
+    path = guest.path(inside)
+    if path.is_symlink():
+        return os.readlink(path) != "/dev/null"
+    return path.is_file() and not _is_text(path)
+
+
+def _is_text(path: Path) -> bool:
+    return not path.is_symlink() and path.is_file() and path.stat().st_size <= _LARGEST
 
 
 def _rewrite(path: Path, text: str) -> None:

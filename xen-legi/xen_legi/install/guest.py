@@ -56,8 +56,10 @@ class Guest:
         path.symlink_to(target)
 
     def remove(self, inside: str) -> None:
-        """Remove a file or link if it is there."""
-        self.path(inside).unlink(missing_ok=True)
+        """Remove a file or link if it is there; a directory stays."""
+        path = self.path(inside)
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
 
     def matching(self, directory: str, pattern: str) -> list[str]:
         """Return the files of a directory whose name matches, as paths of the guest."""

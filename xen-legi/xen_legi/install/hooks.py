@@ -10,10 +10,11 @@ from pathlib import Path
 
 from xen_legi.domu.config import DomuConfig, Vif
 from xen_legi.errors import CommandFailed, fail
-from xen_legi.run import lines
-from xen_legi.steps import say, step, warn
+from xen_legi.run import run
+from xen_legi.steps import step, warn
 
 DIRECTORY = Path("/etc/xen-legi/hooks.d")
+_PATIENCE = 600  # seconds for all hooks of one moment
 
 
 def before(verb: str, domu: DomuConfig, new_name: str = "") -> None:
@@ -21,7 +22,7 @@ def before(verb: str, domu: DomuConfig, new_name: str = "") -> None:
     try:
         _run(f"{verb}-pre.d", environment(verb, domu, new_name))
     except CommandFailed as failed:
-        fail(f"a hook forbids it: {_said(failed)}", hint=f"nothing was changed; the hooks are in {DIRECTORY}/{verb}-pre.d")
+        fail(f"a hook in {DIRECTORY}/{verb}-pre.d forbids it: {_ended(failed)}", hint="nothing was changed")
 
 
 def after(verb: str, domu: DomuConfig, new_name: str = "") -> None:
@@ -29,7 +30,7 @@ def after(verb: str, domu: DomuConfig, new_name: str = "") -> None:
     try:
         _run(f"{verb}-post.d", environment(verb, domu, new_name))
     except CommandFailed as failed:
-        warn(f"a hook in {DIRECTORY}/{verb}-post.d failed: {_said(failed)}")
+        warn(f"a hook in {DIRECTORY}/{verb}-post.d failed: {_ended(failed)}")
 
 
 def environment(verb: str, domu: DomuConfig, new_name: str) -> dict[str, str]:
@@ -47,15 +48,13 @@ def _lines(vifs: Iterable[Vif]) -> Iterable[str]:
 
 
 def _run(directory: str, known: dict[str, str]) -> None:
+    """What hooks print goes to the terminal as it comes; what they start in the background is not waited for."""
     place = DIRECTORY / directory
-    if not place.is_dir() or not any(place.iterdir()):
-        return
-    with step(f"hooks in {place}"):
-        for line in lines(["run-parts", "--exit-on-error", place], env=known):
-            say(f"  {line}")
+    if place.is_dir() and any(place.iterdir()):
+        with step(f"hooks in {place}"):
+            run(["run-parts", "--exit-on-error", place], env=known, capture=False, timeout=_PATIENCE)
 
 
-def _said(failed: CommandFailed) -> str:
-    """Return run-parts' own last line, which names the hook, with what the hook said before it."""
-    told = [line.strip() for line in failed.stderr.splitlines() if line.strip()][-2:]
-    return "; ".join(told).removeprefix("run-parts: ") or failed.message
+def _ended(failed: CommandFailed) -> str:
+    late = failed.command_status not in range(256)
+    return f"not ended after {_PATIENCE} seconds" if late else "see above"

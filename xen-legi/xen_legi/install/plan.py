@@ -1,7 +1,6 @@
 """From a wish and the facts to a plan, or to a line that says why not. Nothing here changes anything."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,14 +196,8 @@ def _check_addresses(found: list[addresses.Interface], facts: Facts) -> None:
         if text in facts.addresses:
             die(f"address {text} is dom0's own", hint="choose another one")
         for domu in facts.domus:
-            if text in ips_of(domu.vifs):
+            if text in addresses.of_vifs(domu.vifs):
                 die(f"address {text} is that of domU {domu.name}: {domu.file}", hint="choose another one")
-
-
-def ips_of(vifs: Iterable[object]) -> set[str]:
-    """Return the addresses that vif lines name, without their networks."""
-    texts = [getattr(one, "options", {}).get("ip", "") for one in vifs]
-    return {word.partition("/")[0] for text in texts for word in text.split()}
 
 
 def _macs(wish: Wish, vlans: list[int], facts: Facts) -> list[str]:

@@ -33,6 +33,11 @@ def rename(plan: Renaming) -> None:
         fail(f"{error.filename}: {error.strerror}", hint="mend it; the next xen-legi command goes on with the renaming")
 
 
+def tell(plan: Renaming) -> None:
+    """Tell the administrator's programs of a renaming that is done. They may use the domU: no lock of it is held."""
+    hooks.after("rename", config.parse(plan.old_text, plan.file), plan.new)
+
+
 def pending(*names: str) -> Path | None:
     """Return a plan of an earlier run that could not be ended and has to do with one of these names, or None."""
     for path in sorted(DIRECTORY.glob("renaming-*.json")):
@@ -97,6 +102,7 @@ def _finish(path: Path, plan: Renaming) -> None:
     with lock(leftovers.lock_name(plan.old), what=f"domU {plan.old}"):
         with lock(leftovers.lock_name(plan.new), what=f"domU {plan.new}"):
             plan = loaded(_text(path))
+            done = False
             if left(plan, files.read(plan.file), files.read(plan.new_file)) is Left.STALE:
                 _set_aside(path, plan)
             elif running := [name for name in (plan.old, plan.new) if xl.answers() and xl.stays(name)]:
@@ -104,6 +110,9 @@ def _finish(path: Path, plan: Renaming) -> None:
             else:
                 say(f"an earlier run was killed: domU {plan.old} becomes {plan.new}")
                 _perform(plan)
+                done = True
+    if done:
+        tell(plan)
 
 
 def _set_aside(path: Path, plan: Renaming) -> None:
@@ -135,7 +144,6 @@ def _perform(plan: Renaming) -> None:
     if plan.root:
         _change_host_name(plan.root, plan)
         named_point("rename:host-name")
-    hooks.after("rename", config.parse(plan.old_text, plan.file), plan.new)
     _place(plan.old).unlink()
     files.sync(DIRECTORY)
 

@@ -3,7 +3,8 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from xen_legi.domu import config
+from xen_legi import files
+from xen_legi.domu import config, disks
 from xen_legi.errors import Problem, die
 from xen_legi.install.leftovers import CREATING
 from xen_legi.install.model import SWAP, Part
@@ -66,12 +67,17 @@ def make_filesystems(parts: tuple[Part, ...]) -> None:
 
 
 def _named(name: str, parts: tuple[Part, ...]) -> bool:
-    """Tell whether the domU's file is there and names one of the volumes."""
+    """Tell whether the domU's file is there and names one of the volumes, or that this cannot be told."""
     try:
-        known = config.parse((config.DIRECTORY / f"{name}.cfg").read_text(encoding="utf-8"), config.DIRECTORY)
-    except (OSError, ValueError):
-        return False
-    return bool({disk.path for disk in known.disks} & {str(one.path) for one in parts})
+        file = config.DIRECTORY / f"{name}.cfg"
+        if not file.exists():
+            return False
+        known, there = config.parse(files.read(file), file), lvm.volumes()
+        devices = disks.devices([known], there)
+    except (OSError, ValueError, Problem):
+        return True  # the next command looks again
+    found = {(one.group, one.name) for disk in known.disks if (one := disks.locate(disk.path, there, devices))}
+    return bool(found & {(one.group, one.name) for one in parts})
 
 
 def _remove(name: str, parts: tuple[Part, ...]) -> None:

@@ -37,7 +37,7 @@ def mounted(device: Path, filesystem: str, options: str, *, where: Path | None =
     """Within private_mounts(), mount a device and yield where; unmount it, all written to its disk, at the end."""
     if where is None:
         where = PLACE / f"{device.parent.name}-{device.name}"
-        where.mkdir(mode=0o700)
+        where.mkdir(mode=0o700, exist_ok=True)  # it may have been mounted before
     run(["mount", "-t", filesystem, "-o", options, device, where], timeout=300)
     try:
         yield where

@@ -1,5 +1,7 @@
 """What must differ between two guests of one template: machine-id, ssh host keys, the seed of randomness."""
 
+from collections.abc import Iterable
+
 from xen_legi.install.guest import Guest
 from xen_legi.install.model import Plan
 from xen_legi.run import run
@@ -13,11 +15,16 @@ def settle(guest: Guest, plan: Plan) -> None:
     renew(guest, plan.hostname)
 
 
-def renew(guest: Guest, hostname: str) -> None:
+def renew(guest: Guest, hostname: str, kinds: Iterable[str] = _KEYS) -> None:
     """Give a guest another identity than its tree has. An empty machine-id is filled in at the boot, see machine-id(5)."""
     forget(guest)
     if guest.has("/etc/ssh/sshd_config"):
-        _make_host_keys(guest, hostname)
+        _make_host_keys(guest, hostname, kinds)
+
+
+def kinds_of_keys(guest: Guest) -> tuple[str, ...]:
+    """Return the kinds of ssh host keys that a guest has, of those that can still be made; without any, the usual ones."""
+    return tuple(one for one in ("rsa", *_KEYS) if guest.has(f"/etc/ssh/ssh_host_{one}_key")) or _KEYS
 
 
 def forget(guest: Guest) -> None:
@@ -33,7 +40,7 @@ def forget(guest: Guest) -> None:
     guest.write("/etc/machine-id", "", 0o444)
 
 
-def _make_host_keys(guest: Guest, hostname: str) -> None:
-    for kind in _KEYS:
+def _make_host_keys(guest: Guest, hostname: str, kinds: Iterable[str]) -> None:
+    for kind in kinds:
         path = guest.path(f"/etc/ssh/ssh_host_{kind}_key")
         run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{hostname}", "-f", path])
