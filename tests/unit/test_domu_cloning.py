@@ -144,7 +144,7 @@ def test_words_that_change_places_do_so_in_one_step() -> None:
 
 
 @pytest.mark.parametrize(("text", "found"), [
-    ("[Network]\nAddress = \"2001:DB8::1/64\"\nAddress=::1/128\n[Link]\nMACAddress=00:16:3e:1:2:3\n", "2001:db8::1"),
+    ("iface lo inet static\n address 127.0.0.5\niface e0 inet static\n\taddress 10.0.0.1/24\n gateway 10.0.0.2", "10.0.0.1"),
     ("# address 10.9.9.9\n up ip address add 10.0.0.1/24 dev eth0\n up ip route add 10.2.0.1/32 dev eth0\n", "10.0.0.1"),
     ("[Network]\nAddress = \"2001:DB8::1/64\"\nAddress=::1/128\n[Match]\nMACAddress=00:16:3e:48:1:3", "2001:db8::1"),
     ("addresses: [10.0.0.1/24]\nroutes: [{to: 10.1.0.0/16, via: 10.0.0.2}]\n", "10.0.0.1"),
