@@ -8,6 +8,8 @@ from typing import Any
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
+from speed import patience
+
 WEB1 = "192.168.72.11"
 CREATE = "xen-legi create {} --vlan 72 --ip {}/24 --memory 512M --size 2G --method template --ssh-key /root/lab.pub"
 _SSH = (
@@ -52,7 +54,9 @@ def banner(host: Host, address: str, *, seconds: int = 30) -> str:
 
 
 def wait_for_ssh(host: Host, address: str, *, seconds: int = 300) -> str:
-    """Wait until an ssh server answers at the address as seen from `host`; return its greeting."""
+    """Wait until an ssh server answers at the address as seen from `host`; return its greeting. `seconds` are those of a
+    usual computer."""
+    seconds = round(seconds * patience())
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if line := banner(host, address):
