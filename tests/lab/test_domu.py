@@ -191,6 +191,7 @@ def test_nothing_is_deleted_while_a_file_cannot_be_read(crowded: Host) -> None:
 
 FOR_ROOT = [
     f"create x {SMALL}", "delete small --yes", "start small", "stop small", "console small", "promote small", "list",
+    "clone small x", "rename small x",
     "template make tiny", "template delete tiny --yes", "kernel add", "peer add dom0z", "peer remove dom0b",
 ]
 

@@ -14,6 +14,28 @@ from domus import run_killed, state
 ARCHIVE = "/root/tiny.tar.gz"
 TREE = "/root/tiny"
 ASKED = "--bridge br-methods --ip 192.168.72.99/24 --kernel 0-tiny --swap 16M --memory 32M --no-start"
+PARTITIONS = """\
+[root]
+size = 96M
+type = ext4
+mountpoint = /
+
+[swap]
+size = 16M
+type = swap
+
+[log]
+size = 64M
+type = ext4
+mountpoint = /var/log
+options = nodev
+
+[var]
+size = 64M
+type = ext4
+mountpoint = /var
+"""
+APART = ASKED.replace("--swap 16M ", "--partitions /root/tiny.partitions ")
 TAR = f"--method tar --source {ARCHIVE} --size 96M {ASKED}"
 
 
@@ -21,11 +43,12 @@ TAR = f"--method tar --source {ARCHIVE} --size 96M {ASKED}"
 def maker(store: Host) -> Iterator[Host]:
     """The store with a kernel of a few bytes, a bridge, and an archive of a guest with odd files."""
     store.check_output(
-        "ip link add br-methods type bridge && mkdir -p /srv/xen/boot /srv/xen/lib/modules/0-tiny && cd /srv/xen && "
+        f"mkdir -p {TREE} && ip link add br-methods type bridge && mkdir -p /srv/xen/boot /srv/xen/lib/modules/0-tiny && cd /srv/xen && "
         "touch lib/modules/0-tiny/modules.dep && echo x > boot/vmlinuz-0-tiny && echo x > boot/initrd.img-0-tiny && "
-        f"mkdir -p {TREE}/etc {TREE}/usr/sbin {TREE}/dev && cd {TREE} && touch usr/sbin/ifup && "
+        f"cd {TREE} && mkdir -p etc usr/sbin dev var/lib var/log && touch usr/sbin/ifup && "
         "echo 'root:!:1::::::' > etc/shadow && echo hello > etc/motd && ln etc/motd etc/same && chown 123:456 etc/motd && "
-        "chmod 4750 usr/sbin/ifup && ln -s /etc/shadow etc/link && mknod dev/null c 1 3 && truncate -s 20M sparse && "
+        "chmod 4750 usr/sbin/ifup && ln -s /etc/shadow etc/link && mknod dev/null c 1 3 && "
+        "truncate -s 20M sparse && echo var > var/lib/here && echo log > var/log/said && "
         "python3 -c 'import os; os.setxattr(\"etc/motd\", \"user.note\", b\"x\")' && "
         f"tar --xattrs --sparse --format=posix -czf {ARCHIVE} ."
     )
@@ -52,6 +75,31 @@ def test_a_domu_from_an_archive_has_everything_that_is_in_it(gone: Host) -> None
     assert in_disk(gone, "cat /run/look/etc/hostname", "/dev/vg0/tar1-disk", "ro") == "tar1"
 
 
+def test_a_domu_of_four_volumes_has_each_file_on_its_own(gone: Host) -> None:
+    before = state(gone)
+    gone.check_output(f"printf %s {shlex.quote(PARTITIONS)} > /root/tiny.partitions")
+    try:
+        gone.check_output(f"xen-legi create tar1 --method tar --source {ARCHIVE} {APART}")
+        config = gone.check_output("cat /etc/xen/tar1.cfg")
+        parts = {"swap": "xvda1", "root": "xvda2", "var": "xvda3", "log": "xvda4"}
+        assert all(f"'phy:/dev/vg0/tar1-{name},{device},w'" in config for name, device in parts.items())
+        fstab = in_disk(gone, "cat /run/look/etc/fstab; ls -A /run/look/var", "/dev/vg0/tar1-root", "ro")
+        assert fstab.splitlines()[1:] == [
+            "/dev/xvda2\t/\text4\tnoatime,errors=remount-ro\t0\t1", "/dev/xvda3\t/var\text4\tnoatime\t0\t2",
+            "/dev/xvda4\t/var/log\text4\tnodev\t0\t2", "/dev/xvda1\tnone\tswap\tsw\t0\t0",
+        ]  # fmt: skip
+        assert in_disk(gone, "cd /run/look; cat lib/here; ls -A log", "/dev/vg0/tar1-var", "ro") == "var"
+        assert in_disk(gone, "cat /run/look/said", "/dev/vg0/tar1-log", "ro") == "log"
+        gone.check_output("xen-legi delete tar1 --yes")
+        assert state(gone) == before
+        made = f"xen-legi create tar1 --method tar --source {ARCHIVE} {APART}"
+        assert run_killed(gone, "create:after-copy", made).rc == 137
+        gone.check_output("xen-legi list")
+        assert state(gone) == before
+    finally:
+        gone.check_output("rm -f /root/tiny.partitions")
+
+
 def test_a_creation_from_an_archive_that_was_killed_leaves_nothing_after_the_next_command(gone: Host) -> None:
     before = state(gone)
     assert run_killed(gone, "create:after-copy", f"xen-legi create tar1 {TAR}").rc == 137
@@ -65,6 +113,8 @@ def test_a_creation_from_an_archive_that_was_killed_leaves_nothing_after_the_nex
     (f"--method tar --source /etc/passwd {ASKED}", "cannot be read as an archive"),
     (f"--method tar --source {ARCHIVE} --mirror file:///srv {ASKED}", "means nothing to the method tar"),
     (f"--method tar --source {ARCHIVE} --size 32M {ASKED}", "is too small for archive"),
+    (f"--method tar --source {ARCHIVE} {APART}", "/root/tiny.partitions: No such file or directory"),
+    (f"--method tar --source {ARCHIVE} --noswap {APART}", "--partitions and --noswap exclude each other"),
     (f"--method debootstrap --dist trixie {ASKED}", "mmdebstrap is not installed"),  # this host is no dom0
 ])
 def test_what_cannot_work_is_told_before_anything_is_made(gone: Host, words: str, said: str) -> None:

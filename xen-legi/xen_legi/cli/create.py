@@ -31,6 +31,7 @@ EXAMPLES = """\
   xen-legi create db --vlan 72 --ip 192.168.72.12/24 --gateway 192.168.72.254 --vlan 73 --ip dhcp --role admin-ssh
   xen-legi create old --vlan 72 --ip dhcp --method debootstrap --dist bookworm
   xen-legi create web2 --vlan 72 --ip dhcp --method tar --source /root/web2.tar.zst
+  xen-legi create db2 --vlan 72 --ip dhcp --partitions /root/db.partitions
   xen-legi create web1 --vlan 72 --ip 192.168.72.11/24 --dry-run
 """
 
@@ -61,6 +62,9 @@ def _storage(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--swap", default="", metavar="SIZE", help="size of its swap: 512M")
     group.add_argument("--noswap", action="store_true", help="no swap")
     group.add_argument("--fs", default="", choices=("ext4", "xfs"), help="filesystem of its root")
+    group.add_argument("--partitions", default="", metavar="FILE",
+                       help="several volumes instead, as this file says (a path, or a name in /etc/xen-tools/partitions.d): "
+                       "for each a section [NAME] with size=, type=, mountpoint= and perhaps options=")
 
 
 def _machine(group: "argparse._ArgumentGroup") -> None:

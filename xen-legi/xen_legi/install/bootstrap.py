@@ -54,6 +54,7 @@ def command(dist: str, target: Path, include: Sequence[str], options: Sequence[s
     """Return mmdebstrap's command; lines of sources.list may follow."""
     argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--verbose"]
     argv += ["--dpkgopt=force-unsafe-io", *(f"--aptopt={one}" for one in options)]
+    argv += ["--skip=check/empty"]  # other volumes of the guest may be mounted in it
     argv += [f"--include={','.join(include)}"]
     argv += [f'--customize-hook=rm -f "$1{path}"' for path in _PASSING]
     return [*argv, dist, str(target)]

@@ -13,6 +13,17 @@ SWAP = "swap"
 
 
 @dataclass(frozen=True)
+class Partition:
+    """One of several volumes that are wished for: its section's name, bytes, what is made on it, its place in the guest."""
+
+    name: str
+    size: int
+    filesystem: str
+    mount: str = ""
+    options: str = ""
+
+
+@dataclass(frozen=True)
 class Wish:
     """The options of `create`, read but not yet held against the host. Sizes in bytes, memory in MiB."""
 
@@ -21,6 +32,7 @@ class Wish:
     size: int = 4 << 30
     swap: int = 512 << 20
     filesystem: str = "ext4"
+    partitions: tuple[Partition, ...] = ()  # in place of size, swap and filesystem
     memory: int = 512
     maxmem: int = 0
     vcpus: int = 1

@@ -1,16 +1,18 @@
 """From a wish and the facts to a plan, or to a line that says why not. Nothing here changes anything."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi.domu import addresses, mac, names
 from xen_legi.errors import die
-from xen_legi.install.model import SWAP, Facts, Nic, Part, Plan, Wish
+from xen_legi.install.model import SWAP, Facts, Nic, Part, Partition, Plan, Wish
 from xen_legi.storage.lvm import LONGEST_DEVICE, Group, check_name, device_mapper_name
 from xen_legi.units import GIB, MIB, exact_size, format_size
 
 _ROOT_OPTIONS = {"ext4": "noatime,errors=remount-ro", "xfs": "noatime"}
+_OPTIONS = {"ext4": "noatime", "xfs": "noatime", SWAP: "sw"}
 # lvm(8), VALID NAMES; the other words that lvm2 keeps for itself have a low dash, which no name of ours has
 _RESERVED = ("snapshot", "pvmove")
 _LEAST = {"ext4": 64 * MIB, "xfs": 300 * MIB}
@@ -93,11 +95,29 @@ def _check_free(wish: Wish, facts: Facts) -> None:
 
 def _parts(wish: Wish, group: Group) -> tuple[Part, ...]:
     """Return the volumes, of whole extents: swap is xvda1 and root xvda2, as xen-tools has it."""
+    if wish.partitions:
+        return _described(wish, group)
     size, options = group.rounded(wish.size), _ROOT_OPTIONS[wish.filesystem]
     root = Part(group.name, f"{wish.name}-disk", size, "xvda2", wish.filesystem, "/", options)
     if not wish.swap:
         return (root,)
     return (Part(group.name, f"{wish.name}-swap", group.rounded(wish.swap), "xvda1", SWAP, options="sw"), root)
+
+
+def _described(wish: Wish, group: Group) -> tuple[Part, ...]:
+    """Return the volumes of a file of partitions: xvda1 is the first swap, xvda2 the root, then the others by the length of
+    their places, as xen-tools has it."""
+    swaps = [one for one in wish.partitions if one.filesystem == SWAP]
+    root = next(one for one in wish.partitions if one.mount == "/")
+    others = sorted((one for one in wish.partitions if one.mount and one is not root), key=lambda one: len(one.mount))
+    in_order = [(1, one) for one in swaps[:1]] + [(2, root), *enumerate([*others, *swaps[1:]], 3)]
+    return tuple(_part(wish.name, group, number, one) for number, one in in_order)
+
+
+def _part(name: str, group: Group, number: int, one: Partition) -> Part:
+    options = one.options or (_ROOT_OPTIONS if one.mount == "/" else _OPTIONS)[one.filesystem]
+    size = group.rounded(one.size)
+    return Part(group.name, f"{name}-{one.name}", size, f"xvda{number}", one.filesystem, one.mount, options)
 
 
 def _check_storage(parts: tuple[Part, ...], group: Group, wish: Wish, facts: Facts, source: Source) -> None:
@@ -107,7 +127,7 @@ def _check_storage(parts: tuple[Part, ...], group: Group, wish: Wish, facts: Fac
             die(f"there is a volume {part.group}/{part.name} already", hint="choose another name; lvs(8) lists volumes")
         if len(device_mapper_name(part.group, part.name)) > LONGEST_DEVICE:
             die(f"the name {wish.name} is too long for a volume", hint="choose a shorter one; each dash in it counts twice")
-    _check_sizes(wish, source, source.size + facts.modules_size)
+    _check_sizes(wish, parts, source, source.size + facts.modules_size)
     wanted = sum(part.size for part in parts)
     if wanted > group.free:
         die(
@@ -123,12 +143,20 @@ def _group(name: str, facts: Facts) -> Group:
     return facts.groups[name]
 
 
-def _check_sizes(wish: Wish, source: Source, content: int) -> None:
-    """Die if the filesystem cannot be made, or not hold what is to be copied: a tenth and its journal are its own."""
-    least = max(_LEAST[wish.filesystem], content + content // 10 + min(wish.size // 16, GIB // 8) if content else 0)
-    if wish.size < least:
-        hint = f"it needs at least --size {format_size(-(-least // (64 * MIB)) * 64 * MIB)}"
-        die(f"size {format_size(wish.size)} is too small for {source.text} and the modules of its kernel", hint=hint)
+def _check_sizes(wish: Wish, parts: Iterable[Part], source: Source, content: int) -> None:
+    """Die if a filesystem cannot be made, or if all cannot hold what is copied: a tenth and the journals are theirs."""
+    kept = [one for one in parts if one.filesystem != SWAP]
+    for one in kept if wish.partitions else ():
+        if one.size < (smallest := _LEAST[one.filesystem]):
+            die(f"{one.name} of {format_size(one.size)} is too small for {one.filesystem}",
+                hint=f"at least size = {format_size(smallest)}")
+    size = sum(one.size for one in kept) if wish.partitions else wish.size
+    smallest = 0 if wish.partitions else _LEAST[wish.filesystem]
+    least = max(smallest, content + content // 10 + min(size // 16, GIB // 8) if content else 0)
+    if size < least:
+        needed = format_size(-(-least // (64 * MIB)) * 64 * MIB)
+        hint = f"all partitions together need {needed}" if wish.partitions else f"it needs at least --size {needed}"
+        die(f"size {format_size(size)} is too small for {source.text} and the modules of its kernel", hint=hint)
 
 
 def _check_memory(wish: Wish, facts: Facts) -> None:

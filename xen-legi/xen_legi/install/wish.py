@@ -9,7 +9,8 @@ from pathlib import Path
 from xen_legi.config import Config
 from xen_legi.domu.shape import mebibytes, processors
 from xen_legi.errors import die
-from xen_legi.install.model import Wish
+from xen_legi.install import partitions
+from xen_legi.install.model import Partition, Wish
 from xen_legi.run import run
 from xen_legi.units import parse_size
 
@@ -25,6 +26,7 @@ def from_options(options: argparse.Namespace, settings: Config) -> Wish:
         size=parse_size(options.size or settings.size, what="size"),
         swap=0 if options.noswap else parse_size(options.swap or settings.swap, what="swap"),
         filesystem=options.fs or settings.filesystem,
+        partitions=_partitions(options),
         memory=mebibytes(options.memory or settings.memory, "memory"),
         maxmem=mebibytes(options.maxmem, "maxmem") if options.maxmem else 0,
         vcpus=processors(options.vcpus or settings.vcpus),
@@ -92,6 +94,16 @@ def _name(options: argparse.Namespace) -> str:
     if not name:
         die("a new domU needs a name", hint="xen-legi create web1 --vlan 72 --ip 192.168.72.11/24")
     return name
+
+
+def _partitions(options: argparse.Namespace) -> tuple[Partition, ...]:
+    if not options.partitions:
+        return ()
+    given = [word for word, said in (("--size", options.size), ("--swap", options.swap), ("--noswap", options.noswap),
+                                     ("--fs", options.fs)) if said]
+    if given:
+        die(f"--partitions and {given[0]} exclude each other", hint="the file of partitions says that")
+    return partitions.read(options.partitions)
 
 
 def _vlan(text: str) -> int:
