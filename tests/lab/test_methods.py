@@ -43,7 +43,7 @@ TAR = f"--method tar --source {ARCHIVE} --size 96M {ASKED}"
 def maker(store: Host) -> Iterator[Host]:
     """The store with a kernel of a few bytes, a bridge, and an archive of a guest with odd files."""
     store.check_output(
-        f"mkdir -p {TREE} && ip link add br-methods type bridge && mkdir -p /srv/xen/boot /srv/xen/lib/modules/0-tiny && cd /srv/xen && "
+        f"mkdir -p {TREE} /srv/xen/boot /srv/xen/lib/modules/0-tiny && ip link add br-methods type bridge && cd /srv/xen && "
         "touch lib/modules/0-tiny/modules.dep && echo x > boot/vmlinuz-0-tiny && echo x > boot/initrd.img-0-tiny && "
         f"cd {TREE} && mkdir -p etc usr/sbin dev var/lib var/log && touch usr/sbin/ifup && "
         "echo 'root:!:1::::::' > etc/shadow && echo hello > etc/motd && ln etc/motd etc/same && chown 123:456 etc/motd && "
