@@ -8,6 +8,7 @@ from testinfra.host import Host
 
 from backups import in_disk, make_tiny, manifest, remove_tiny
 from domus import refused, run_killed, state
+from marks import daily
 
 DISK2 = "/dev/vg0/tiny2-disk"
 PLAN = "/var/lib/xen-legi/renaming-tiny1.json"
@@ -93,7 +94,7 @@ def test_the_host_name_can_be_kept(named: Host) -> None:
     assert in_disk(named, "cat /run/look/etc/hostname", DISK2, "ro") == "tiny1"
 
 
-POINTS = ("planned", "volume", "written", "file-gone", "link", "host-name-written", "host-name")
+POINTS = daily("planned", "volume", "written", "link", more=("file-gone", "host-name-written", "host-name"))
 
 
 @pytest.mark.parametrize("point", POINTS)
