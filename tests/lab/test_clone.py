@@ -129,7 +129,8 @@ def test_a_thin_domu_is_cloned_by_snapshots_that_take_no_room(cloned: Host) -> N
 
 
 KILLED = daily("backup:ghost-made", "clone:filesystem", "create:before-commit", more=(
-    "create:after-lvcreate-xvda1", "create:after-lvcreate-xvda2", "clone:filled", "rename:host-name-written", "clone:settled",
+    "create:after-lvcreate-xvda1", "create:after-lvcreate-xvda2", "clone:filled", "rename:host-name-written",
+    "clone:settled",
 ))  # fmt: skip
 
 
