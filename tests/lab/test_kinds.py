@@ -54,6 +54,24 @@ def test_while_a_domu_reboots_it_has_no_domain_and_is_not_off(dom0a: Host, vlan7
     assert state(dom0a) == before
 
 
+IDENTITY = "cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"
+
+
+def test_a_clone_of_a_domu_that_runs_starts_and_answers_as_another_machine(dom0a: Host, vlan72: Host) -> None:
+    wait_for_ssh(vlan72, WEB1)
+    before, boot = state(dom0a), guest(vlan72, "cat /proc/sys/kernel/random/boot_id")
+    try:
+        dom0a.check_output(f"xen-legi clone web1 web2 --ip {WEB2}")
+        wait_for_ssh(vlan72, WEB2)
+        assert guest(vlan72, "cat /etc/hostname; ls /sys/class/net", WEB2).split() == ["web2", "eth72", "lo"]
+        assert not set(guest(vlan72, IDENTITY, WEB2).split()[::2]) & set(guest(vlan72, IDENTITY).split()[::2])
+        assert guest(vlan72, "cat /proc/sys/kernel/random/boot_id") == boot
+        dom0a.check_output("xen-legi delete web2 --stop --yes")
+        assert state(dom0a) == before
+    finally:
+        dom0a.run("xen-legi delete web2 --force --yes")
+
+
 def test_a_debian_that_mmdebstrap_makes_for_one_domu_starts_and_answers(dom0a: Host, vlan72: Host) -> None:
     make_keys(dom0a, vlan72)
     before = state(dom0a)
