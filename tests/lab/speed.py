@@ -1,7 +1,7 @@
 """How much slower this computer is just now than the one on which the lab's times were measured.
 
-A wait for a guest has an end, because some guests never answer, and so has a test, because some hang. It is no time that they
-may take: where processors are emulated by one that is four times slower, what is well takes four times the time.
+A wait for a guest has an end, because some guests never answer, and so has a test, because some hang. It is no time
+that they may take: where processors are emulated by one that is four times slower, what is well takes four times the time.
 
     speed.py 1500          prints how many seconds 1500 of a usual computer are on this one
 """
