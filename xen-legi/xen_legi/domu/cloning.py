@@ -57,7 +57,7 @@ class Twin:
 
 @dataclass(frozen=True)
 class Cloning:
-    """All of a clone. `words` are MACs, addresses and the uuid of the domU with those that the clone has instead; `root` is
+    """All of a clone. `words` are MACs and addresses of the domU with those that the clone has in their place; `root` is
     the volume whose files are settled; `doubts` are fixed addresses of the domU that its kernel would be given."""
 
     old: str

@@ -15,7 +15,7 @@ def commit(name: str, text: str, ips: Set[str], macs: Set[str], mode: int = 0o64
     file = config.DIRECTORY / f"{name}.cfg"
     with step(f"write {file}"), lock("domus", what="the list of domUs", wait=60):
         _check_clashes(name, ips, macs)
-        new = files.draft(file, text, mode, "making")
+        new = files.draft(file, text, mode, "making")  # leftovers.new_file(), which is removed after a kill
         named_point("create:before-commit")
         try:
             os.link(new, file)  # unlike a rename it does not put itself in the place of another file
