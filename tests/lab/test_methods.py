@@ -100,6 +100,29 @@ def test_a_domu_of_four_volumes_has_each_file_on_its_own(gone: Host) -> None:
         gone.check_output("rm -f /root/tiny.partitions")
 
 
+def test_a_domu_in_a_thin_pool_takes_the_room_of_its_files(gone: Host) -> None:
+    gone.check_output("lvcreate -qq -y -L 160M -T vg1/tar-pool")
+    try:
+        before = state(gone)
+        made = f"xen-legi create tar1 --lvm vg1 --thin tar-pool {TAR.replace('96M', '1G')}"
+        assert "vg1/tar1-disk 1G" in gone.check_output(f"{made} 2>&1")
+        pools = gone.check_output("lvs --noheadings -o lv_name,lv_size,pool_lv vg1 | sort").split()
+        assert pools == ["tar-pool", "160.00m", "tar1-disk", "1.00g", "tar-pool", "tar1-swap", "16.00m", "tar-pool"]
+        assert float(gone.check_output("lvs --noheadings -o data_percent vg1/tar-pool")) < 60
+        assert in_disk(gone, "cat /run/look/etc/hostname", "/dev/vg1/tar1-disk", "ro") == "tar1"
+        gone.check_output("xen-legi delete tar1 --yes")
+        assert state(gone) == before
+        assert run_killed(gone, "create:after-copy", made).rc == 137
+        gone.check_output("xen-legi list")
+        assert state(gone) == before
+        gone.check_output("lvcreate -qq -y -V 150M -n filler -T vg1/tar-pool && dd if=/dev/urandom of=/dev/vg1/filler bs=1M "
+                          "count=148 oflag=direct status=none")
+        full = gone.run(made)
+        assert full.rc == 2 and "the thin pool vg1/tar-pool is full to 9" in full.stderr
+    finally:
+        gone.check_output("lvremove -qq -y vg1/tar-pool")
+
+
 def test_a_creation_from_an_archive_that_was_killed_leaves_nothing_after_the_next_command(gone: Host) -> None:
     before = state(gone)
     assert run_killed(gone, "create:after-copy", f"xen-legi create tar1 {TAR}").rc == 137
@@ -115,6 +138,7 @@ def test_a_creation_from_an_archive_that_was_killed_leaves_nothing_after_the_nex
     (f"--method tar --source {ARCHIVE} --size 32M {ASKED}", "is too small for archive"),
     (f"--method tar --source {ARCHIVE} {APART}", "/root/tiny.partitions: No such file or directory"),
     (f"--method tar --source {ARCHIVE} --noswap {APART}", "--partitions and --noswap exclude each other"),
+    (f"--thin pool0 {TAR}", "there is no thin pool vg0/pool0"),
     (f"--method debootstrap --dist trixie {ASKED}", "mmdebstrap is not installed"),  # this host is no dom0
 ])
 def test_what_cannot_work_is_told_before_anything_is_made(gone: Host, words: str, said: str) -> None:

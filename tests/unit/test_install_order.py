@@ -31,7 +31,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     there: list[lvm.Volume] = []
 
-    def make(group: str, name: str, size: int, tags: tuple[str, ...]) -> None:
+    def make(group: str, name: str, size: int, pool: str, tags: tuple[str, ...]) -> None:
         there.append(replace(VOLUME, group=group, name=name, tags=frozenset(tags)))
         done.append(f"create {name}")
 

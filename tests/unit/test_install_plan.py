@@ -1,10 +1,13 @@
 """The planner of new domUs: what a good wish becomes, and the line that each bad one gets."""
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from xen_legi.cli import create
+from xen_legi.config import Config
 from xen_legi.domu import config, mac
 from xen_legi.domu.shape import processors
 from xen_legi.errors import EXIT_USAGE, Problem
@@ -101,6 +104,7 @@ def test_the_summary_says_what_starts_the_domu_with_dom0() -> None:
         ({"group": "vg7"}, "there is no volume group 'vg7'"),
         ({"group": "vg1"}, "vg1 has 1G free, 2.5G are needed"),
         ({"size": 100 * GIB}, "vg0 has 10G free"),
+        ({"pool": "db-disk"}, "there is no thin pool vg0/db-disk"),
         ({"size": 64 * MIB}, "size 64M is too small for template trixie and the modules"),
         ({"size": 256 * MIB, "filesystem": "xfs"}, "size 256M is too small"),
         ({"memory": 8192}, "memory 8G is more than the 4G that Xen has free"),
@@ -205,3 +209,36 @@ def test_what_was_mistyped_is_told_before_what_is_too_little(change: dict[str, o
     with pytest.raises(Problem) as raised:
         plan(replace(WISH, group="vg1", memory=1 << 20, **change), FACTS, SOURCE)  # type: ignore[arg-type]
     assert said in raised.value.message
+
+
+POOL = Volume("vg0", "pool0", 4 * GIB, "twi-aotz--", frozenset(), "", "", "p", True, False, False, 50.0)
+THIN = replace(WISH, pool="pool0", size=100 * GIB)
+
+
+def test_volumes_in_a_thin_pool_may_be_larger_than_it() -> None:
+    made = plan(THIN, replace(FACTS, volumes=(VOLUME, POOL)), SOURCE)
+    assert [(one.name, one.pool, one.size) for one in made.parts] == [
+        ("web1-swap", "pool0", 512 * MIB), ("web1-disk", "pool0", 100 * GIB)
+    ]  # fmt: skip
+    assert "make volume /dev/vg0/web1-disk, 100G thin in vg0/pool0, xvda2 in the guest: ext4 on /" in show.described(made)
+
+
+@pytest.mark.parametrize(
+    ("percent", "message"),
+    [(90.0, "pool0 is full to 90 %"), (83.0, r"pool0 has room for 286.7M before it is nearly full, 300M are needed")],
+)
+def test_a_thin_pool_that_is_nearly_full_gets_no_domu(percent: float, message: str) -> None:
+    with pytest.raises(Problem, match=message) as raised:
+        plan(THIN, replace(FACTS, volumes=(VOLUME, replace(POOL, percent=percent))), SOURCE)
+    assert raised.value.status == EXIT_USAGE and "lvextend" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("words", "pool"),
+    [("", "pool0"), ("--lvm vg0", "pool0"), ("--lvm vg1", ""), ("--thin other", "other"), ("--thin=", "")],
+)
+def test_the_thin_pool_of_the_settings_is_one_of_their_group(words: str, pool: str) -> None:
+    parser = argparse.ArgumentParser()
+    create.arguments(parser)
+    options = parser.parse_args(["web1", "--bridge", "br0", "--dhcp", *words.split()])
+    assert wish.from_options(options, Config(thin_pool="pool0")).pool == pool

@@ -91,6 +91,7 @@ class Config:
         _dom0_memory,
     )
     volume_group: str = setting("storage", "vg0", "volume group in which domUs are made", _group)
+    thin_pool: str = setting("storage", "", "thin pool of that group for their volumes; without one each has its own space")
     memory: str = setting("domu", "512M", "memory of a new domU", parse_size)
     vcpus: int = setting("domu", 1, "virtual processors of a new domU", _vcpus)
     size: str = setting("domu", "4G", "size of a new domU's root volume", parse_size)

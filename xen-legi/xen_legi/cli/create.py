@@ -58,6 +58,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def _storage(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--lvm", default="", metavar="VG", help="volume group of its volumes NAME-disk and NAME-swap")
+    group.add_argument("--thin", default=None, metavar="POOL",
+                       help='thin pool of that group, in which they are made; "": none, whatever the settings say')
     group.add_argument("--size", default="", metavar="SIZE", help="size of its root: 2G")
     group.add_argument("--swap", default="", metavar="SIZE", help="size of its swap: 512M")
     group.add_argument("--noswap", action="store_true", help="no swap")

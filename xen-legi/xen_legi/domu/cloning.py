@@ -18,11 +18,11 @@ from xen_legi.domu.renaming import Moved
 from xen_legi.errors import die
 from xen_legi.storage.identity import EXT, FILES, SWAP
 from xen_legi.storage.lvm import Group, Volume
+from xen_legi.storage.pool import check_room
 from xen_legi.units import exact_size, format_size
 
 _OWN = ("vif", "uuid", "root", "extra", "cmdline")  # keys of the file that may say who the domU is
 _LONGEST_LINK = 15  # characters of a network interface's name: IFNAMSIZ in <linux/if.h>
-_FULL = 90  # percent of a thin pool from which on it is too full for one more domU
 
 
 @dataclass(frozen=True)
@@ -291,5 +291,4 @@ def _need_space(twins: Iterable[Twin], place: Place) -> None:
             die(f"volume group {name} has {format_size(group.free)} free, {needed}", hint="make room there; see vgs(8)")
     pools = {(one.origin.group, one.origin.pool) for one in twins if one.thin}
     for pool in (one for one in place.volumes if (one.group, one.name) in pools):
-        if (pool.percent or 0) >= _FULL:
-            die(f"the thin pool {pool.full_name} is full to {pool.percent:.0f} %", hint="make it larger first: lvextend(8)")
+        check_room(pool)

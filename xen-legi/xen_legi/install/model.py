@@ -29,6 +29,7 @@ class Wish:
 
     name: str
     group: str = "vg0"
+    pool: str = ""  # of that group: its volumes are thin
     size: int = 4 << 30
     swap: int = 512 << 20
     filesystem: str = "ext4"
@@ -79,6 +80,7 @@ class Part:
     filesystem: str
     mount: str = ""
     options: str = "defaults"
+    pool: str = ""  # a thin volume of it
 
     @property
     def path(self) -> Path:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xen_legi.domu import addresses, mac, names
 from xen_legi.errors import die
 from xen_legi.install.model import SWAP, Facts, Nic, Part, Partition, Plan, Wish
-from xen_legi.storage.lvm import LONGEST_DEVICE, Group, check_name, device_mapper_name
+from xen_legi.storage.lvm import LONGEST_DEVICE, Group, Volume, check_name, device_mapper_name
+from xen_legi.storage.pool import check_room, is_pool
 from xen_legi.units import GIB, MIB, exact_size, format_size
 
 _ROOT_OPTIONS = {"ext4": "noatime,errors=remount-ro", "xfs": "noatime"}
@@ -34,7 +35,7 @@ def plan(
     """Return the plan of a domU; die with one line for whatever could not work."""
     check_wish(wish, facts)
     group = _group(wish.group, facts)
-    parts = _parts(wish, group)
+    parts = tuple(replace(one, pool=wish.pool) for one in _parts(wish, group))
     _check_storage(parts, group, wish, facts, source)
     _check_memory(wish, facts)
     return Plan(
@@ -128,6 +129,8 @@ def _check_storage(parts: tuple[Part, ...], group: Group, wish: Wish, facts: Fac
         if len(device_mapper_name(part.group, part.name)) > LONGEST_DEVICE:
             die(f"the name {wish.name} is too long for a volume", hint="choose a shorter one; each dash in it counts twice")
     _check_sizes(wish, parts, source, source.size + facts.modules_size)
+    if wish.pool:
+        return check_room(_pool(wish, facts), source.size + facts.modules_size)
     wanted = sum(part.size for part in parts)
     if wanted > group.free:
         die(
@@ -141,6 +144,14 @@ def _group(name: str, facts: Facts) -> Group:
         names = ", ".join(sorted(facts.groups)) or "none"
         die(f"there is no volume group {name!r}", hint=f"volume groups on this host: {names}; choose one with --lvm")
     return facts.groups[name]
+
+
+def _pool(wish: Wish, facts: Facts) -> Volume:
+    pools = {one.name: one for one in facts.volumes if one.group == wish.group and is_pool(one)}
+    if wish.pool not in pools:
+        known = ", ".join(sorted(pools)) or "none"
+        die(f"there is no thin pool {wish.group}/{wish.pool}", hint=f"thin pools of {wish.group}: {known}; see lvmthin(7)")
+    return pools[wish.pool]
 
 
 def _check_sizes(wish: Wish, parts: Iterable[Part], source: Source, content: int) -> None:

@@ -45,7 +45,8 @@ def _vcpus(plan: Plan) -> str:
 
 def _part(one: Part) -> str:
     kind = SWAP if one.filesystem == SWAP else f"{one.filesystem} on {one.mount}"
-    return f"{one.path}, {exact_size(one.size)}, {one.device} in the guest: {kind}"
+    size = exact_size(one.size) + (f" thin in {one.group}/{one.pool}" if one.pool else "")
+    return f"{one.path}, {size}, {one.device} in the guest: {kind}"
 
 
 def _nic(one: Nic) -> str:

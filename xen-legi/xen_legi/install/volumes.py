@@ -27,7 +27,7 @@ Maker = Callable[[Part, tuple[str, ...]], object]
 
 
 def _make_volume(part: Part, tags: tuple[str, ...]) -> None:
-    lvm.create(part.group, part.name, part.size, tags=tags)
+    lvm.create(part.group, part.name, part.size, pool=part.pool, tags=tags)
 
 
 @contextlib.contextmanager

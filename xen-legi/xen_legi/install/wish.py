@@ -23,6 +23,7 @@ def from_options(options: argparse.Namespace, settings: Config) -> Wish:
     return Wish(
         name=_name(options),
         group=options.lvm or settings.volume_group,
+        pool=_pool(options, settings),
         size=parse_size(options.size or settings.size, what="size"),
         swap=0 if options.noswap else parse_size(options.swap or settings.swap, what="swap"),
         filesystem=options.fs or settings.filesystem,
@@ -104,6 +105,13 @@ def _partitions(options: argparse.Namespace) -> tuple[Partition, ...]:
     if given:
         die(f"--partitions and {given[0]} exclude each other", hint="the file of partitions says that")
     return partitions.read(options.partitions)
+
+
+def _pool(options: argparse.Namespace, settings: Config) -> str:
+    """Return the thin pool; that of the settings is one of the group that they name."""
+    if options.thin is not None:
+        return str(options.thin)
+    return settings.thin_pool if options.lvm in ("", settings.volume_group) else ""
 
 
 def _vlan(text: str) -> int:

@@ -108,10 +108,12 @@ def find(group: str, name: str) -> Volume | None:
     return next((one for one in volumes() if (one.group, one.name) == (group, name)), None)
 
 
-def create(group: str, name: str, size: int, *, tags: Iterable[str] = ()) -> Path:
-    """Make a volume of `size` bytes and return its device. Old signatures in its first blocks are wiped."""
+def create(group: str, name: str, size: int, *, pool: str = "", tags: Iterable[str] = ()) -> Path:
+    """Make a volume of `size` bytes, with a thin pool in that, and return its device. Old signatures in its first blocks are
+    wiped."""
     wipe = ["--yes", "--wipesignatures", "y", "--zero", "y"]
-    _change(["lvcreate", *wipe, "-L", sectors(size), "-n", name, *_tags(tags), group])
+    space = ["-V", sectors(size), "--thinpool", pool] if pool else ["-L", sectors(size)]
+    _change(["lvcreate", *wipe, *space, "-n", name, *_tags(tags), group])
     return Path("/dev") / group / name
 
 
