@@ -111,9 +111,8 @@ def find(group: str, name: str) -> Volume | None:
 def create(group: str, name: str, size: int, *, pool: str = "", tags: Iterable[str] = ()) -> Path:
     """Make a volume of `size` bytes, with a thin pool in that, and return its device. Old signatures in its first blocks are
     wiped."""
-    wipe = ["--yes", "--wipesignatures", "y", "--zero", "y"]
-    space = ["-V", sectors(size), "--thinpool", pool] if pool else ["-L", sectors(size)]
-    _change(["lvcreate", *wipe, *space, "-n", name, *_tags(tags), group])
+    space = ["-V", sectors(size), "--thinpool", pool] if pool else ["-L", sectors(size), "--zero", "y"]
+    _change(["lvcreate", "--yes", "--wipesignatures", "y", *space, "-n", name, *_tags(tags), group])
     return Path("/dev") / group / name
 
 
