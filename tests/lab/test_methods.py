@@ -100,6 +100,20 @@ def test_a_domu_of_four_volumes_has_each_file_on_its_own(gone: Host) -> None:
         gone.check_output("rm -f /root/tiny.partitions")
 
 
+def test_a_domu_as_the_file_of_xen_tools_says_from_a_directory(gone: Host) -> None:
+    said = "lvm = vg1\nsize = 96M\nswap = 16M\ninstall-method = copy\ninstall-source = `echo /root/tiny`\nimage = full\n"
+    gone.check_output(f"printf %s {shlex.quote(said)} > /root/xen-tools.conf")
+    try:
+        words = ASKED.replace("--swap 16M", "--swap 32M")
+        told = gone.check_output(f"xen-legi create tar1 --config /root/xen-tools.conf {words} 2>&1")
+        assert "not used: image" in told and "/dev/vg1/tar1-swap (32M, swap)" in told
+        packed = gone.check_output("sha256sum < /root/tiny/etc/motd")
+        there = in_disk(gone, "sha256sum < /run/look/etc/motd; stat -c %u:%g /run/look/etc/motd", "/dev/vg1/tar1-disk", "ro")
+        assert there == f"{packed}\n123:456"
+    finally:
+        gone.check_output("rm /root/xen-tools.conf")
+
+
 def test_a_domu_in_a_thin_pool_takes_the_room_of_its_files(gone: Host) -> None:
     gone.check_output("lvcreate -qq -y -L 160M -T vg1/tar-pool")
     try:
@@ -139,6 +153,9 @@ def test_a_creation_from_an_archive_that_was_killed_leaves_nothing_after_the_nex
     (f"--method tar --source {ARCHIVE} {APART}", "/root/tiny.partitions: No such file or directory"),
     (f"--method tar --source {ARCHIVE} --noswap {APART}", "--partitions and --noswap exclude each other"),
     (f"--thin pool0 {TAR}", "there is no thin pool vg0/pool0"),
+    (f"--method copy {ASKED}", "the method copy needs a directory"),
+    (f"--method copy --source /srv {ASKED}", "/srv holds no guest"),
+    (f"--config /nothing {ASKED}", "/nothing: No such file or directory"),
     (f"--method debootstrap --dist trixie {ASKED}", "mmdebstrap is not installed"),  # this host is no dom0
 ])
 def test_what_cannot_work_is_told_before_anything_is_made(gone: Host, words: str, said: str) -> None:

@@ -8,16 +8,17 @@ finished is removed again, after a kill by the next xen-legi command.
 import argparse
 import contextlib
 import time
+from pathlib import Path
 
 from xen_legi import config
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, need_root
-from xen_legi.install import hooks, leftovers, show, wish
+from xen_legi.install import hooks, leftovers, show, wish, xen_tools
 from xen_legi.install.commit import start
 from xen_legi.install.create import create
 from xen_legi.install.facts import gather
-from xen_legi.install.methods import METHODS, Method, Wanted, method
-from xen_legi.install.model import Plan, Wish
+from xen_legi.install.methods import DEFAULT, METHODS, Method, Wanted, method
+from xen_legi.install.model import FILESYSTEMS, Plan, Wish
 from xen_legi.install.plan import Source, check_domu_name, check_wish, plan
 from xen_legi.install.render import rendered
 from xen_legi.install.roles import find_roles
@@ -31,6 +32,7 @@ EXAMPLES = """\
   xen-legi create db --vlan 72 --ip 192.168.72.12/24 --gateway 192.168.72.254 --vlan 73 --ip dhcp --role admin-ssh
   xen-legi create old --vlan 72 --ip dhcp --method debootstrap --dist bookworm
   xen-legi create web2 --vlan 72 --ip dhcp --method tar --source /root/web2.tar.zst
+  xen-legi create web3 --vlan 72 --ip 192.168.72.13 --config /etc/xen-tools/xen-tools.conf
   xen-legi create db2 --vlan 72 --ip dhcp --partitions /root/db.partitions
   xen-legi create web1 --vlan 72 --ip 192.168.72.11/24 --dry-run
 """
@@ -40,14 +42,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
     parser.add_argument("name", nargs="?", default="", metavar="NAME", help="name of the domU, its host name")
     parser.add_argument("--hostname", default="", metavar="NAME", help="the same")
-    parser.add_argument("--method", "--install-method", default="template", metavar="METHOD",
-                        help="how its files are made (default: template): "
+    parser.add_argument("--method", "--install-method", default="", metavar="METHOD",
+                        help=f"how its files are made (default: {DEFAULT}): "
                         + "; ".join(f"{name}: {text}" for name, text in METHODS.items()))
     parser.add_argument("--dist", default="", metavar="NAME",
                         help="with method template: its name; with debootstrap: the suite")
-    parser.add_argument("--source", "--install-source", default="", metavar="FILE", help="with method tar: the archive")
+    parser.add_argument("--source", "--install-source", default="", metavar="PATH",
+                        help="with method tar: the archive; with copy: the directory")
     parser.add_argument("--mirror", default="", metavar="URI",
                         help="with method debootstrap: where to get it (default: as this host)")
+    parser.add_argument("--config", default="", metavar="FILE",
+                        help="for what is not given here: a file of xen-tools, such as /etc/xen-tools/xen-tools.conf")
     _storage(parser.add_argument_group("storage"))
     _machine(parser.add_argument_group("machine"))
     _network(parser.add_argument_group("network"))
@@ -58,12 +63,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def _storage(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--lvm", default="", metavar="VG", help="volume group of its volumes NAME-disk and NAME-swap")
-    group.add_argument("--thin", default=None, metavar="POOL",
+    group.add_argument("--thin", "--lvm_thin", default=None, metavar="POOL",
                        help='thin pool of that group, in which they are made; "": none, whatever the settings say')
     group.add_argument("--size", default="", metavar="SIZE", help="size of its root: 2G")
     group.add_argument("--swap", default="", metavar="SIZE", help="size of its swap: 512M")
     group.add_argument("--noswap", action="store_true", help="no swap")
-    group.add_argument("--fs", default="", choices=("ext4", "xfs"), help="filesystem of its root")
+    group.add_argument("--fs", default="", choices=FILESYSTEMS, help="filesystem of its root")
     group.add_argument("--partitions", default="", metavar="FILE",
                        help="several volumes instead, as this file says (a path, or a name in /etc/xen-tools/partitions.d): "
                        "for each a section [NAME] with size=, type=, mountpoint= and perhaps options=")
@@ -108,6 +113,8 @@ def main(options: argparse.Namespace) -> int:
     began = time.monotonic()
     need_root("xen-legi create")
     settings = config.load()
+    if options.config:
+        xen_tools.apply(options, Path(options.config))
     wished = wish.from_options(options, settings)
     check_domu_name(wished.name)
     if options.dry_run:
@@ -133,8 +140,9 @@ def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config)
     """Return the plan and the method that fills the root; die for whatever could not work."""
     facts = gather(settings, options.kernel.rpartition("vmlinuz-")[2])
     check_wish(wished, facts)
-    chosen = method(options.method, settings, Wanted(options.dist, options.source, options.mirror))
-    source = Source(options.method, chosen.text, chosen.dist, chosen.size)
+    name = options.method or DEFAULT
+    chosen = method(name, settings, Wanted(options.dist, options.source, options.mirror))
+    source = Source(name, chosen.text, chosen.dist, chosen.size)
     roles = find_roles(wished.roles)
     keys = wish.ssh_keys(options.ssh_key)
     need_programs(plan(wished, facts, source).parts)  # before a password is asked for

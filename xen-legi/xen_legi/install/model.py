@@ -10,6 +10,7 @@ from xen_legi.kernels.store import Kernel
 from xen_legi.storage.lvm import Group, Volume
 
 SWAP = "swap"
+FILESYSTEMS = ("ext4", "xfs")  # of a domU's own files
 
 
 @dataclass(frozen=True)

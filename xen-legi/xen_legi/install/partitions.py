@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from xen_legi.errors import die
-from xen_legi.install.model import SWAP, Partition
+from xen_legi.install.model import FILESYSTEMS, SWAP, Partition
 from xen_legi.units import parse_size
 
 DIRECTORY = Path("/etc/xen-tools/partitions.d")
-TYPES = ("ext4", "xfs", SWAP)
+TYPES = (*FILESYSTEMS, SWAP)
 _KEYS = ("size", "type", "mountpoint", "options")
 # what a guest needs before it reads its fstab, and what is none of its disks
 _WHOLE = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr")

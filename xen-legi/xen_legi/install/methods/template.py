@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from xen_legi.config import Config
-from xen_legi.errors import die
 from xen_legi.install.copying import copy_tree
-from xen_legi.install.methods import Wanted
+from xen_legi.install.methods import Wanted, check_ifupdown
 from xen_legi.install.templates import Template, find, tree_lock
 
 USES = ("dist",)
@@ -29,6 +28,5 @@ class FromTemplate:
 def prepare(settings: Config, wanted: Wanted) -> FromTemplate:
     """Return the template of a distribution. Die if there is none, or if what it holds could not be settled."""
     template = find(settings.templates, wanted.dist or settings.template)
-    if not any((template.path / place).exists() for place in ("usr/sbin/ifup", "sbin/ifup")):
-        die(f"template {template.name} has no ifupdown", hint="create writes /etc/network/interfaces; add the package to it")
+    check_ifupdown(template.path, f"template {template.name}")
     return FromTemplate(template)

@@ -1,0 +1,115 @@
+"""What a file in the form of xen-tools.conf says to `create`, beside what is said on the command line."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from xen_legi.cli import create
+from xen_legi.errors import Problem
+from xen_legi.install import xen_tools
+
+# the keys that xen-tools 4.9.2 ships active, the usual ones of those that it ships as comments, and its ways to write them
+CONF = """\
+#
+# /etc/xen-tools/xen-tools.conf
+lvm = vg1
+install-method = debootstrap
+size   = 4G      # Root disk, suffix (G, M, k) required
+memory = 256M    # Suffix (G, M, k) required
+swap   = 512M
+fs     = ext4
+dist   = `echo bookworm` # Default distribution
+image  = sparse
+gateway    = 192.168.72.254
+netmask    = 255.255.255.0
+bridge     = xenbr72
+role = udev, \\
+   admin-ssh
+passwd = 1
+kernel = /boot/vmlinuz-`uname -r`
+mirror = file:///srv/debian
+ext4_options     = noatime,nodiratime,errors=remount-ro
+"""
+
+
+def read(tmp_path: Path, text: str, words: str = "--ip 192.168.72.11") -> argparse.Namespace:
+    """Return the words of a command line, completed by a file of this text."""
+    parser = argparse.ArgumentParser()
+    create.arguments(parser)
+    options = parser.parse_args(["web1", *words.split()])
+    (tmp_path / "xen-tools.conf").write_text(text)
+    xen_tools.apply(options, tmp_path / "xen-tools.conf")
+    return options
+
+
+def test_the_file_says_what_the_command_line_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = read(tmp_path, CONF)
+    wanted = {
+        "lvm": "vg1", "method": "debootstrap", "size": "4G", "memory": "256M", "swap": "512M", "fs": "ext4", "vcpus": "",
+        "dist": "bookworm", "gateway": "192.168.72.254", "netmask": "255.255.255.0", "bridge": "xenbr72", "passwd": True,
+        "role": "udev,     admin-ssh", "mirror": "file:///srv/debian", "ip": ["192.168.72.11"], "kernel": "", "vlan": [],
+    }  # fmt: skip
+    assert {name: getattr(found, name) for name in wanted} == wanted
+    assert "not used: ext4_options, image, kernel" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        ("--size 9G --dhcp", "size", "9G"),
+        ("--lvm vg0 --dhcp", "lvm", "vg0"),
+        ("--vlan 72 --ip dhcp", "bridge", ""),
+        ("--noswap --dhcp", "swap", ""),
+        ("--partitions server --dhcp", "size", ""),
+        ("--partitions server --dhcp", "fs", ""),
+        ("--password x --dhcp", "passwd", False),
+        ("--ip 192.168.72.11/25", "netmask", ""),
+        ("--dhcp", "netmask", ""),
+        ("--method tar --source x --dhcp", "mirror", ""),
+        ("--method tar --source x --dhcp", "method", "tar"),
+        ("--method tar --source x --dhcp", "dist", "bookworm"),
+        ("--dist sid --dhcp", "dist", "sid"),
+        ("--method junk --dhcp", "mirror", ""),
+    ],
+)
+def test_the_command_line_wins(tmp_path: Path, words: str, name: str, value: object) -> None:
+    assert getattr(read(tmp_path, CONF, words), name) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("dhcp = 1", "dhcp", True), ("dhcp = 0", "dhcp", False), ("noswap = no", "noswap", False), ("size =", "size", ""),
+        ("vlan = 72", "vlan", ["72"]), ("nameserver = 192.0.2.1 192.0.2.2", "nameserver", ["192.0.2.1", "192.0.2.2"]),
+        ("lvm_thin = pool0", "thin", "pool0"), ("install-method = copy\ninstall-source = /srv/x", "source", "/srv/x"),
+        ("install-source = /srv/x", "source", ""), ("role-args = a `echo b` c", "role_args", "a b c"),
+        ("install-method = cdebootstrap", "method", "debootstrap"), ("# size = 4G", "size", ""),
+    ],
+)  # fmt: skip
+def test_each_key_has_its_word(tmp_path: Path, text: str, name: str, value: object) -> None:
+    assert getattr(read(tmp_path, text, ""), name) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("dir = /home/xen", "dir = /home/xen has no counterpart"),
+        ("zpool = tank", "has no counterpart"),
+        ("finalrole = x", "has no counterpart"),
+        ("fs = ext3", "fs = ext3 is not known here"),
+        ("install-method = rinse", "install-method = rinse is not known here"),
+        ("size 4G", "'size 4G' is no setting"),
+        ("dist = `false`", "dist: `false` failed: it says nothing"),
+        ("dist = `echo no release >&2; exit 1`", "failed: no release"),
+    ],
+)
+def test_what_would_make_another_domu_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(Problem) as raised:
+        read(tmp_path, f"install-method = debootstrap\n{text}" if text.startswith("dist") else text, "")
+    assert said in raised.value.message and raised.value.status == 2 and raised.value.hint
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="No such file or directory"):
+        xen_tools.apply(argparse.Namespace(), tmp_path / "missing")
