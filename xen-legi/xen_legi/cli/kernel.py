@@ -1,7 +1,8 @@
 """Kernels that domUs boot, kept in /srv/xen apart from dom0's own.
 
 `add` takes a kernel of dom0 (the newest, or VERSION), `list` shows what there is, `default` shows or sets the kernel of
-new domUs. Without a set default it is always the newest. No domU changes its kernel by itself: its file names it.
+new domUs. Without a set default it is always the newest. No domU changes its kernel by itself: its file names it. `prune`
+removes VERSION, or all but the newest ones (--keep), where no domU, no copy and no other file in /etc/xen names it.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from xen_legi.cli import no_more
 from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import EXIT_OK, die, need_root
+from xen_legi.kernels import prune
 from xen_legi.kernels.add import Source, add
 from xen_legi.kernels.initramfs import root_not_found
 from xen_legi.kernels.store import Kernel, Store
@@ -24,14 +26,18 @@ EXAMPLES = """\
   xen-legi kernel list --json
   xen-legi kernel default 6.12.48+deb13-amd64
   xen-legi kernel default newest           # follow the newest again
+  xen-legi kernel prune --dry-run          # what nobody needs any more
+  xen-legi kernel prune --keep 3
 """
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
-    parser.add_argument("what", choices=("add", "list", "default"), nargs="?", default="list", help="what to do")
+    parser.add_argument("what", choices=("add", "list", "default", "prune"), nargs="?", default="list", help="what to do")
     parser.add_argument("version", nargs="?", default="", help="kernel version, as uname -r prints it")
     parser.add_argument("--json", action="store_true", help="with list: print JSON")
+    parser.add_argument("--keep", type=int, default=2, metavar="N", help="with prune: keep the N newest (default: 2)")
+    parser.add_argument("--dry-run", action="store_true", help="with prune: print what would be removed, and remove nothing")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -44,6 +50,8 @@ def main(options: argparse.Namespace) -> int:
         return _list(store, as_json=options.json)
     if options.what == "default":
         return _default(store, options.version)
+    if options.what == "prune":
+        return _prune(store, options)
     need_root("xen-legi kernel add")
     version = options.version or _newest(Source())
     if add(store, version, settings.initramfs):
@@ -66,6 +74,20 @@ def _newest(source: Source) -> str:
     if not versions:
         die(f"dom0 has no kernel in {source.boot}", hint="apt install linux-image-amd64")
     return versions[-1]
+
+
+def _prune(store: Store, options: argparse.Namespace) -> int:
+    need_root("xen-legi kernel prune")
+    if options.keep < 1:
+        die(f"--keep {options.keep} would leave new domUs no kernel", hint="--keep 1 keeps the newest")
+    files = prune.texts()
+    one = options.version
+    going = [prune.check(store, one, files)] if one else prune.superfluous(store, files, options.keep)
+    if not options.dry_run:
+        prune.remove(store, going)
+    done = "would go" if options.dry_run else "removed"
+    print(*(f"{done}: kernel {one.version}" for one in going), sep="\n") if going else say("no kernel is superfluous")
+    return EXIT_OK
 
 
 def _default(store: Store, version: str) -> int:

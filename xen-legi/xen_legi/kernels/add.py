@@ -13,7 +13,7 @@ from pathlib import Path
 
 from xen_legi.errors import die
 from xen_legi.files import sync
-from xen_legi.kernels import initramfs
+from xen_legi.kernels import initramfs, prune
 from xen_legi.kernels.store import Kernel, Store, in_order
 from xen_legi.run import run
 from xen_legi.steps import lock, named_point, say, step
@@ -47,11 +47,11 @@ def add(store: Store, version: str, modules: tuple[str, ...], source: Source = S
         return False
     initramfs.check(version, modules)
     with lock("kernels", what=f"{store.top}/boot", wait=1800):
+        _clean(store)  # first: it may take parts of this kernel away
         parts = missing(have, want, modules)
         if not parts:
             return False
         with step(f"kernel {version} for domUs: {', '.join(parts)}"):
-            _clean(store)
             _take(have, want, parts, modules)
     return True
 
@@ -137,6 +137,7 @@ def _take_tree(source: Path, target: Path) -> None:
 
 def _clean(store: Store) -> None:
     """Remove what a killed run left; put a tree back that was moved aside and not yet replaced."""
+    prune.finish(store)
     for aside in (store.top / "lib/modules").glob(f"{_NEW}old-*"):
         version = aside.name.removeprefix(f"{_NEW}old-")
         if not store.kernel(version).modules.exists():
