@@ -3,22 +3,31 @@
 `add` takes a kernel of dom0 (the newest, or VERSION), `list` shows what there is, `default` shows or sets the kernel of
 new domUs. Without a set default it is always the newest. No domU changes its kernel by itself: its file names it. `prune`
 removes VERSION, or all but the newest ones (--keep), where no domU, no copy and no other file in /etc/xen names it.
+
+`pin` gives a domU another kernel (the default of new domUs, or VERSION): its modules, then its file; it starts with it when
+it is started next. `push` gives it the modules alone, of that kernel or of the one that its file names. A domU that is off
+gets them on its disk, one that runs over ssh, by rsync(1), as root.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from xen_legi import config
+from xen_legi import config, files
 from xen_legi.cli import no_more
 from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
-from xen_legi.errors import EXIT_OK, die, need_root
+from xen_legi.domu import names
+from xen_legi.domu.config import DomuConfig
+from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
+from xen_legi.install import leftovers
 from xen_legi.kernels import prune
 from xen_legi.kernels.add import Source, add
 from xen_legi.kernels.initramfs import root_not_found
+from xen_legi.kernels.pinning import pinned
+from xen_legi.kernels.push import push
 from xen_legi.kernels.store import Kernel, Store
-from xen_legi.steps import say, warn
+from xen_legi.steps import lock, named_point, say, warn
 
 EXAMPLES = """\
   xen-legi kernel add                      # the newest kernel of dom0
@@ -28,37 +37,82 @@ EXAMPLES = """\
   xen-legi kernel default newest           # follow the newest again
   xen-legi kernel prune --dry-run          # what nobody needs any more
   xen-legi kernel prune --keep 3
+  xen-legi kernel pin web1 6.12.48+deb13-amd64
+  xen-legi kernel push web1 --address 192.168.72.11
 """
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
-    parser.add_argument("what", choices=("add", "list", "default", "prune"), nargs="?", default="list", help="what to do")
-    parser.add_argument("version", nargs="?", default="", help="kernel version, as uname -r prints it")
+    parser.add_argument("what", choices=("add", "list", "default", "prune", "pin", "push"), nargs="?", default="list",
+                        help="what to do")
+    parser.add_argument("version", nargs="?", default="", metavar="VERSION|DOMU",
+                        help="a kernel version, as uname -r prints it; with pin and push: the domU")
+    parser.add_argument("second", nargs="?", default="", metavar="VERSION", help="with pin and push: the version")
     parser.add_argument("--json", action="store_true", help="with list: print JSON")
     parser.add_argument("--keep", type=int, default=2, metavar="N", help="with prune: keep the N newest (default: 2)")
     parser.add_argument("--dry-run", action="store_true", help="with prune: print what would be removed, and remove nothing")
+    parser.add_argument("--address", default="", metavar="ADDRESS",
+                        help="with pin and push: where a running domU is reached (default: the first address in its file)")
 
 
 def main(options: argparse.Namespace) -> int:
     """Do it."""
     settings = config.load()
     store = Store(Path(settings.srv))
-    if options.what == "list":
-        no_more("kernel list", options.version)
+    version = options.version
+    if options.what in ("pin", "push"):
+        return _give(store, options, settings)
+    no_more(f"kernel {options.what}", options.second or (version if options.what == "list" else ""))
     if options.what == "list":
         return _list(store, as_json=options.json)
     if options.what == "default":
-        return _default(store, options.version)
+        return _default(store, version)
+    need_root(f"xen-legi kernel {options.what}")
     if options.what == "prune":
-        return _prune(store, options)
-    need_root("xen-legi kernel add")
-    version = options.version or _newest(Source())
-    if add(store, version, settings.initramfs):
-        _warn_of_roots(store.kernel(version), settings.initramfs)
-    elif not options.version:
-        say(f"domUs have kernel {version} already")
+        return _prune(store, version, options)
+    return _add(store, version, settings)
+
+
+def _add(store: Store, version: str, settings: config.Config) -> int:
+    chosen = version or _newest(Source())
+    if add(store, chosen, settings.initramfs):
+        _warn_of_roots(store.kernel(chosen), settings.initramfs)
+    elif not version:
+        say(f"domUs have kernel {chosen} already")
     return EXIT_OK
+
+
+def _give(store: Store, options: argparse.Namespace, settings: config.Config) -> int:
+    """Give a domU the modules of a kernel and, if so wished, the kernel."""
+    need_root(f"xen-legi kernel {options.what}")
+    name, version, pins = options.version, options.second, options.what == "pin"
+    if not name:
+        die(f"xen-legi kernel {options.what} needs a domU", hint=f"xen-legi kernel {options.what} web1")
+    names.check(name)
+    with lock(leftovers.lock_name(name), what=f"domU {name}", status=EXIT_USAGE):
+        domu = domu_config.by_name(name)
+        kernel = store.find(version) if version else store.default() if pins else _own(store, domu)
+        text = pinned(domu, kernel) if pins else domu.text
+        push(domu, kernel, settings.modules, options.address)
+        named_point("kernel:before-pin")
+        if text != domu.text:
+            files.replace(domu.file, text, mode=domu.file.stat().st_mode & 0o777)
+    if not pins:
+        print(f"domU {name} has the modules of kernel {kernel.version}")
+        return EXIT_OK
+    print(f"domU {name} has kernel {kernel.version} from its next start on; hosts with a copy of it need that kernel, too")
+    _warn_of_roots(kernel, settings.initramfs)
+    return EXIT_OK
+
+
+def _own(store: Store, domu: DomuConfig) -> Kernel:
+    """Return the kernel that a domU's file names. Die if it is none of ours."""
+    known = next((one for one in store.kernels() if one.image == Path(domu.kernel)), None)
+    if not known:
+        die(f"{domu.file} names no kernel in {store.top}: {domu.kernel or 'it brings its own'}",
+            hint=f"say which: xen-legi kernel push {domu.name} VERSION")
+    return known
 
 
 def _warn_of_roots(kernel: Kernel, modules: tuple[str, ...]) -> None:
@@ -76,13 +130,11 @@ def _newest(source: Source) -> str:
     return versions[-1]
 
 
-def _prune(store: Store, options: argparse.Namespace) -> int:
-    need_root("xen-legi kernel prune")
+def _prune(store: Store, version: str, options: argparse.Namespace) -> int:
     if options.keep < 1:
         die(f"--keep {options.keep} would leave new domUs no kernel", hint="--keep 1 keeps the newest")
-    files = prune.texts()
-    one = options.version
-    going = [prune.check(store, one, files)] if one else prune.superfluous(store, files, options.keep)
+    said = prune.texts()
+    going = [prune.check(store, version, said)] if version else prune.superfluous(store, said, options.keep)
     if not options.dry_run:
         prune.remove(store, going)
     done = "would go" if options.dry_run else "removed"
