@@ -49,6 +49,25 @@ def test_a_role_is_found_by_name_or_path_and_must_be_executable(tmp_path: Path) 
         roles.find_roles(["yours"], places)
 
 
+@pytest.mark.parametrize(("text", "does"), [
+    ("#!/bin/sh\n. /usr/share/xen-tools/common.sh\n", True),
+    ("chroot $1 apt-get install x", True),
+    ("chroot $1 aptitude -y markauto x", True),
+    ("apt -y install nvi", True),
+    ("installDebianPackage $1 udev", True),
+    ("echo > $1/etc/apt/apt.conf.d/x", False),
+    ("#!/usr/bin/perl\nprint 'captured';\n", False),
+])
+def test_a_role_that_installs_something_is_known_by_its_text(tmp_path: Path, text: str, does: bool) -> None:
+    (tmp_path / "role").write_text(text)
+    assert roles._installs(tmp_path / "role") is does
+
+
+def test_of_our_own_roles_none_needs_the_package_lists_before() -> None:
+    ours = [one for one in (Path(__file__).resolve().parents[2] / "xen-legi/roles").iterdir() if one.is_file()]
+    assert len(ours) == 6 and not [one.name for one in ours if roles._installs(one)]
+
+
 def test_role_arguments_are_split_by_the_shell() -> None:
     assert roles.command(Path("/r/a b"), Path("/m"), "x 'y z'") == "'/r/a b' /m x 'y z'"
 

@@ -18,7 +18,7 @@ esac
 # shellcheck disable=SC1091 # it is the administrator's
 [ ! -e /etc/xen-legi/roles.conf ] || . /etc/xen-legi/roles.conf
 
-# in_guest COMMAND WORD...: as root of the guest, with the name servers of dom0; its mount is gone with it
+# in_guest COMMAND WORD...: as root of the guest, with the name servers of dom0, which it cannot write
 in_guest() {
     # shellcheck disable=SC2016 # the inner shell's own variables
     unshare --mount sh -euc '
@@ -26,6 +26,7 @@ in_guest() {
         shift
         if [ -f "$guest/etc/resolv.conf" ] && [ ! -L "$guest/etc/resolv.conf" ] && [ -e /etc/resolv.conf ]; then
             mount --bind /etc/resolv.conf "$guest/etc/resolv.conf"
+            mount -o remount,bind,ro "$guest/etc/resolv.conf"
         fi
         exec chroot "$guest" env PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
     ' sh "$guest" "$@" </dev/null

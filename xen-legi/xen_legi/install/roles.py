@@ -6,23 +6,34 @@ missing or not executable is an error, before anything is made. What a role leav
 """
 
 import os
+import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from xen_legi import run
+from xen_legi import files, run
 from xen_legi.errors import CommandFailed, die, fail
 from xen_legi.install.model import SWAP, Part, Plan
-from xen_legi.steps import named_point, say, step
+from xen_legi.steps import named_point, say, step, warn
 from xen_legi.units import MIB
 
 DIRECTORIES = (Path("/etc/xen-tools/role.d"), Path("/usr/share/xen-legi/roles"))
+_PATIENCE = 600  # seconds for the package lists
 # in a process and mount namespace of its own: nothing that a role starts or mounts survives it
 _ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _SCRIPT = """\
 mkdir -p "$1/proc" "$1/dev/pts" && mount -t proc proc "$1/proc" && mount --bind /dev/pts "$1/dev/pts" || exit 126
 exec sh -c "$2"
 """
+# nothing that runs in the guest may write into dom0's own resolv.conf
+_UPDATE = """\
+resolv=$1/etc/resolv.conf
+if [ -f "$resolv" ] && [ ! -L "$resolv" ] && [ -e /etc/resolv.conf ]; then
+    mount --bind /etc/resolv.conf "$resolv" && mount -o remount,bind,ro "$resolv" || exit 126
+fi
+exec chroot "$1" apt-get -q update
+"""
+_INSTALLS = re.compile(r"\bapt(-get|itude)\b|\bapt\s+(-\S+\s+)*install\b|\binstall[A-Za-z]*Package|\bcommon\.sh\b")
 
 
 def find_roles(names: Iterable[str], directories: Iterable[Path] = DIRECTORIES) -> tuple[Path, ...]:
@@ -33,6 +44,8 @@ def find_roles(names: Iterable[str], directories: Iterable[Path] = DIRECTORIES) 
 
 def run_roles(plan: Plan, root: Path) -> None:
     """Run the plan's roles on the guest mounted at `root`. Fail if one of them does."""
+    if any(map(_installs, plan.roles)) and not any((root / "var/lib/apt/lists").glob("*_InRelease")):
+        _fetch_lists(root)
     for role in plan.roles:
         with step(f"role {role.name} {plan.role_args}".rstrip()):
             _run(role, plan, root)
@@ -92,6 +105,20 @@ def _find(name: str, directories: tuple[Path, ...]) -> Path:
                 die(f"role {place} is not executable", hint=f"chmod +x {place}")
             return place
     die(f"there is no role {name!r}", hint=f"looked for {', '.join(map(str, places))}")
+
+
+def _installs(role: Path) -> bool:
+    """Tell whether a role seems to install packages. Ours fetch the lists themselves, when a package is missing."""
+    return bool(_INSTALLS.search(files.read(role)))
+
+
+def _fetch_lists(root: Path) -> None:
+    """Fetch the guest's package lists, which xen-create-image's roles find there; a template is kept without them."""
+    with step("package lists, for the roles"):
+        try:
+            run.run([*_ALONE, "sh", "-c", _UPDATE, "sh", root], timeout=_PATIENCE)
+        except CommandFailed as failed:
+            warn(f"the guest's package lists cannot be fetched: {failed.message}")
 
 
 def _run(role: Path, plan: Plan, root: Path) -> None:
