@@ -1,6 +1,7 @@
 """The shipped hook for DHCP: a DHCP client gets of a real dnsmasq what it wrote, in a network of the test's own."""
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -38,16 +39,22 @@ def network() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def hosts(tmp_path: Path, network: list[str]) -> Iterator[Path]:
-    """The directory of a running dnsmasq, which gives addresses to those alone whom it finds there; root of the test's."""
+def hosts(tmp_path: Path) -> Path:
+    """The directory of the hook."""
     place = tmp_path / "hosts"
     place.mkdir()
+    return place
+
+
+@pytest.fixture
+def dnsmasq(hosts: Path, tmp_path: Path, network: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """A running dnsmasq, which gives addresses to those alone whom it finds in that directory."""
     words = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=server", "--pid-file="]
     with subprocess.Popen(
         [*network, *words, "--user=root", "--dhcp-range=10.99.72.0,static", "--dhcp-authoritative", "--log-facility=-",
-         f"--dhcp-hostsdir={place}", f"--dhcp-leasefile={tmp_path}/leases"], stderr=(tmp_path / "log").open("w")
+         f"--dhcp-hostsdir={hosts}", f"--dhcp-leasefile={tmp_path}/leases"], stderr=(tmp_path / "log").open("w")
     ) as server:  # fmt: skip
-        yield place
+        yield server
         server.terminate()
 
 
@@ -68,16 +75,18 @@ def asked(network: list[str], tmp_path: Path) -> str:
     return said.read_text().strip() if said.exists() else ""
 
 
-def test_a_new_domu_gets_its_address_and_its_name_of_dnsmasq(hosts: Path, network: list[str], tmp_path: Path) -> None:
+def test_a_new_domu_gets_its_address_and_its_name_of_dnsmasq_until_it_is_deleted(
+    dnsmasq: "subprocess.Popen[bytes]", hosts: Path, network: list[str], tmp_path: Path
+) -> None:
     assert tell(hosts, "create", name="web1.example.org").returncode == 0
     deadline = time.monotonic() + 60
     while not (said := asked(network, tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert said == "10.99.72.11 web1", (tmp_path / "log").read_text()
-
-
-def test_without_its_file_it_gets_none(hosts: Path, network: list[str], tmp_path: Path) -> None:
-    assert asked(network, tmp_path) == ""
+    assert tell(hosts, "delete", name="web1.example.org").returncode == 0
+    dnsmasq.send_signal(signal.SIGHUP)  # what `systemctl reload dnsmasq` does
+    (tmp_path / "said").unlink()
+    assert asked(network, tmp_path) == "", (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize(

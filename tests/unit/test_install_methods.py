@@ -80,3 +80,24 @@ def test_what_means_nothing_to_a_method_is_refused() -> None:
 def test_a_suite_with_an_odd_name_is_refused_and_no_method_is_unknown() -> None:
     assert "cannot be the name of a Debian suite" in refusal("debootstrap", Wanted(dist="--help")).message
     assert all(one in refusal("magic", Wanted()).hint for one in METHODS)
+
+
+def test_a_directory_is_measured_and_copied(tmp_path: Path) -> None:
+    packed(tmp_path, "etc/hostname", "sbin/ifup")
+    one = method("copy", Config(), Wanted(source=str(tmp_path / "tree")))
+    assert one.size >= 2000 and str(tmp_path / "tree") in one.text
+    (tmp_path / "root").mkdir()
+    one.install(tmp_path / "root")
+    assert (tmp_path / "root/etc/hostname").read_text() == "x" * 1000
+
+
+@pytest.mark.parametrize("source", ["/", "//", "/..", "/proc/self/root"])
+def test_dom0_is_no_guest(source: str) -> None:
+    assert refusal("copy", Wanted(source=source)).message == "dom0 itself is no guest"
+
+
+def test_a_directory_without_a_guest_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bare/etc").mkdir(parents=True)
+    assert "needs a directory" in refusal("copy", Wanted()).message
+    assert "holds no guest" in refusal("copy", Wanted(source=str(tmp_path))).message
+    assert "has no ifupdown" in refusal("copy", Wanted(source=str(tmp_path / "bare"))).message

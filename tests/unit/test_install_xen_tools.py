@@ -71,6 +71,8 @@ def test_the_file_says_what_the_command_line_does_not(tmp_path: Path, capsys: py
         ("--method tar --source x --dhcp", "dist", "bookworm"),
         ("--dist sid --dhcp", "dist", "sid"),
         ("--method junk --dhcp", "mirror", ""),
+        ("--ip dhcp", "gateway", ""),
+        ("--ip dhcp --gateway 192.168.72.1", "gateway", "192.168.72.1"),
     ],
 )
 def test_the_command_line_wins(tmp_path: Path, words: str, name: str, value: object) -> None:
@@ -83,7 +85,9 @@ def test_the_command_line_wins(tmp_path: Path, words: str, name: str, value: obj
         ("dhcp = 1", "dhcp", True), ("dhcp = 0", "dhcp", False), ("noswap = no", "noswap", False), ("size =", "size", ""),
         ("vlan = 72", "vlan", ["72"]), ("nameserver = 192.0.2.1 192.0.2.2", "nameserver", ["192.0.2.1", "192.0.2.2"]),
         ("lvm_thin = pool0", "thin", "pool0"), ("install-method = copy\ninstall-source = /srv/x", "source", "/srv/x"),
-        ("install-source = /srv/x", "source", ""), ("role-args = a `echo b` c", "role_args", "a b c"),
+        ("partitions = server\nsize = 4G\nfs = ext4", "size", ""), ("partitions = a\nsize = 4G", "partitions", "a"),
+        ("dir =\nsize = 4G", "size", "4G"), ("install-source = /srv/x", "source", ""),
+        ("role-args = a `echo b` c", "role_args", "a b c"),
         ("install-method = cdebootstrap", "method", "debootstrap"), ("# size = 4G", "size", ""),
     ],
 )  # fmt: skip
@@ -113,3 +117,14 @@ def test_what_would_make_another_domu_is_refused(tmp_path: Path, text: str, said
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="No such file or directory"):
         xen_tools.apply(argparse.Namespace(), tmp_path / "missing")
+
+
+@pytest.mark.parametrize(("words", "pool"), [
+    ("--dhcp", "p0"), ("--thin= --dhcp", ""), ("--lvm vg1 --dhcp", None), ("--thin p1 --lvm vg1 --dhcp", "p1"),
+])
+def test_the_pool_of_the_file_is_one_of_its_group(tmp_path: Path, words: str, pool: str | None) -> None:
+    assert read(tmp_path, "lvm = vg0\nlvm_thin = p0", words).thin == pool
+
+
+def test_a_group_that_is_said_makes_up_for_what_cannot_be_had(tmp_path: Path) -> None:
+    assert read(tmp_path, "dir = /home/xen\nsize = 4G", "--lvm vg1 --dhcp").size == "4G"

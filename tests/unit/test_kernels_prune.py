@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from xen_legi import steps
+from xen_legi.domu import config, xl
 from xen_legi.errors import Problem
 from xen_legi.kernels import prune
 from xen_legi.kernels.store import Store
@@ -24,46 +26,72 @@ def store(tmp_path: Path) -> Store:
     return made
 
 
-def files(tmp_path: Path, **named: str) -> dict[Path, str]:
-    """Return the texts of files that name these kernels."""
-    (tmp_path / "etc/copies/vg0").mkdir(parents=True, exist_ok=True)
-    for name, text in named.items():
-        (tmp_path / "etc" / f"{name.replace('__', '/')}.cfg").write_text(text)
-    return prune.texts(tmp_path / "etc")
+@pytest.fixture(autouse=True)
+def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What stands for /etc/xen, with a link to another directory as auto; no Xen."""
+    for name in ("etc/copies/vg0", "elsewhere", "copies/dom0b"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "etc/auto").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setattr(config, "DIRECTORY", tmp_path / "etc")
+    monkeypatch.setattr(config, "AUTOSTART", tmp_path / "etc/auto")
+    monkeypatch.setattr(prune, "COPIES", tmp_path / "copies")
+    monkeypatch.setattr(xl, "answers", lambda: False)
+    return tmp_path / "etc"
 
 
-def going(store: Store, said: dict[Path, str], keep: int = 2) -> list[str]:
+def going(store: Store, said: dict[str, str], keep: int = 2) -> list[str]:
     """Return the versions that are superfluous."""
     return [one.version for one in prune.superfluous(store, said, keep)]
 
 
-def test_the_newest_the_default_and_those_in_use_stay(store: Store, tmp_path: Path) -> None:
+def test_the_newest_the_default_and_those_in_use_stay(store: Store) -> None:
     assert going(store, {}) == ["6.1.9", "6.1.10"]
     assert going(store, {}, keep=1) == ["6.1.9", "6.1.10", "6.12.1"]
     assert going(store, {}, keep=9) == []
     store.choose("6.1.9")
     assert going(store, {}) == ["6.1.10"]
-    used = files(tmp_path, web1="kernel = '/srv/xen/boot/vmlinuz-6.1.10'")
-    assert going(store, used) == []
+    assert going(store, {"web1": "kernel = '/srv/xen/boot/vmlinuz-6.1.10'"}) == []
 
 
 @pytest.mark.parametrize("text", [
-    "kernel = '/srv/xen/boot/vmlinuz-6.1.9'", 'ramdisk="/srv/xen/boot/initrd.img-6.1.9"', "kernel = '/other/vmlinuz-6.1.9\n",
+    "kernel = '/srv/xen/boot/vmlinuz-6.1.9'", 'ramdisk="/srv/xen/boot/initrd.img-6.1.9"', "kernel = '/vmlinuz-6.1.9\n",
 ])
-def test_a_file_that_names_it_keeps_it_whatever_file_that_is(store: Store, tmp_path: Path, text: str) -> None:
-    for name in ("web1", "copies__vg0__web1"):
-        assert going(store, files(tmp_path, **{name: text})) == ["6.1.10"]
-    (tmp_path / "etc/web1.cfg").rename(tmp_path / "etc/web1.cfg.before-promote")
-    (tmp_path / "etc/copies/vg0/web1.cfg").unlink()
-    assert going(store, prune.texts(tmp_path / "etc")) == ["6.1.10"]
+@pytest.mark.parametrize("name", [
+    "etc/web1.cfg", "etc/web1", "etc/web1.conf", "etc/web1.cfg.before-promote", "etc/copies/vg0/web1.cfg",
+    "elsewhere/10-web1", "copies/dom0b/web1.json",
+])
+def test_a_file_that_names_it_keeps_it_whatever_file_that_is(store: Store, tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert going(store, prune.texts()) == ["6.1.10"]
 
 
-def test_a_longer_version_is_another_one(store: Store, tmp_path: Path) -> None:
-    said = files(tmp_path, web1="kernel = '/srv/xen/boot/vmlinuz-6.12.1-2'")
+def test_of_a_file_too_large_to_be_read_nobody_knows_what_it_names(etc: Path) -> None:
+    with (etc / "web1.cfg").open("w") as file:
+        file.truncate(2 << 20)
+    with pytest.raises(Problem, match="web1.cfg is too large"):
+        prune.texts()
+
+
+def test_a_longer_version_is_another_one(store: Store) -> None:
+    said = {"/etc/xen/web1.cfg": "kernel = '/srv/xen/boot/vmlinuz-6.12.1-2'"}
     assert going(store, said, keep=1) == ["6.1.9", "6.1.10", "6.12.1"]
-    with pytest.raises(Problem, match="kernel 6.12.1-2 is in use: .*web1.cfg"):
+    with pytest.raises(Problem, match="kernel 6.12.1-2 is in use: /etc/xen/web1.cfg"):
         prune.check(store, "6.12.1-2", said)
     assert prune.check(store, "6.12.1", said).version == "6.12.1"
+
+
+def test_a_domu_whose_kernel_went_while_it_was_made_is_not_finished(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "LOCKS", tmp_path / "locks")
+    kernel = store.kernel("6.1.9")
+    with prune.need_whole(kernel):
+        pass
+    gone = prune.remove(store, lambda: prune.superfluous(store, prune.texts(), 2))
+    assert [one.version for one in gone] == ["6.1.9", "6.1.10"]
+    with pytest.raises(Problem, match="kernel 6.1.9 was removed meanwhile") as raised, prune.need_whole(kernel):
+        pass
+    assert raised.value.status == 1
 
 
 def test_the_kernel_of_new_domus_is_not_removed(store: Store) -> None:

@@ -18,15 +18,18 @@ esac
 # shellcheck disable=SC1091 # it is the administrator's
 [ ! -e /etc/xen-legi/roles.conf ] || . /etc/xen-legi/roles.conf
 
-# in_guest COMMAND WORD...: as root of the guest, with the name servers of dom0, which it cannot write
+# in_guest COMMAND WORD...: as root of the guest, with a copy of dom0's resolv.conf
 in_guest() {
     # shellcheck disable=SC2016 # the inner shell's own variables
     unshare --mount sh -euc '
         guest=$1
         shift
         if [ -f "$guest/etc/resolv.conf" ] && [ ! -L "$guest/etc/resolv.conf" ] && [ -e /etc/resolv.conf ]; then
-            mount --bind /etc/resolv.conf "$guest/etc/resolv.conf"
-            mount -o remount,bind,ro "$guest/etc/resolv.conf"
+            copy=$(mktemp)
+            cat /etc/resolv.conf >"$copy"
+            chmod 644 "$copy"
+            mount --bind "$copy" "$guest/etc/resolv.conf"
+            rm "$copy"
         fi
         exec chroot "$guest" env PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
     ' sh "$guest" "$@" </dev/null
@@ -41,10 +44,12 @@ install_packages() {
         is_installed "$package" || wanted="$wanted $package"
     done
     [ -n "$wanted" ] || return 0
-    if [ ! -e "$guest/usr/sbin/policy-rc.d" ]; then
-        trap 'rm -f "$guest/usr/sbin/policy-rc.d"' EXIT
-        printf '#!/bin/sh\nexit 101\n' >"$guest/usr/sbin/policy-rc.d"
-        chmod 755 "$guest/usr/sbin/policy-rc.d"
+    policy=$guest/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ] || grep -qx '# roles of xen-legi' "$policy"; then # else it is there for good
+        trap 'rm -f "$policy"' EXIT
+        trap 'exit 1' HUP INT TERM # dash runs no EXIT trap at a signal
+        printf '#!/bin/sh\n# roles of xen-legi\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
     fi
     in_guest apt-get -q update || fail "the guest's package lists cannot be fetched" "look at its /etc/apt/sources.list"
     # shellcheck disable=SC2086 # a list of words

@@ -2,11 +2,12 @@
 
 `add` takes a kernel of dom0 (the newest, or VERSION), `list` shows what there is, `default` shows or sets the kernel of
 new domUs. Without a set default it is always the newest. No domU changes its kernel by itself: its file names it. `prune`
-removes VERSION, or all but the newest ones (--keep), where no domU, no copy and no other file in /etc/xen names it.
+removes VERSION, or all but the newest ones (--keep), where no domU that runs, no copy and no file in /etc/xen names it.
 
 `pin` gives a domU another kernel (the default of new domUs, or VERSION): its modules, then its file; it starts with it when
-it is started next. `push` gives it the modules alone, of that kernel or of the one that its file names. A domU that is off
-gets them on its disk, one that runs over ssh, by rsync(1), as root.
+it is started next (xen-legi restart; a reboot inside it keeps the kernel that it has). `push` gives it the modules alone, of
+that kernel or of the one that its file names. A domU that is off gets them on its disk, one that runs over ssh, by rsync(1),
+as root.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from xen_legi import config, files
 from xen_legi.cli import no_more
 from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
-from xen_legi.domu import names
+from xen_legi.domu import names, xlcfg
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import leftovers
@@ -25,7 +26,7 @@ from xen_legi.kernels import prune
 from xen_legi.kernels.add import Source, add
 from xen_legi.kernels.initramfs import root_not_found
 from xen_legi.kernels.pinning import pinned
-from xen_legi.kernels.push import push
+from xen_legi.kernels.push import push, target
 from xen_legi.kernels.store import Kernel, Store
 from xen_legi.steps import lock, named_point, say, warn
 
@@ -40,6 +41,10 @@ EXAMPLES = """\
   xen-legi kernel pin web1 6.12.48+deb13-amd64
   xen-legi kernel push web1 --address 192.168.72.11
 """
+_MEANT = {
+    "--json": ("list",), "--keep": ("prune",), "--dry-run": ("prune", "pin", "push"), "--all-modules": ("pin", "push"),
+    "--address": ("pin", "push"),
+}  # fmt: skip
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +55,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="a kernel version, as uname -r prints it; with pin and push: the domU")
     parser.add_argument("second", nargs="?", default="", metavar="VERSION", help="with pin and push: the version")
     parser.add_argument("--json", action="store_true", help="with list: print JSON")
-    parser.add_argument("--keep", type=int, default=2, metavar="N", help="with prune: keep the N newest (default: 2)")
-    parser.add_argument("--dry-run", action="store_true", help="with prune: print what would be removed, and remove nothing")
+    parser.add_argument("--keep", type=int, default=None, metavar="N", help="with prune: keep the N newest (default: 2)")
+    parser.add_argument("--dry-run", action="store_true",
+                        help="with prune, pin and push: print what would be done, and do nothing")
+    parser.add_argument("--all-modules", action="store_true",
+                        help="with pin and push: all modules of the kernel (by itself where the file has pci=)")
     parser.add_argument("--address", default="", metavar="ADDRESS",
                         help="with pin and push: where a running domU is reached (default: the first address in its file)")
 
@@ -61,6 +69,7 @@ def main(options: argparse.Namespace) -> int:
     settings = config.load()
     store = Store(Path(settings.srv))
     version = options.version
+    _check_options(options)
     if options.what in ("pin", "push"):
         return _give(store, options, settings)
     no_more(f"kernel {options.what}", options.second or (version if options.what == "list" else ""))
@@ -72,6 +81,14 @@ def main(options: argparse.Namespace) -> int:
     if options.what == "prune":
         return _prune(store, version, options)
     return _add(store, version, settings)
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Die if an option is given of which the word that is meant knows nothing."""
+    given = {"--json": options.json, "--keep": options.keep is not None, "--dry-run": options.dry_run,
+             "--all-modules": options.all_modules, "--address": bool(options.address)}
+    for name in (one for one, said in given.items() if said and options.what not in _MEANT[one]):
+        die(f"xen-legi kernel {options.what} knows no {name}", hint=f"it is for {', '.join(_MEANT[name])}")
 
 
 def _add(store: Store, version: str, settings: config.Config) -> int:
@@ -93,17 +110,37 @@ def _give(store: Store, options: argparse.Namespace, settings: config.Config) ->
     with lock(leftovers.lock_name(name), what=f"domU {name}", status=EXIT_USAGE):
         domu = domu_config.by_name(name)
         kernel = store.find(version) if version else store.default() if pins else _own(store, domu)
-        text = pinned(domu, kernel) if pins else domu.text
-        push(domu, kernel, settings.modules, options.address)
+        if pins:
+            pinned(domu, kernel)  # dies while nothing is changed yet
+        if options.dry_run:
+            return _tell(domu, kernel, options, pins=pins)
+        everything = options.all_modules or "pci" in xlcfg.values(domu.text)
+        push(domu, kernel, "all" if everything else settings.modules, options.address)
         named_point("kernel:before-pin")
-        if text != domu.text:
-            files.replace(domu.file, text, mode=domu.file.stat().st_mode & 0o777)
+        if pins:
+            _pin(domu, kernel)
     if not pins:
         print(f"domU {name} has the modules of kernel {kernel.version}")
         return EXIT_OK
     print(f"domU {name} has kernel {kernel.version} from its next start on; hosts with a copy of it need that kernel, too")
     _warn_of_roots(kernel, settings.initramfs)
     return EXIT_OK
+
+
+def _tell(domu: DomuConfig, kernel: Kernel, options: argparse.Namespace, *, pins: bool) -> int:
+    """Print what would be done."""
+    where, volume = target(domu, options.address)
+    print(f"would copy the modules of kernel {kernel.version} into {domu.name}: {where or (volume and volume.path)}")
+    if pins:
+        print(f"would write kernel and ramdisk into {domu.file}: {kernel.image}")
+    return EXIT_OK
+
+
+def _pin(domu: DomuConfig, kernel: Kernel) -> None:
+    """Write the kernel into the domU's file as it is now: a person may have changed it while modules were copied."""
+    with prune.need_whole(kernel):
+        now = domu_config.read(domu.file)
+        files.replace(now.file, pinned(now, kernel), mode=now.file.stat().st_mode & 0o777)
 
 
 def _own(store: Store, domu: DomuConfig) -> Kernel:
@@ -131,12 +168,15 @@ def _newest(source: Source) -> str:
 
 
 def _prune(store: Store, version: str, options: argparse.Namespace) -> int:
-    if options.keep < 1:
-        die(f"--keep {options.keep} would leave new domUs no kernel", hint="--keep 1 keeps the newest")
-    said = prune.texts()
-    going = [prune.check(store, version, said)] if version else prune.superfluous(store, said, options.keep)
-    if not options.dry_run:
-        prune.remove(store, going)
+    keep = 2 if options.keep is None else options.keep
+    if keep < 1:
+        die(f"--keep {keep} would leave new domUs no kernel", hint="--keep 1 keeps the newest")
+
+    def chosen() -> list[Kernel]:
+        said = prune.texts()
+        return [prune.check(store, version, said)] if version else prune.superfluous(store, said, keep)
+
+    going = chosen() if options.dry_run else prune.remove(store, chosen)
     done = "would go" if options.dry_run else "removed"
     print(*(f"{done}: kernel {one.version}" for one in going), sep="\n") if going else say("no kernel is superfluous")
     return EXIT_OK

@@ -18,6 +18,7 @@ from xen_legi.install.roles import run_roles
 from xen_legi.install.settle import settle
 from xen_legi.install.volumes import FILL_OPTIONS, make_filesystems, volumes
 from xen_legi.kernels.guest_modules import rsync_options
+from xen_legi.kernels.prune import need_whole
 from xen_legi.steps import lock, named_point, step
 from xen_legi.storage.mounts import mounted, private_mounts
 
@@ -31,7 +32,8 @@ def create(plan: Plan, method: Method) -> None:
             _fill(plan, method, root)
         named_point("create:after-umount")
         ips = {str(one.address.ip) for one in plan.nics if one.address}
-        commit(plan.name, rendered(plan), ips, {one.mac for one in plan.nics})
+        with need_whole(plan.kernel):
+            commit(plan.name, rendered(plan), ips, {one.mac for one in plan.nics})
         named_point("create:after-commit")
 
 

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from xen_legi.errors import fail
+
 
 class Guest:
     """A guest's tree at `root` in dom0. Every path that its methods take is one of the guest."""
@@ -21,8 +23,10 @@ class Guest:
                 here = here if here == self.root else here.parent
                 continue
             step = here / word
-            if words and step.is_symlink() and follow:
+            if words and step.is_symlink():
                 follow -= 1
+                if follow < 0:
+                    fail(f"{inside} leads through too many links in the guest")
                 target = os.readlink(step)
                 here = self.root if target.startswith("/") else here
                 words = [one for one in target.split("/") if one and one != "."] + words

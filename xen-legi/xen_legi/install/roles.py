@@ -29,7 +29,8 @@ exec sh -c "$2"
 _UPDATE = """\
 resolv=$1/etc/resolv.conf
 if [ -f "$resolv" ] && [ ! -L "$resolv" ] && [ -e /etc/resolv.conf ]; then
-    mount --bind /etc/resolv.conf "$resolv" && mount -o remount,bind,ro "$resolv" || exit 126
+    copy=$(mktemp) && cat /etc/resolv.conf >"$copy" && chmod 644 "$copy" && mount --bind "$copy" "$resolv" && rm "$copy" ||
+        exit 126
 fi
 exec chroot "$1" apt-get -q update
 """

@@ -34,6 +34,7 @@ _REFUSED = {
     "image-dev": "devices are not named here: lvm = VG names a volume group",
     "finalrole": "no role is run after the file is written; a program in hooks.d/create-post.d is",
 }
+_DISKS = ("dir", "evms", "zpool", "image-dev")
 # words that exclude each other: one given on the command line silences the others
 _RIVALS = (
     ("ip", "dhcp"), ("vlan", "bridge"), ("partitions", "size"), ("partitions", "swap"), ("partitions", "noswap"),
@@ -49,7 +50,7 @@ def apply(options: argparse.Namespace, file: Path) -> None:
         said = parse(file.read_text(encoding="utf-8"), str(file))
     except (OSError, ValueError) as error:
         die(f"{file}: {getattr(error, 'strerror', '') or 'is no text'}", hint="usually /etc/xen-tools/xen-tools.conf")
-    for key in filter(said.__contains__, _REFUSED):
+    for key in (one for one in _REFUSED if said.get(one) and not (options.lvm and one in _DISKS)):
         die(f"{file}: {key} = {said[key]} has no counterpart", hint=_REFUSED[key])
     _complete(options, {key: value for key, value in said.items() if key in _WORDS}, str(file))
     if unused := sorted(key for key in said if key not in _WORDS):
@@ -72,7 +73,11 @@ def parse(text: str, where: str) -> dict[str, str]:
 
 def _complete(options: argparse.Namespace, said: dict[str, str], where: str) -> None:
     given = {name for name, value in vars(options).items() if value not in ("", None, False, [])}
+    given |= {"thin"} if options.thin is not None else set()  # "": no pool
     silent = given | {pair[not at] for pair in _RIVALS for at in (0, 1) if pair[at] in given}
+    silent |= {"thin"} if "lvm" in given else set()  # the file's pool is one of the file's group
+    if "partitions" not in silent and said.get("partitions"):
+        silent |= {"size", "swap", "noswap", "fs"}
     words = {_WORDS[key]: key for key, value in said.items() if value and _WORDS[key] not in silent}
     if "method" in words:
         options.method = _value(words.pop("method"), said, where)
@@ -80,8 +85,11 @@ def _complete(options: argparse.Namespace, said: dict[str, str], where: str) -> 
         words.pop(name, None)
     for name, key in words.items():
         setattr(options, name, _value(key, said, where))
+    # in the file they are for addresses that need them
     if "netmask" in words and all("/" in one or one == "dhcp" for one in options.ip):
-        options.netmask = ""  # in the file it is for addresses without one
+        options.netmask = ""
+    if "gateway" in words and all(one == "dhcp" for one in options.ip):
+        options.gateway = ""
 
 
 def _value(key: str, said: dict[str, str], where: str) -> object:

@@ -4,59 +4,94 @@ The image is moved aside first, so that a kernel is whole or is none, and is rem
 next ends what a killed run began.
 """
 
+import contextlib
+import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from xen_legi.domu import config
-from xen_legi.errors import die
+from xen_legi.domu import config, xl
+from xen_legi.errors import die, fail
 from xen_legi.files import read
 from xen_legi.kernels.store import Kernel, Store
+from xen_legi.run import run
 from xen_legi.steps import lock, named_point, step
 
 GONE = ".new-gone-"  # before the name of an image; add() takes what begins with .new- for its own leftovers
+COPIES = Path("/var/lib/xen-legi/copies")  # what a sender says of a copy before its file is in /etc/xen
 _LARGEST = 1 << 20  # bytes of a file that may be one of a domU
 
 
-def texts(directory: Path = config.DIRECTORY) -> dict[Path, str]:
-    """Return all files that may name a kernel: of domUs, of copies, those set aside at a promotion, also unreadable ones."""
-    found = (path for path in sorted(directory.rglob("*.cfg*")) if path.is_file() and path.stat().st_size <= _LARGEST)
-    return {path: read(path) for path in found}
+def texts() -> dict[str, str]:
+    """Return every text that may name a kernel, by where it is: files in /etc/xen, what senders said of copies under way,
+    and what Xen knows of domUs that run (a reboot inside one starts it with the kernel that it was started with)."""
+    found = {str(path): _text(path) for place in (config.DIRECTORY, config.AUTOSTART, COPIES) for path in _files(place)}
+    if xl.answers():
+        found["a domU that runs"] = run(["xl", "list", "-l"], timeout=60).stdout
+    return found
 
 
-def users(kernel: Kernel, files: Mapping[Path, str]) -> list[Path]:
+def _files(place: Path) -> Iterator[Path]:
+    """Yield the files below a directory; a link to a directory is entered as /etc/xen/auto may be one."""
+    for directory, _, names in os.walk(place, followlinks=True):
+        yield from (path for name in names if (path := Path(directory, name)).is_file())
+
+
+def _text(path: Path) -> str:
+    """Return a file's text. Die if nobody can say what it names."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            die(f"{path} is too large to be looked at: it may name a kernel", hint="move it elsewhere")
+        return read(path)
+    except FileNotFoundError:
+        return ""  # it went just now
+
+
+def users(kernel: Kernel, files: Mapping[str, str]) -> list[str]:
     """Return the files that name a kernel, by whatever path."""
     named = re.compile(rf"(vmlinuz|initrd\.img)-{re.escape(kernel.version)}(?![A-Za-z0-9.+~_-])")
     return [path for path, text in files.items() if named.search(text)]
 
 
-def superfluous(store: Store, files: Mapping[Path, str], keep: int) -> list[Kernel]:
+def superfluous(store: Store, files: Mapping[str, str], keep: int) -> list[Kernel]:
     """Return the kernels that no file names, but for the newest `keep` and the default of new domUs; oldest first."""
     known = store.kernels()
     kept = {one.version for one in known[-keep:]} | ({store.default().version} if known else set())
     return [one for one in known if one.version not in kept and not users(one, files)]
 
 
-def check(store: Store, version: str, files: Mapping[Path, str]) -> Kernel:
+def check(store: Store, version: str, files: Mapping[str, str]) -> Kernel:
     """Return the kernel of that version. Die if something needs it."""
     one = store.find(version)
     if needing := users(one, files):
-        die(f"kernel {version} is in use: {', '.join(map(str, needing))}", hint="let them name another kernel first")
+        die(f"kernel {version} is in use: {', '.join(needing)}", hint="let them name another kernel first")
     if version == store.default().version:
         die(f"kernel {version} is that of new domUs", hint="xen-legi kernel default VERSION makes it another one")
     return one
 
 
-def remove(store: Store, kernels: Iterable[Kernel]) -> None:
-    """Remove kernels. Who makes a domU with one of them is waited for."""
+def remove(store: Store, choose: Callable[[], list[Kernel]]) -> list[Kernel]:
+    """Remove the kernels that are chosen while nobody copies one, and return them. A domU that is being made with one of
+    them is not finished then: see need_whole()."""
     with lock("kernels", what=f"{store.top}/boot", wait=1800):
         finish(store)
-        for one in kernels:
+        going = choose()
+        for one in going:
             with step(f"remove kernel {one.version}"):
                 one.image.rename(one.image.with_name(GONE + one.image.name))
                 named_point("kernel:image-aside")
                 finish(store)
+    return going
+
+
+@contextlib.contextmanager
+def need_whole(kernel: Kernel) -> Iterator[None]:
+    """Inside the context, where a domU's file is written, the kernel that it names stays. Fail if it has gone meanwhile."""
+    with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
+        if not kernel.complete:
+            fail(f"kernel {kernel.version} was removed meanwhile", hint="xen-legi kernel list shows what there is")
+        yield
 
 
 def finish(store: Store) -> None:

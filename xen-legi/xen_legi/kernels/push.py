@@ -1,47 +1,54 @@
 """Give the modules of a kernel to a domU that exists: into its root while it is off, over ssh while it runs.
 
-A new tree is copied beside its place and gets its name last: the guest has all modules of a kernel, or none.
+A new tree is copied beside its place and gets its name last; one that is there is brought to the kernel's state. What the
+guest has in it of its own is left: modules that it built, what is outside of the choice of modules.
 """
 
-import contextlib
-import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from xen_legi.domu import addresses, disks, growth, xl
+from xen_legi.domu import disks, growth, xl
 from xen_legi.domu.config import DomuConfig, all_domus
-from xen_legi.errors import CommandFailed, die, fail
-from xen_legi.install.copying import bytes_done, copy_tree
+from xen_legi.errors import die, fail
+from xen_legi.install.copying import copy_tree
 from xen_legi.install.guest import Guest
 from xen_legi.install.templates import measured
+from xen_legi.kernels import over_ssh
 from xen_legi.kernels.guest_modules import rsync_options
 from xen_legi.kernels.store import Kernel
-from xen_legi.run import lines, run
-from xen_legi.steps import Progress, lock, named_point, step
+from xen_legi.steps import lock, named_point, step
 from xen_legi.storage import grow, lvm, namespace
 from xen_legi.storage.identity import FILES
 from xen_legi.storage.lvm import Volume
 from xen_legi.storage.mounts import mounted, private_mounts
 
-_TREES = "/lib/modules"
-_NEW = ".new-xen-legi-"
-_SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "StrictHostKeyChecking=accept-new")
+TREES = "/lib/modules"
+NEW = ".new-xen-legi-"
+# the guest's own in a kernel's tree: modules of DKMS, links to the headers
+_ITS_OWN = ("--exclude=/updates", "--exclude=/build", "--exclude=/source")
 
 
 def push(domu: DomuConfig, kernel: Kernel, choice: str, address: str = "") -> None:
     """Copy the modules of a kernel into a domU whose lock is held; `choice` is the setting modules, `address` where a
     running one is reached ("": the first one of its file). Die if it cannot be."""
-    running = xl.answers() and xl.stays(domu.name)
-    where = _reached(domu, address) if running else ""
-    volume = None if running else _root(domu)
-    total = measured(kernel.modules)
-    with step(f"modules of kernel {kernel.version} into {domu.name}"):
+    where, volume = target(domu, address)
+    options, total = (*_ITS_OWN, *rsync_options(choice)), measured(kernel.modules)
+    with step(f"modules of kernel {kernel.version} into {domu.name}, {where or (volume and volume.full_name)}"):
         with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
             if volume:
-                _into_volume(volume, kernel, rsync_options(choice), total)
+                _into_volume(volume, kernel, options, total)
             else:
-                _over_ssh(where, kernel, rsync_options(choice), total)
+                over_ssh.push(over_ssh.Login(where, frozenset(vif.mac.lower() for vif in domu.vifs)), kernel, options, total)
+
+
+def target(domu: DomuConfig, address: str = "") -> tuple[str, Volume | None]:
+    """Return the address of a domU that runs, or the volume with the root of one that is off. Die if there is none."""
+    if xl.answers() and xl.stays(domu.name):
+        return over_ssh.address(domu, address), None
+    if address:
+        die(f"{domu.name} is off: its disk is written, not {address}", hint="leave --address out")
+    return "", _root(domu)
 
 
 def _root(domu: DomuConfig) -> Volume:
@@ -59,56 +66,31 @@ def _root(domu: DomuConfig) -> Volume:
 
 def _into_volume(volume: Volume, kernel: Kernel, options: Sequence[str], total: int) -> None:
     kind = grow.kind(volume.path)
-    with private_mounts(), mounted(volume.path, kind, namespace.options(kind, writable=True)) as place:
-        guest = Guest(place)
-        if not guest.path("/etc").is_dir():
-            die(f"{volume.full_name} holds no guest: it has no /etc", hint="its root may be another disk")
-        target = guest.path(f"{_TREES}/{kernel.version}")
-        new = target.with_name(_NEW + kernel.version)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _remove(new)  # an earlier run was killed
-            copy_tree(kernel.modules, target if target.is_dir() else new, what="copied", total=total,
-                      options=("--delete", *options))
-            named_point("kernel:pushed")
-            if new.exists():
-                new.rename(target)
-        finally:
-            _remove(new)
-
-
-def _remove(tree: Path) -> None:
-    """Remove a tree that we made; a link of that name is not followed."""
-    if tree.is_symlink():
-        tree.unlink()
-    shutil.rmtree(tree, ignore_errors=True)
-
-
-def _reached(domu: DomuConfig, address: str) -> str:
-    """Return where a running domU is reached. Die if nobody knows."""
-    known = [address] if address else sorted(addresses.of_vifs(domu.vifs))
-    if not known:
-        die(f"no address of {domu.name} is known", hint="say it with --address, or stop the domU: its disk is written then")
-    return str(addresses.address(known[0], what="address"))
-
-
-def _over_ssh(where: str, kernel: Kernel, options: Sequence[str], total: int) -> None:
-    """Let rsync in the guest take the tree. Modules that are there and the same are not sent again."""
-    host = f"root@[{where}]" if ":" in where else f"root@{where}"
-    target, new = f"{_TREES}/{kernel.version}", f"{_TREES}/{_NEW}{kernel.version}"
-    progress = Progress("copied", total)
-    rsync = ["rsync", "-aHAX", "--numeric-ids", "--delete", "--info=progress2", "--no-human-readable", *options]
-    tree = [f"--link-dest={target}", f"{kernel.modules}/", f"{host}:{new}/"]
     try:
-        run([*_SSH, f"root@{where}", "command -v rsync >/dev/null || { echo rsync is not installed there >&2; exit 1; }"],
-            timeout=60)
-        for line in lines([*rsync, *tree], env={"RSYNC_RSH": shlex.join(_SSH)}):
-            if (done := bytes_done(line)) is not None:
-                progress.update(min(done, total))
-        run([*_SSH, f"root@{where}", f"rm -rf {target} && mv {new} {target} && sync"], timeout=300)
-    except CommandFailed as failed:
-        with contextlib.suppress(CommandFailed):
-            run([*_SSH, f"root@{where}", f"rm -rf {new}"], timeout=60)
-        fail(f"{where} did not take the modules: {failed.stderr.strip() or failed.message}",
-             hint="can root of this host log in there by a key? else stop the domU: its disk is written then")
-    progress.close()
+        with private_mounts(), mounted(volume.path, kind, namespace.options(kind, writable=True)) as place:
+            _into_tree(Guest(place), volume.full_name, kernel, options, total)
+    except OSError as error:  # the guest made it: a file where a directory should be, a full disk
+        fail(f"{volume.full_name} did not take the modules: {error.strerror} ({error.filename})")
+
+
+def _into_tree(guest: Guest, name: str, kernel: Kernel, options: Sequence[str], total: int) -> None:
+    if not guest.path("/etc").is_dir():
+        die(f"{name} holds no guest: it has no /etc", hint="its root may be another disk")
+    tree = guest.path(f"{TREES}/{kernel.version}")
+    new = tree.with_name(NEW + kernel.version)
+    tree.parent.mkdir(parents=True, exist_ok=True)
+    _clean(tree.parent)
+    there = tree.is_dir() and not tree.is_symlink()
+    try:
+        copy_tree(kernel.modules, tree if there else new, what="copied", total=total, options=("--delete", *options))
+        named_point("kernel:pushed")
+        if not there:
+            new.rename(tree)
+    finally:
+        _clean(tree.parent)
+
+
+def _clean(trees: Path) -> None:
+    """Remove what a run that was killed or failed left of ours. A link is not followed."""
+    for path in trees.glob(f"{NEW}*"):
+        path.unlink() if path.is_symlink() or not path.is_dir() else shutil.rmtree(path)

@@ -33,7 +33,7 @@ def prepare(settings: Config, wanted: Wanted) -> FromDirectory:
     tree = Path(wanted.source).absolute()
     if not (tree / "etc").is_dir():
         die(f"{tree} holds no guest: it has no directory etc", hint="--source names a directory with a guest's tree")
-    if tree == Path("/"):
+    if tree.samefile("/"):
         die("dom0 itself is no guest", hint="--source names a directory with a guest's tree")
     check_ifupdown(tree, f"the guest in {tree}")
     with step(f"look at {tree}"):

@@ -1,0 +1,95 @@
+"""Modules for a domU that runs, by rsync(1) over ssh. The domU is not trusted: it has a time to answer in, and what it says
+is shown as one line of printable letters."""
+
+import contextlib
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xen_legi.domu import addresses
+from xen_legi.domu.config import DomuConfig
+from xen_legi.errors import CommandFailed, die, fail
+from xen_legi.install.copying import bytes_done
+from xen_legi.kernels.store import Kernel
+from xen_legi.run import lines, run
+from xen_legi.steps import Progress
+
+_SSH = (
+    "ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "StrictHostKeyChecking=accept-new",
+    "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=8",
+)  # fmt: skip
+_RSYNC = ("rsync", "-aHAX", "--numeric-ids", "--delete", "--timeout=300", "--info=progress2", "--no-human-readable")
+# what is known before the first change: who it is, whether it can, and whether the tree is there
+_ASK = "cat /sys/class/net/*/address; command -v rsync >/dev/null && echo rsync; test ! -d {tree} || echo tree"
+# the new tree takes the place of none, or of what is no directory
+_SETTLE = "rm -rf {tree} && mv {new} {tree} && sync"
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where a domU is reached, and its MAC addresses in small letters (none: not known), by which it is recognized."""
+
+    address: str
+    macs: frozenset[str]
+
+    @property
+    def rsync_host(self) -> str:
+        """Return how rsync writes it."""
+        return f"root@[{self.address}]" if ":" in self.address else f"root@{self.address}"
+
+    def run(self, command: str, timeout: float) -> str:
+        """Run a shell line there and return what it prints."""
+        return run([*_SSH, f"root@{self.address}", command], timeout=timeout).stdout
+
+
+def address(domu: DomuConfig, wanted: str) -> str:
+    """Return where a running domU is reached: `wanted`, else the first address in its file. Die if there is none."""
+    words = [word.partition("/")[0] for vif in domu.vifs for word in vif.options.get("ip", "").split()]
+    known = [wanted] if wanted else words
+    if not known:
+        die(f"no address of {domu.name} is known", hint="say it with --address, or stop the domU: its disk is written then")
+    return str(addresses.address(known[0], what="address"))
+
+
+def push(guest: Login, kernel: Kernel, options: Sequence[str], total: int) -> None:
+    """Let rsync in the guest take the tree. Fail in one line if the guest does not."""
+    tree, new = f"/lib/modules/{kernel.version}", f"/lib/modules/.new-xen-legi-{kernel.version}"
+    try:
+        there = _is_there(guest, tree)
+        try:
+            _copy(guest, kernel, tree if there else new, options, total)
+        except BaseException:
+            with contextlib.suppress(CommandFailed):
+                guest.run(f"rm -rf {new}", 60)
+            raise
+        if not there:
+            guest.run(_SETTLE.format(tree=tree, new=new), 300)
+    except CommandFailed as failed:
+        fail(f"{guest.address} did not take the modules: {_said(failed)}",
+             hint="can root of this host log in there by a key? else stop the domU: its disk is written then")
+
+
+def _is_there(guest: Login, tree: str) -> bool:
+    """Tell whether the guest has a tree of this kernel. Die if it is another machine, or has no rsync."""
+    words = guest.run(_ASK.format(tree=tree), 60).lower().split()
+    if guest.macs and not guest.macs & set(words):
+        die(f"{guest.address} is another machine: it has no MAC address of the domU", hint="say where it is: --address")
+    if "rsync" not in words:
+        die(f"rsync is not installed on {guest.address}", hint="install it there, or stop the domU, and its disk is written")
+    return "tree" in words
+
+
+def _copy(guest: Login, kernel: Kernel, place: str, options: Sequence[str], total: int) -> None:
+    progress = Progress("copied", total)
+    argv = [*_RSYNC, *options, f"{kernel.modules}/", f"{guest.rsync_host}:{place}/"]
+    for line in lines(argv, env={"RSYNC_RSH": shlex.join(_SSH)}):
+        if (done := bytes_done(line)) is not None:
+            progress.update(min(done, total))
+    progress.close()
+
+
+def _said(failed: CommandFailed) -> str:
+    """Return the last line that the guest said, and nothing in it that a terminal would obey."""
+    last = (failed.stderr.strip().splitlines() or ["it says nothing"])[-1]
+    return re.sub(r"[^\x20-\x7e]", "?", last)[:200]
