@@ -83,6 +83,16 @@ def test_memory_changes_while_a_domu_runs_and_its_file_with_it(dom0a: Host, web1
         dom0a.check_output(f"mv /root/web1.saved {FILE}")
 
 
+def test_a_guest_that_is_stopped_while_it_boots_stops(dom0a: Host, web1: Host) -> None:
+    dom0a.check_output("xen-legi stop web1 --wait 300")
+    try:
+        dom0a.check_output("xen-legi start web1; sleep 5; xen-legi stop web1 --wait 600")
+        assert dom0a.run("xl domid web1").rc != 0
+    finally:
+        dom0a.check_output("xl domid web1 >/dev/null 2>&1 || xen-legi start web1")
+        wait_for_ssh(web1, WEB1)
+
+
 # rsync with its libraries, away from the guest's own: our templates have none
 RSYNC = (
     "rm -rf /root/sent && mkdir -p /root/sent/usr/local/bin /root/sent/root/lib && "

@@ -127,6 +127,7 @@ def test_a_domu_moves_to_the_other_host(dom0a: Host, away: Host) -> None:
     follow(away, "ln -s ../web1.cfg /etc/xen/auto/")
     again = away.run("xen-legi promote web1")
     assert again.rc == 2 and "web1 runs on this host already" in again.stderr
+    wait_for_ssh(away, WEB1)  # a Linux that has not mounted its root yet does not hear `xl shutdown`
     only = away.run("xl shutdown -w web1 && xen-legi promote web1 --undo")  # on the wrong host: no other has it now
     assert only.rc == 2 and "may be the only one" in only.stderr
     done = away.run("xen-legi promote web1")

@@ -73,3 +73,16 @@ def test_a_domain_that_was_just_switched_off_is_waited_for(
 ) -> None:
     play(monkeypatch, states)
     assert xl.is_off("web1") is answer
+
+
+@pytest.mark.parametrize("seconds, wait, answer, times", [
+    (3, 120, True, 1), (50, 120, True, 3), (1000, 50, False, 3), (1000, 0, False, 1), (119, 120, True, 6),
+])
+def test_a_domain_is_asked_to_shut_down_until_it_hears(
+    seconds: int, wait: float, answer: bool, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    play(monkeypatch, ["running"] * (seconds + 1) + [None])
+    monkeypatch.setattr(xl, "_end", lambda verb, name: asked.append(f"{verb} {name}"))
+    assert xl.shutdown("web1", wait) is answer
+    assert asked == ["shutdown web1"] * times

@@ -14,6 +14,7 @@ from xen_legi.run import installed, run
 
 CAPABILITIES = Path("/proc/xen/capabilities")
 _TIMEOUT = 60
+_ASK_AGAIN = 20  # seconds after which a domU is asked once more to shut down
 _LINE = re.compile(r"(?P<name>.*?)\s+(?P<id>\d+)\s+(?P<memory>\d+)\s+(?P<vcpus>\d+)\s+(?P<state>\S{6})\s+(?P<time>[\d.]+)")
 # seconds that a name must be away to be away for good: a domU that starts anew is destroyed, and made again two seconds
 # later; longer, if its end was one after which it mostly starts anew (the memory of a large one is cleared first)
@@ -141,9 +142,15 @@ def start(file: Path) -> None:
 
 
 def shutdown(name: str, wait: float = 120) -> bool:
-    """Ask a domU to shut down; tell whether it was gone within `wait` seconds."""
-    _end("shutdown", name)
-    return gone(name, wait)
+    """Ask a domU to shut down; tell whether it was gone within `wait` seconds. It is asked again from time to time: a Linux
+    that has not mounted its root yet takes the word, finds no poweroff(8), and boots on."""
+    deadline = time.monotonic() + wait
+    while True:
+        _end("shutdown", name)
+        if gone(name, min(_ASK_AGAIN, deadline - time.monotonic())):
+            return True
+        if time.monotonic() >= deadline:
+            return False
 
 
 def gone(name: str, wait: float) -> bool:
