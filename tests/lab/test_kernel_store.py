@@ -62,6 +62,29 @@ def test_a_removal_that_was_killed_is_ended_by_the_next(kernels: Host, point: st
     assert kernels.check_output(ALL).splitlines() == [one for one in before if "6.1.2-tiny" not in one]
 
 
+@pytest.mark.long  # a kernel is downloaded and unpacked
+def test_a_kernel_of_a_package_that_is_not_installed(store: Host) -> None:
+    store.check_output("apt-get install -y -q --no-install-recommends tiny-initramfs-core kmod")
+    name = store.check_output("apt-cache depends linux-image-cloud-amd64 | grep -o 'linux-image-[0-9].*'")
+    version = name.removeprefix("linux-image-")
+    own = "ls -A /lib/modules /boot; dpkg -l | grep linux-image; grep -c . /proc/mounts"
+    before = store.check_output(own)
+    try:
+        meta = store.run("xen-legi kernel add --package linux-image-cloud-amd64")
+        assert meta.rc == 2 and "holds no kernel" in meta.stderr and "hint: " in meta.stderr
+        killed = run_killed(store, "kernel:unpacked", f"xen-legi kernel add --package {name}")
+        assert killed.rc == 137 and "/.new-package-" in store.check_output("ls -d /srv/xen/.new-package-*")
+        store.check_output(f"xen-legi kernel add --package {name}")
+        assert store.run("ls -d /srv/xen/.new-*").stdout == ""
+        assert store.check_output(own) == before
+        assert version in store.check_output("xen-legi kernel list --json")
+        assert "xen-blkfront.ko" in store.check_output(f"zcat /srv/xen/boot/initrd.img-{version} | cpio -t 2>/dev/null")
+        again = store.run(f"xen-legi kernel add --package {name}")
+        assert again.rc == 0 and f"domUs have kernel {version} already" in again.stderr
+    finally:
+        store.check_output(f"rm -rf /srv/xen/.new-* /srv/xen/boot/*{version}* /srv/xen/lib/modules/{version}")
+
+
 @pytest.fixture
 def tiny(kernels: Host) -> Iterator[Host]:
     """The same with the domU tiny1, which has the oldest kernel and no modules of it."""

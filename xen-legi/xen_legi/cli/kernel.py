@@ -1,8 +1,9 @@
 """Kernels that domUs boot, kept in /srv/xen apart from dom0's own.
 
-`add` takes a kernel of dom0 (the newest, or VERSION), `list` shows what there is, `default` shows or sets the kernel of
-new domUs. Without a set default it is always the newest. No domU changes its kernel by itself: its file names it. `prune`
-removes VERSION, or all but the newest ones (--keep), where no domU that runs, no copy and no file in /etc/xen names it.
+`add` takes a kernel of dom0 (the newest, or VERSION) or, with --package, of a Debian package that dom0 does not install.
+`list` shows what there is, `default` shows or sets the kernel of new domUs. Without a set default it is always the newest.
+No domU changes its kernel by itself: its file names it. `prune` removes VERSION, or all but the newest ones (--keep), where
+no domU that runs, no copy and no file in /etc/xen names it.
 
 `pin` gives a domU another kernel (the default of new domUs, or VERSION): its modules, then its file; it starts with it when
 it is started next (xen-legi restart; a reboot inside it keeps the kernel that it has). `push` gives it the modules alone, of
@@ -23,7 +24,7 @@ from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import leftovers
 from xen_legi.kernels import prune
-from xen_legi.kernels.add import Source, add
+from xen_legi.kernels.add import Source, add, add_package
 from xen_legi.kernels.initramfs import root_not_found
 from xen_legi.kernels.pinning import pinned
 from xen_legi.kernels.push import push, target
@@ -33,6 +34,7 @@ from xen_legi.steps import lock, named_point, say, warn
 EXAMPLES = """\
   xen-legi kernel add                      # the newest kernel of dom0
   xen-legi kernel add 6.12.48+deb13-amd64
+  xen-legi kernel add --package linux-image-6.12.48+deb13-cloud-amd64
   xen-legi kernel list --json
   xen-legi kernel default 6.12.48+deb13-amd64
   xen-legi kernel default newest           # follow the newest again
@@ -43,7 +45,7 @@ EXAMPLES = """\
 """
 _MEANT = {
     "--json": ("list",), "--keep": ("prune",), "--dry-run": ("prune", "pin", "push"), "--all-modules": ("pin", "push"),
-    "--address": ("pin", "push"),
+    "--address": ("pin", "push"), "--package": ("add",),
 }  # fmt: skip
 
 
@@ -54,6 +56,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", default="", metavar="VERSION|DOMU",
                         help="a kernel version, as uname -r prints it; with pin and push: the domU")
     parser.add_argument("second", nargs="?", default="", metavar="VERSION", help="with pin and push: the version")
+    parser.add_argument("--package", default="", metavar="PACKAGE",
+                        help="with add: the kernel in a Debian package, a file .deb or a name that apt downloads")
     parser.add_argument("--json", action="store_true", help="with list: print JSON")
     parser.add_argument("--keep", type=int, default=None, metavar="N", help="with prune: keep the N newest (default: 2)")
     parser.add_argument("--dry-run", action="store_true",
@@ -80,13 +84,13 @@ def main(options: argparse.Namespace) -> int:
     need_root(f"xen-legi kernel {options.what}")
     if options.what == "prune":
         return _prune(store, version, options)
-    return _add(store, version, settings)
+    return _add_package(store, options, settings) if options.package else _add(store, version, settings)
 
 
 def _check_options(options: argparse.Namespace) -> None:
     """Die if an option is given of which the word that is meant knows nothing."""
     given = {"--json": options.json, "--keep": options.keep is not None, "--dry-run": options.dry_run,
-             "--all-modules": options.all_modules, "--address": bool(options.address)}
+             "--all-modules": options.all_modules, "--address": bool(options.address), "--package": bool(options.package)}
     for name in (one for one, said in given.items() if said and options.what not in _MEANT[one]):
         die(f"xen-legi kernel {options.what} knows no {name}", hint=f"it is for {', '.join(_MEANT[name])}")
 
@@ -97,6 +101,15 @@ def _add(store: Store, version: str, settings: config.Config) -> int:
         _warn_of_roots(store.kernel(chosen), settings.initramfs)
     elif not version:
         say(f"domUs have kernel {chosen} already")
+    return EXIT_OK
+
+
+def _add_package(store: Store, options: argparse.Namespace, settings: config.Config) -> int:
+    no_more("kernel add --package", options.version)
+    version, taken = add_package(store, options.package, settings.initramfs)
+    if taken:
+        _warn_of_roots(store.kernel(version), settings.initramfs)
+    say(f"domUs have kernel {version}" + ("" if taken else " already"))
     return EXIT_OK
 
 

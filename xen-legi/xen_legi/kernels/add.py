@@ -13,7 +13,7 @@ from pathlib import Path
 
 from xen_legi.errors import die
 from xen_legi.files import sync
-from xen_legi.kernels import initramfs, prune
+from xen_legi.kernels import initramfs, package, prune
 from xen_legi.kernels.store import Kernel, Store, in_order
 from xen_legi.run import run
 from xen_legi.steps import lock, named_point, say, step
@@ -41,10 +41,26 @@ class Source:
 def add(store: Store, version: str, modules: tuple[str, ...], source: Source = Source()) -> bool:
     """Make the domUs have dom0's kernel of that version, with an initramfs of these modules; with none they get dom0's own.
     Tell whether there was anything to do."""
-    have, want = store.kernel(version), source.kernel(version)
+    want = source.kernel(version)
     _check(want, source)
-    if not missing(have, want, modules):
-        return False
+    return bool(missing(store.kernel(version), want, modules)) and take(store, want, modules)
+
+
+def add_package(store: Store, name: str, modules: tuple[str, ...]) -> tuple[str, bool]:
+    """Make the domUs have the kernel of a Debian package that dom0 does not install: a file .deb, or a name that apt knows.
+    Return its version, and whether there was anything to do."""
+    if not modules:
+        die("the initramfs of a kernel that dom0 does not install is made for domUs", hint="say which modules: initramfs")
+    with package.unpacked(store, name) as want:
+        have = store.kernel(want.version)
+        if have.complete and same(have.image, want.image):
+            return want.version, False
+        return want.version, take(store, want, modules)
+
+
+def take(store: Store, want: Kernel, modules: tuple[str, ...]) -> bool:
+    """Take what the domUs lack of a kernel whose modules are in /lib/modules. Tell whether there was anything to do."""
+    version, have = want.version, store.kernel(want.version)
     initramfs.check(version, modules)
     with lock("kernels", what=f"{store.top}/boot", wait=1800):
         _clean(store)  # first: it may take parts of this kernel away
@@ -138,6 +154,7 @@ def _take_tree(source: Path, target: Path) -> None:
 def _clean(store: Store) -> None:
     """Remove what a killed run left; put a tree back that was moved aside and not yet replaced."""
     prune.finish(store)
+    package.clean(store)
     for aside in (store.top / "lib/modules").glob(f"{_NEW}old-*"):
         version = aside.name.removeprefix(f"{_NEW}old-")
         if not store.kernel(version).modules.exists():
