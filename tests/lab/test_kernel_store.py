@@ -70,6 +70,9 @@ def test_a_kernel_of_a_package_that_is_not_installed(store: Host) -> None:
     own = "ls -A /lib/modules /boot; dpkg -l | grep linux-image; grep -c . /proc/mounts"
     before = store.check_output(own)
     try:
+        for word, said in ((r"linux-image-6.1.*", "apt knows no package"), ("./no.deb", "no file"), ("''", "is no package")):
+            wrong = store.run(f"xen-legi kernel add --package {word}")
+            assert wrong.rc == 2 and said in wrong.stderr, wrong.stderr
         meta = store.run("xen-legi kernel add --package linux-image-cloud-amd64")
         assert meta.rc == 2 and "holds no kernel" in meta.stderr and "hint: " in meta.stderr
         killed = run_killed(store, "kernel:unpacked", f"xen-legi kernel add --package {name}")
@@ -113,9 +116,14 @@ def test_a_domu_gets_another_kernel_with_its_modules_and_nothing_else_in_its_fil
 def test_modules_are_brought_to_the_state_of_the_kernel(tiny: Host) -> None:
     tiny.check_output("xen-legi kernel push tiny1")
     assert modules(tiny) == ["modules/6.1.1-tiny", "modules/6.1.1-tiny/modules.dep"]
-    tiny.check_output("touch /srv/xen/lib/modules/6.1.1-tiny/more && rm /srv/xen/lib/modules/6.1.1-tiny/modules.dep && "
-                      "echo x > /srv/xen/lib/modules/6.1.1-tiny/modules.dep && xen-legi kernel push tiny1 6.1.1-tiny")
-    assert modules(tiny)[1:] == ["modules/6.1.1-tiny/modules.dep", "modules/6.1.1-tiny/more"]
+    own = "mkdir -p updates/dkms kernel && touch updates/dkms/zfs.ko kernel/old.ko && ln -s /usr/src/headers build"
+    in_disk(tiny, f"cd /run/look/usr/lib/modules/6.1.1-tiny && {own}")
+    tiny.check_output("cd /srv/xen/lib/modules/6.1.1-tiny && mkdir kernel && touch kernel/new.ko && echo x > modules.dep")
+    told = tiny.run("xen-legi kernel push tiny1 6.1.1-tiny")
+    assert told.rc == 0 and "in it, depmod 6.1.1-tiny" in told.stderr
+    names = ("build", "kernel", "kernel/new.ko", "modules.dep", "updates", "updates/dkms", "updates/dkms/zfs.ko")
+    assert modules(tiny)[1:] == [f"modules/6.1.1-tiny/{one}" for one in names]
+    assert in_disk(tiny, "cat /run/look/usr/lib/modules/6.1.1-tiny/modules.dep", options="ro") == "x"
 
 
 def test_a_push_that_was_killed_leaves_no_half_tree_after_the_next(tiny: Host) -> None:

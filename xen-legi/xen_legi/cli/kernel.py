@@ -56,7 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", default="", metavar="VERSION|DOMU",
                         help="a kernel version, as uname -r prints it; with pin and push: the domU")
     parser.add_argument("second", nargs="?", default="", metavar="VERSION", help="with pin and push: the version")
-    parser.add_argument("--package", default="", metavar="PACKAGE",
+    parser.add_argument("--package", default=None, metavar="PACKAGE",
                         help="with add: the kernel in a Debian package, a file .deb or a name that apt downloads")
     parser.add_argument("--json", action="store_true", help="with list: print JSON")
     parser.add_argument("--keep", type=int, default=None, metavar="N", help="with prune: keep the N newest (default: 2)")
@@ -84,13 +84,15 @@ def main(options: argparse.Namespace) -> int:
     need_root(f"xen-legi kernel {options.what}")
     if options.what == "prune":
         return _prune(store, version, options)
-    return _add_package(store, options, settings) if options.package else _add(store, version, settings)
+    return _add(store, version, settings) if options.package is None else _add_package(store, options, settings)
 
 
 def _check_options(options: argparse.Namespace) -> None:
     """Die if an option is given of which the word that is meant knows nothing."""
-    given = {"--json": options.json, "--keep": options.keep is not None, "--dry-run": options.dry_run,
-             "--all-modules": options.all_modules, "--address": bool(options.address), "--package": bool(options.package)}
+    given = {
+        "--json": options.json, "--keep": options.keep is not None, "--dry-run": options.dry_run,
+        "--all-modules": options.all_modules, "--address": bool(options.address), "--package": options.package is not None,
+    }  # fmt: skip
     for name in (one for one, said in given.items() if said and options.what not in _MEANT[one]):
         die(f"xen-legi kernel {options.what} knows no {name}", hint=f"it is for {', '.join(_MEANT[name])}")
 

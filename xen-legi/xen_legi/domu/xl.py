@@ -18,7 +18,7 @@ _ASK_AGAIN = 20  # seconds after which a domU is asked once more to shut down
 _LINE = re.compile(r"(?P<name>.*?)\s+(?P<id>\d+)\s+(?P<memory>\d+)\s+(?P<vcpus>\d+)\s+(?P<state>\S{6})\s+(?P<time>[\d.]+)")
 # seconds that a name must be away to be away for good: a domU that starts anew is destroyed, and made again two seconds
 # later; longer, if its end was one after which it mostly starts anew (the memory of a large one is cleared first)
-_AWAY, _AWAY_ANEW = 5, 30
+AWAY, _AWAY_ANEW = 5, 30
 _REASONS = {"r": "reboot", "s": "suspend", "c": "crash", "w": "watchdog", "S": "soft reset"}  # nothing: it was switched off
 _STATES = {"d": "dying", "c": "crashed", "s": "shutdown", "p": "paused"}  # the worst first; else it is running
 _ENDING = ("shutdown", "dying")
@@ -62,6 +62,15 @@ def domains() -> list[Domain]:
     except CommandFailed:
         time.sleep(1)
         return parse_list(run(["xl", "list"], timeout=_TIMEOUT).stdout)
+
+
+def started_with() -> str:
+    """Return all that Xen's tools know of how the domains were started, as JSON. Asked twice if need be, as domains()."""
+    try:
+        return run(["xl", "list", "-l"], timeout=_TIMEOUT).stdout
+    except CommandFailed:
+        time.sleep(1)
+        return run(["xl", "list", "-l"], timeout=_TIMEOUT).stdout
 
 
 def parse_list(text: str) -> list[Domain]:
@@ -110,7 +119,7 @@ def stays(name: str, wait: float = 30) -> bool:
             return True
         anew = anew or bool(one.reason)
         time.sleep(1)
-    return _returns(name, _AWAY_ANEW if anew else _AWAY)
+    return _returns(name, _AWAY_ANEW if anew else AWAY)
 
 
 def free_memory() -> int:

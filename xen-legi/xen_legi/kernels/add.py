@@ -53,7 +53,7 @@ def add_package(store: Store, name: str, modules: tuple[str, ...]) -> tuple[str,
         die("the initramfs of a kernel that dom0 does not install is made for domUs", hint="say which modules: initramfs")
     with package.unpacked(store, name) as want:
         have = store.kernel(want.version)
-        if have.complete and same(have.image, want.image):
+        if have.complete and same(have.image, want.image) and initramfs.current(have, modules, initramfs.MAKER):
             return want.version, False
         return want.version, take(store, want, modules)
 

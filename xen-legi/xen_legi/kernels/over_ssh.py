@@ -19,16 +19,24 @@ _SSH = (
     "ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "StrictHostKeyChecking=accept-new",
     "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=8",
 )  # fmt: skip
-_RSYNC = ("rsync", "-aHAX", "--numeric-ids", "--delete", "--timeout=300", "--info=progress2", "--no-human-readable")
+# in all less than who waits for the lock of the kernels waits
+_RSYNC = ("timeout", "1500", "rsync", "-aHAX", "--numeric-ids", "--timeout=300", "--info=progress2", "--no-human-readable")
+# what it says, up to 64 KiB
+_HEARD = ("bash", "-c", 'set -o pipefail; "$@" 2>&1 | head -c 65536', "bash")
 # what is known before the first change: who it is, whether it can, and whether the tree is there
-_ASK = "cat /sys/class/net/*/address; command -v rsync >/dev/null && echo rsync; test ! -d {tree} || echo tree"
+_ASK = (
+    "cat /sys/class/net/*/address; ! command -v rsync >/dev/null || echo xen-legi:rsync; "
+    "test ! -d {tree} || echo xen-legi:tree"
+)
 # the new tree takes the place of none, or of what is no directory
 _SETTLE = "rm -rf {tree} && mv {new} {tree} && sync"
+# modules of its own come into the list of modules again
+_LIST = "! command -v depmod >/dev/null || depmod {version}; sync"
 
 
 @dataclass(frozen=True)
 class Login:
-    """Where a domU is reached, and its MAC addresses in small letters (none: not known), by which it is recognized."""
+    """Where a domU is reached, and its MAC addresses in small letters (none: not all known), by which it is recognized."""
 
     address: str
     macs: frozenset[str]
@@ -40,7 +48,16 @@ class Login:
 
     def run(self, command: str, timeout: float) -> str:
         """Run a shell line there and return what it prints."""
-        return run([*_SSH, f"root@{self.address}", command], timeout=timeout).stdout
+        done = run([*_HEARD, *_SSH, f"root@{self.address}", command], timeout=timeout, ok=range(256))
+        if done.status:
+            raise CommandFailed(("ssh", self.address), done.status, done.stdout)
+        return done.stdout
+
+
+def login(where: str, domu: DomuConfig) -> Login:
+    """Return how a domU is reached. Xen makes up the MAC of an interface that has none in its file."""
+    macs = [vif.mac.lower() for vif in domu.vifs]
+    return Login(where, frozenset(macs) if all(macs) else frozenset())
 
 
 def address(domu: DomuConfig, wanted: str) -> str:
@@ -52,19 +69,19 @@ def address(domu: DomuConfig, wanted: str) -> str:
     return str(addresses.address(known[0], what="address"))
 
 
-def push(guest: Login, kernel: Kernel, options: Sequence[str], total: int) -> None:
-    """Let rsync in the guest take the tree. Fail in one line if the guest does not."""
+def push(guest: Login, kernel: Kernel, options: Sequence[str], there_too: Sequence[str], total: int) -> None:
+    """Let rsync in the guest take the tree; `there_too` are options for one that is there. Fail if it does not."""
     tree, new = f"/lib/modules/{kernel.version}", f"/lib/modules/.new-xen-legi-{kernel.version}"
     try:
         there = _is_there(guest, tree)
         try:
-            _copy(guest, kernel, tree if there else new, options, total)
+            _copy(guest, kernel, tree if there else new, (*options, *(there_too if there else ())), total)
         except BaseException:
             with contextlib.suppress(CommandFailed):
                 guest.run(f"rm -rf {new}", 60)
             raise
-        if not there:
-            guest.run(_SETTLE.format(tree=tree, new=new), 300)
+        settle = _LIST.format(version=kernel.version) if there else _SETTLE.format(tree=tree, new=new)
+        guest.run(settle, 300)
     except CommandFailed as failed:
         fail(f"{guest.address} did not take the modules: {_said(failed)}",
              hint="can root of this host log in there by a key? else stop the domU: its disk is written then")
@@ -75,9 +92,9 @@ def _is_there(guest: Login, tree: str) -> bool:
     words = guest.run(_ASK.format(tree=tree), 60).lower().split()
     if guest.macs and not guest.macs & set(words):
         die(f"{guest.address} is another machine: it has no MAC address of the domU", hint="say where it is: --address")
-    if "rsync" not in words:
+    if "xen-legi:rsync" not in words:
         die(f"rsync is not installed on {guest.address}", hint="install it there, or stop the domU, and its disk is written")
-    return "tree" in words
+    return "xen-legi:tree" in words
 
 
 def _copy(guest: Login, kernel: Kernel, place: str, options: Sequence[str], total: int) -> None:
@@ -90,6 +107,10 @@ def _copy(guest: Login, kernel: Kernel, place: str, options: Sequence[str], tota
 
 
 def _said(failed: CommandFailed) -> str:
-    """Return the last line that the guest said, and nothing in it that a terminal would obey."""
-    last = (failed.stderr.strip().splitlines() or ["it says nothing"])[-1]
-    return re.sub(r"[^\x20-\x7e]", "?", last)[:200]
+    """Return the last line that the guest said."""
+    return printable((failed.stderr.strip().splitlines() or ["it says nothing"])[-1])
+
+
+def printable(text: str) -> str:
+    """Return what a guest said, or named, without anything that a terminal would obey."""
+    return re.sub(r"[^\x20-\x7e]", "?", text)[:200]

@@ -11,10 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from xen_legi.errors import EXIT_USAGE, CommandFailed, die
+from xen_legi.errors import EXIT_USAGE, CommandFailed, Problem, die
 from xen_legi.kernels.store import Kernel, Store
 from xen_legi.run import run
-from xen_legi.steps import is_locked, lock, named_point, say, step
+from xen_legi.steps import lock, named_point, say, step
 from xen_legi.storage.mounts import private_mounts
 
 _WORK = ".new-package-"
@@ -27,14 +27,15 @@ _SYSTEM = Path("/lib/modules")
 def unpacked(store: Store, package: str) -> Iterator[Kernel]:
     """Inside the context, the kernel of a package: its image and its modules; it has no initramfs. Die if it holds none."""
     store.top.mkdir(parents=True, exist_ok=True)
-    with lock(_LOCK, what="the kernel of a package", status=EXIT_USAGE), _work(store) as work:
+    with lock(_LOCK, what="the kernel of a package", wait=30, status=EXIT_USAGE), _work(store) as work:
         tree = work / "tree"
         with step(f"unpack {package}"):
-            run(["dpkg-deb", "-x", _file(package, work), tree], timeout=_DOWNLOAD)
+            _unpack(_file(package, work), tree)
         kernel = found(tree, package)
         named_point("kernel:unpacked")
         with step(f"list of the modules of {kernel.version}"):
             run(["depmod", "-b", tree, kernel.version], timeout=600)
+            run(["sync", "-f", tree], timeout=1800)  # the domUs' kernel will be these very files
         with private_mounts():
             _show(kernel)
             yield kernel
@@ -57,7 +58,7 @@ def found(tree: Path, package: str) -> Kernel:
 
 def clean(store: Store) -> None:
     """Remove what a killed run left, unless one is at work."""
-    if not is_locked(_LOCK):
+    with contextlib.suppress(Problem), lock(_LOCK, what="the kernel of a package"):
         _remove(store)
 
 
@@ -78,6 +79,14 @@ def _work(store: Store) -> Iterator[Path]:
         shutil.rmtree(work)
 
 
+def _unpack(file: Path, tree: Path) -> None:
+    try:
+        run(["dpkg-deb", "-x", file, tree], timeout=_DOWNLOAD)
+    except CommandFailed as failed:
+        reason = (failed.stderr.strip().splitlines() or ["dpkg-deb says nothing"])[-1]
+        die(f"{file} is no package: {reason}", hint="dpkg-deb -I FILE shows what it is")
+
+
 def _file(package: str, work: Path) -> Path:
     """Return the package's file, downloaded if it is a name."""
     if "/" in package or package.endswith(".deb"):
@@ -87,12 +96,16 @@ def _file(package: str, work: Path) -> Path:
         return file
     if not re.fullmatch(r"[a-z0-9][a-z0-9+.:~=-]+", package):
         die(f"{package!r} is no package", hint="a file .deb, or a name that apt knows: linux-image-6.12.48+deb13-amd64")
+    name = package.partition("=")[0]
+    if run(["apt-cache", "show", "--no-all-versions", name], ok=range(256), timeout=120).status:
+        die(f"apt knows no package {name}", hint="apt-get update, or apt-cache search linux-image")  # else it is a pattern
     try:
         run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package], cwd=work, timeout=_DOWNLOAD)
     except CommandFailed as failed:
         reason = (failed.stderr.strip().splitlines() or ["apt-get says nothing"])[-1]
         die(f"{package} cannot be downloaded: {reason}", hint="apt-get update, or apt-cache search linux-image")
-    return next(work.glob("*.deb"))
+    (file,) = work.glob("*.deb")
+    return file
 
 
 def _show(kernel: Kernel) -> None:

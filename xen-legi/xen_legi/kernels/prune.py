@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from xen_legi.domu import config, xl
 from xen_legi.errors import die, fail
 from xen_legi.files import read
 from xen_legi.kernels.store import Kernel, Store
-from xen_legi.run import run
 from xen_legi.steps import lock, named_point, step
 
 GONE = ".new-gone-"  # before the name of an image; add() takes what begins with .new- for its own leftovers
@@ -28,7 +28,7 @@ def texts() -> dict[str, str]:
     and what Xen knows of domUs that run (a reboot inside one starts it with the kernel that it was started with)."""
     found = {str(path): _text(path) for place in (config.DIRECTORY, config.AUTOSTART, COPIES) for path in _files(place)}
     if xl.answers():
-        found["a domU that runs"] = run(["xl", "list", "-l"], timeout=60).stdout
+        found["a domU that runs"] = xl.started_with()
     return found
 
 
@@ -76,12 +76,21 @@ def remove(store: Store, choose: Callable[[], list[Kernel]]) -> list[Kernel]:
     them is not finished then: see need_whole()."""
     with lock("kernels", what=f"{store.top}/boot", wait=1800):
         finish(store)
-        going = choose()
+        going = _twice(choose)
         for one in going:
             with step(f"remove kernel {one.version}"):
                 one.image.rename(one.image.with_name(GONE + one.image.name))
                 named_point("kernel:image-aside")
                 finish(store)
+    return going
+
+
+def _twice(choose: Callable[[], list[Kernel]]) -> list[Kernel]:
+    """Choose a second time after some seconds: a domU that reboots is away for two, and nothing names its kernel then."""
+    going = choose()
+    if going and xl.answers():
+        time.sleep(xl.AWAY)
+        going = [one for one in choose() if one in going]
     return going
 
 

@@ -1,7 +1,7 @@
 """Give the modules of a kernel to a domU that exists: into its root while it is off, over ssh while it runs.
 
-A new tree is copied beside its place and gets its name last; one that is there is brought to the kernel's state. What the
-guest has in it of its own is left: modules that it built, what is outside of the choice of modules.
+A new tree is copied beside its place and gets its name last; of one that is there, what the kernel's package brings is
+brought to its state. What the guest has of its own is left: modules that it built, those outside of the choice of modules.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from xen_legi.install.templates import measured
 from xen_legi.kernels import over_ssh
 from xen_legi.kernels.guest_modules import rsync_options
 from xen_legi.kernels.store import Kernel
-from xen_legi.steps import lock, named_point, step
+from xen_legi.steps import lock, named_point, step, warn
 from xen_legi.storage import grow, lvm, namespace
 from xen_legi.storage.identity import FILES
 from xen_legi.storage.lvm import Volume
@@ -25,21 +25,22 @@ from xen_legi.storage.mounts import mounted, private_mounts
 
 TREES = "/lib/modules"
 NEW = ".new-xen-legi-"
-# the guest's own in a kernel's tree: modules of DKMS, links to the headers
-_ITS_OWN = ("--exclude=/updates", "--exclude=/build", "--exclude=/source")
+# in a tree that is there: updates, extra, build and the like are the guest's (DKMS, headers)
+KERNELS_OWN = ("--delete", "--include=/kernel/***", "--include=/modules.*", "--exclude=/*")
+_OWN_MODULES = ("updates", "extra", "misc", "weak-updates")
 
 
 def push(domu: DomuConfig, kernel: Kernel, choice: str, address: str = "") -> None:
     """Copy the modules of a kernel into a domU whose lock is held; `choice` is the setting modules, `address` where a
     running one is reached ("": the first one of its file). Die if it cannot be."""
     where, volume = target(domu, address)
-    options, total = (*_ITS_OWN, *rsync_options(choice)), measured(kernel.modules)
+    options, total = rsync_options(choice), measured(kernel.modules)
     with step(f"modules of kernel {kernel.version} into {domu.name}, {where or (volume and volume.full_name)}"):
         with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
             if volume:
                 _into_volume(volume, kernel, options, total)
             else:
-                over_ssh.push(over_ssh.Login(where, frozenset(vif.mac.lower() for vif in domu.vifs)), kernel, options, total)
+                over_ssh.push(over_ssh.login(where, domu), kernel, options, KERNELS_OWN, total)
 
 
 def target(domu: DomuConfig, address: str = "") -> tuple[str, Volume | None]:
@@ -70,7 +71,7 @@ def _into_volume(volume: Volume, kernel: Kernel, options: Sequence[str], total: 
         with private_mounts(), mounted(volume.path, kind, namespace.options(kind, writable=True)) as place:
             _into_tree(Guest(place), volume.full_name, kernel, options, total)
     except OSError as error:  # the guest made it: a file where a directory should be, a full disk
-        fail(f"{volume.full_name} did not take the modules: {error.strerror} ({error.filename})")
+        fail(f"{volume.full_name} did not take the modules: {over_ssh.printable(f'{error.strerror} ({error.filename})')}")
 
 
 def _into_tree(guest: Guest, name: str, kernel: Kernel, options: Sequence[str], total: int) -> None:
@@ -82,10 +83,13 @@ def _into_tree(guest: Guest, name: str, kernel: Kernel, options: Sequence[str], 
     _clean(tree.parent)
     there = tree.is_dir() and not tree.is_symlink()
     try:
-        copy_tree(kernel.modules, tree if there else new, what="copied", total=total, options=("--delete", *options))
+        how = (*options, *KERNELS_OWN) if there else options
+        copy_tree(kernel.modules, tree if there else new, what="copied", total=total, options=how)
         named_point("kernel:pushed")
         if not there:
             new.rename(tree)
+        elif any((tree / one).is_dir() for one in _OWN_MODULES):
+            warn(f"modules of its own are not in the guest's list of them any more: in it, depmod {kernel.version}")
     finally:
         _clean(tree.parent)
 
