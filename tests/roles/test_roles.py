@@ -7,12 +7,12 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from trees import SUITE, debian
 from xen_legi.domu import config
 from xen_legi.errors import Problem
 from xen_legi.install import roles
@@ -25,8 +25,6 @@ from xen_legi.units import GIB
 OURS = Path(__file__).resolve().parents[2] / "xen-legi/roles"
 THEIRS = Path("/etc/xen-tools/role.d")
 SETTINGS = Path("/etc/xen-legi/roles.conf")
-RELEASE = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
-SUITE = RELEASE["VERSION_CODENAME"].strip('"')
 TELLS = {  # role: its settings, and what is said of the guest afterwards by a command in it
     "monitoring": ("MONITORING_ARGS='--web.listen-address=192.0.2.7:9100'",
                    'grep -x \'ARGS="--web.listen-address=192.0.2.7:9100"\' etc/default/prometheus-node-exporter && '
@@ -49,13 +47,8 @@ TELLS = {  # role: its settings, and what is said of the guest afterwards by a c
 @pytest.fixture(scope="session")
 def tree() -> Iterator[Path]:
     """A small Debian of this computer's suite with an ssh server, and no udev."""
-    place = Path(tempfile.mkdtemp(prefix="xen-legi-roles-", dir="/var/tmp"))
-    try:
-        include = "--include=systemd-sysv,ifupdown,openssh-server,netbase"
-        subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", include, SUITE, place / "tree"], check=True)
-        yield place / "tree"
-    finally:
-        shutil.rmtree(place)
+    with debian("systemd-sysv", "ifupdown", "openssh-server", "netbase") as place:
+        yield place
 
 
 @pytest.fixture

@@ -74,6 +74,7 @@ def push(guest: Login, kernel: Kernel, options: Sequence[str], there_too: Sequen
     tree, new = f"/lib/modules/{kernel.version}", f"/lib/modules/.new-xen-legi-{kernel.version}"
     try:
         there = _is_there(guest, tree)
+        guest.run("mkdir -p /lib/modules", 60)
         try:
             _copy(guest, kernel, tree if there else new, (*options, *(there_too if there else ())), total)
         except BaseException:
