@@ -151,8 +151,9 @@ def test_what_cannot_be_given_is_told_and_changes_nothing(tiny: Host, words: str
 
 
 def test_a_root_that_is_in_use_is_left_alone(tiny: Host) -> None:
-    mounted = "mkdir -p /run/held && mount /dev/vg0/tiny1-disk /run/held"
-    result = tiny.run(f"{mounted} && xen-legi kernel push tiny1; status=$?; umount /run/held; exit $status")
+    mounted = "mkdir /run/held && mount /dev/vg0/tiny1-disk /run/held"
+    freed = "umount /run/held && rmdir /run/held"
+    result = tiny.run(f"{mounted} && xen-legi kernel push tiny1; status=$?; {freed}; exit $status")
     refused(result)
     assert "vg0/tiny1-disk is in use" in result.stderr
     assert modules(tiny) == []
