@@ -70,7 +70,7 @@ def test_a_kernel_of_a_package_that_is_not_installed(store: Host) -> None:
     own = "ls -A /lib/modules /boot; dpkg -l | grep linux-image; grep -c . /proc/mounts"
     before = store.check_output(own)
     try:
-        for word, said in ((r"linux-image-6.1.*", "apt knows no package"), ("./no.deb", "no file"), ("''", "is no package")):
+        for word, said in (("linux-image-6", "apt knows no package"), ("./no.deb", "no file"), ("''", "is no package")):
             wrong = store.run(f"xen-legi kernel add --package {word}")
             assert wrong.rc == 2 and said in wrong.stderr, wrong.stderr
         meta = store.run("xen-legi kernel add --package linux-image-cloud-amd64")
