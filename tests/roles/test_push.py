@@ -12,7 +12,6 @@ from trees import debian
 from xen_legi.errors import Problem
 from xen_legi.kernels import over_ssh
 from xen_legi.kernels.over_ssh import Login
-from xen_legi.kernels.push import KERNELS_OWN
 from xen_legi.kernels.store import Kernel
 
 SPACE = f"xen-legi-push-{os.getpid()}"
@@ -82,7 +81,7 @@ def names(guest: Path) -> list[str]:
 
 
 def test_a_new_tree_comes_whole(guest: Path, kernel: Kernel) -> None:
-    over_ssh.push(Login(ADDRESS, frozenset({MAC})), kernel, ("--exclude=/kernel/fs/b.ko",), KERNELS_OWN, 100)
+    over_ssh.push(Login(ADDRESS, frozenset({MAC})), kernel, ("--exclude=/kernel/fs/b.ko",), 100)
     wanted = ("kernel/fs/a.ko", "modules.builtin", "modules.dep", "modules.order")
     assert names(guest) == [f"{VERSION}/{one}" for one in wanted]
 
@@ -93,7 +92,7 @@ def test_of_a_tree_that_is_there_the_guests_own_stays_and_is_listed(guest: Path,
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text("own")
     (tree / "build").symlink_to("/usr/src/headers")
-    over_ssh.push(Login(ADDRESS, frozenset()), kernel, ("--exclude=/kernel/fs/b.ko",), KERNELS_OWN, 100)
+    over_ssh.push(Login(ADDRESS, frozenset()), kernel, ("--exclude=/kernel/fs/b.ko",), 100)
     there = names(guest)
     for name in ("build", "kernel/fs/a.ko", "kernel/fs/b.ko", "updates/dkms/zfs.ko", "extra/x.ko", "modules.dep.bin"):
         assert f"{VERSION}/{name}" in there, there
@@ -102,12 +101,12 @@ def test_of_a_tree_that_is_there_the_guests_own_stays_and_is_listed(guest: Path,
 
 def test_another_machine_gets_nothing(guest: Path, kernel: Kernel) -> None:
     with pytest.raises(Problem, match="is another machine") as raised:
-        over_ssh.push(Login(ADDRESS, frozenset({"00:16:3e:00:00:01"})), kernel, (), KERNELS_OWN, 100)
+        over_ssh.push(Login(ADDRESS, frozenset({"00:16:3e:00:00:01"})), kernel, (), 100)
     assert raised.value.status == 2 and not (guest / "lib/modules").exists()
 
 
 def test_a_guest_that_cannot_take_them_keeps_nothing(guest: Path, kernel: Kernel) -> None:
     (guest / "usr/lib/modules").write_text("in the way")
     with pytest.raises(Problem, match=f"{ADDRESS} did not take the modules: ") as raised:
-        over_ssh.push(Login(ADDRESS, frozenset({MAC})), kernel, (), KERNELS_OWN, 100)
+        over_ssh.push(Login(ADDRESS, frozenset({MAC})), kernel, (), 100)
     assert raised.value.hint and (guest / "usr/lib/modules").read_text() == "in the way"

@@ -5,6 +5,10 @@ are half of a kernel's modules (of Debian 12's 6.1: 2,600 of 4,900 files, 240 of
 copies. Debian's cloud kernels leave out the same. What comes over the network or over USB, which Xen passes on, stays.
 """
 
+TREES = "/lib/modules"
+NEW = ".new-xen-legi-"  # before the name of a tree in a guest that is not whole yet
+# in a tree that is there: updates, extra, build and the like are the guest's (DKMS, headers)
+KERNELS_OWN = ("--delete", "--include=/kernel/***", "--include=/modules.*", "--exclude=/*")
 _HARDWARE = (
     "sound", "drivers/ata", "drivers/bluetooth", "drivers/comedi", "drivers/firewire", "drivers/gpu", "drivers/hwmon",
     "drivers/iio", "drivers/infiniband/hw", "drivers/isdn", "drivers/media", "drivers/mmc", "drivers/mtd",

@@ -11,6 +11,7 @@ from xen_legi.domu import addresses
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import CommandFailed, die, fail
 from xen_legi.install.copying import bytes_done
+from xen_legi.kernels.guest_modules import KERNELS_OWN, NEW, TREES
 from xen_legi.kernels.store import Kernel
 from xen_legi.run import lines, run
 from xen_legi.steps import Progress
@@ -69,14 +70,14 @@ def address(domu: DomuConfig, wanted: str) -> str:
     return str(addresses.address(known[0], what="address"))
 
 
-def push(guest: Login, kernel: Kernel, options: Sequence[str], there_too: Sequence[str], total: int) -> None:
-    """Let rsync in the guest take the tree; `there_too` are options for one that is there. Fail if it does not."""
-    tree, new = f"/lib/modules/{kernel.version}", f"/lib/modules/.new-xen-legi-{kernel.version}"
+def push(guest: Login, kernel: Kernel, options: Sequence[str], total: int) -> None:
+    """Let rsync in the guest take the tree. Fail if it does not."""
+    tree, new = f"{TREES}/{kernel.version}", f"{TREES}/{NEW}{kernel.version}"
     try:
         there = _is_there(guest, tree)
-        guest.run("mkdir -p /lib/modules", 60)
+        guest.run(f"mkdir -p {TREES}", 60)
         try:
-            _copy(guest, kernel, tree if there else new, (*options, *(there_too if there else ())), total)
+            _copy(guest, kernel, tree if there else new, (*options, *(KERNELS_OWN if there else ())), total)
         except BaseException:
             with contextlib.suppress(CommandFailed):
                 guest.run(f"rm -rf {new}", 60)

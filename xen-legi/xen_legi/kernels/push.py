@@ -15,7 +15,7 @@ from xen_legi.install.copying import copy_tree
 from xen_legi.install.guest import Guest
 from xen_legi.install.templates import measured
 from xen_legi.kernels import over_ssh
-from xen_legi.kernels.guest_modules import rsync_options
+from xen_legi.kernels.guest_modules import KERNELS_OWN, NEW, TREES, rsync_options
 from xen_legi.kernels.store import Kernel
 from xen_legi.steps import lock, named_point, step, warn
 from xen_legi.storage import grow, lvm, namespace
@@ -23,10 +23,6 @@ from xen_legi.storage.identity import FILES
 from xen_legi.storage.lvm import Volume
 from xen_legi.storage.mounts import mounted, private_mounts
 
-TREES = "/lib/modules"
-NEW = ".new-xen-legi-"
-# in a tree that is there: updates, extra, build and the like are the guest's (DKMS, headers)
-KERNELS_OWN = ("--delete", "--include=/kernel/***", "--include=/modules.*", "--exclude=/*")
 _OWN_MODULES = ("updates", "extra", "misc", "weak-updates")
 
 
@@ -40,7 +36,7 @@ def push(domu: DomuConfig, kernel: Kernel, choice: str, address: str = "") -> No
             if volume:
                 _into_volume(volume, kernel, options, total)
             else:
-                over_ssh.push(over_ssh.login(where, domu), kernel, options, KERNELS_OWN, total)
+                over_ssh.push(over_ssh.login(where, domu), kernel, options, total)
 
 
 def target(domu: DomuConfig, address: str = "") -> tuple[str, Volume | None]:
