@@ -6,6 +6,7 @@ _COMMON = (
     "e2fsprogs",  # Debian 13 calls it not essential; without it nothing checks the root, nor lets it grow (resize)
     "ifupdown", "iproute2", "iputils-ping", "netbase",
     "openssh-server", "less", "vim-tiny",
+    "rsync",  # `xen-legi kernel push` to a domU that runs
 )  # fmt: skip
 _DHCP = {"bookworm": "isc-dhcp-client", "bullseye": "isc-dhcp-client"}
 
