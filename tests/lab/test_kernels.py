@@ -102,3 +102,54 @@ def test_a_wrong_setting_is_told_and_changes_nothing(dom0a: Host) -> None:
         assert "has no module 'no-such-module'" in result.stderr
         assert boot(dom0a) == before
     assert boot(dom0a) == before
+
+
+@pytest.fixture
+def odd(dom0a: Host, dom0b: Host) -> Iterator[str]:
+    """A kernel of a few bytes that dom0a has and dom0b lacks: its version."""
+    version = "6.0.1-odd"
+    top, boot = "/srv/xen/lib/modules", f"/srv/xen/boot/vmlinuz-{version} /srv/xen/boot/initrd.img-{version}"
+    dom0a.check_output(
+        f"mkdir -p {top}/{version}/kernel && cd {top}/{version} && echo ext4 | tee modules.dep kernel/ext4.ko && "
+        f"ln -s /usr/src build && echo odd | tee {boot}"
+    )
+    yield version
+    for host in (dom0a, dom0b):
+        host.check_output(f"rm -rf {top}/{version} {top}/.{version}.* {boot}")
+
+
+def versions(host: Host) -> list[str]:
+    """Return the whole kernels that a host has for domUs."""
+    return [one["version"] for one in json.loads(host.check_output("xen-legi kernel list --json"))]
+
+
+def test_the_peer_gets_the_kernel_that_it_lacks_whole_and_once(dom0a: Host, dom0b: Host, odd: str) -> None:
+    would = dom0a.check_output(f"xen-legi kernel sync {odd} --dry-run")
+    assert would == f"dom0b would get kernel {odd}: modules, initramfs, image"
+    killed = run_killed(dom0a, "kernel:modules-sent", f"xen-legi kernel sync {odd}")
+    assert killed.rc == 137 and odd not in versions(dom0b)
+    assert dom0a.check_output(f"xen-legi kernel sync {odd} --to dom0b") == f"dom0b got kernel {odd}: initramfs, image"
+    assert odd in versions(dom0b)
+    listed = dom0b.check_output(f"cd /srv/xen/lib/modules/{odd} && find . | sort").split()
+    assert listed == [".", "./kernel", "./kernel/ext4.ko", "./modules.dep"]
+    assert dom0a.check_output(f"xen-legi kernel sync {odd}") == f"dom0b has {odd} already"
+    own = dom0a.check_output("xen-legi kernel sync")
+    assert odd not in own and own == f"dom0b has {dom0a.check_output('uname -r')} already"
+
+
+def test_a_kernel_that_the_peer_has_otherwise_stays_its_own(dom0a: Host, dom0b: Host, odd: str) -> None:
+    dom0b.check_output(f"echo own >/srv/xen/boot/vmlinuz-{odd}")
+    said = dom0a.run(f"xen-legi kernel sync {odd}")
+    assert said.rc == 0 and f"dom0b has another vmlinuz-{odd}" in said.stderr
+    assert dom0b.check_output(f"cat /srv/xen/boot/vmlinuz-{odd}") == "own"
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    ("sync 9.9", "there is no kernel '9.9'"),
+    ("sync --to nobody", "there is no peer 'nobody'"),
+    ("list --to dom0b", "xen-legi kernel list knows no --to"),
+])
+def test_a_wrong_sync_is_refused(dom0a: Host, words: str, said: str) -> None:
+    result = dom0a.run(f"xen-legi kernel {words}")
+    refused(result)
+    assert said in result.stderr

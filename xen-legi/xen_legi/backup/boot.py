@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from xen_legi import config, files
 from xen_legi.backup.request import BootFile
@@ -39,6 +39,14 @@ def digest(path: Path) -> str:
 
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def held() -> dict[str, Any]:
+    """Return what this host has for domUs: the digests of kernels and initramfs by name, and the versions with modules."""
+    there = directory()
+    found = [path for start in _NAMES for path in sorted(there.glob(f"{start}*")) if not path.name.endswith(".modules")]
+    trees = sorted(path.parent.name for path in there.parent.glob("lib/modules/[!.]*/modules.dep"))
+    return {"files": {one.name: digest(one) for one in found if one.is_file()}, "modules": trees}
 
 
 def missing(wanted: Iterable[BootFile]) -> list[str]:

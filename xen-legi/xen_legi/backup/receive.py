@@ -100,6 +100,17 @@ def _kernel(caller: Caller, order: Order) -> int:
     return _answer({"stored": str(boot.receive(name, digest, sys.stdin.buffer))})
 
 
+def _kernels(caller: Caller, order: Order) -> int:
+    return _answer(boot.held())
+
+
+def _modules(caller: Caller, order: Order) -> int:
+    from xen_legi.backup import modules  # here: a receiver starts four times for each copy
+
+    version, digest = order.words
+    return _answer({"stored": str(modules.receive(version, digest, sys.stdin.buffer))})
+
+
 def _transfer(caller: Caller, order: Order) -> int:
     domu, slot, run = order.words
     what = words.transfer(order)
@@ -136,7 +147,9 @@ _VERBS: dict[str, Callable[[Caller, Order], int]] = {
     "status": _status,
     "domu": _domu,
     "begin": _begin,
+    "kernels": _kernels,
     "kernel": _kernel,
+    "modules": _modules,
     "sync": _transfer,
     "verify": _transfer,
     "commit": _commit,

@@ -3,7 +3,8 @@
 `add` takes a kernel of dom0 (the newest, or VERSION) or, with --package, of a Debian package that dom0 does not install.
 `list` shows what there is, `default` shows or sets the kernel of new domUs. Without a set default it is always the newest.
 No domU changes its kernel by itself: its file names it. `prune` removes VERSION, or all but the newest ones (--keep), where
-no domU that runs, no copy and no file in /etc/xen names it.
+no domU that runs, no copy and no file in /etc/xen names it. `sync` sends the peers what they lack of VERSION, or of the
+kernels that domUs here name and that of new ones: modules, initramfs, image. What they have is never replaced.
 
 `pin` gives a domU another kernel (the default of new domUs, or VERSION): its modules, then its file; it starts with it when
 it is started next (xen-legi restart; a reboot inside it keeps the kernel that it has). `push` gives it the modules alone, of
@@ -21,7 +22,7 @@ from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import names, xlcfg
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, die, need_root
 from xen_legi.install import leftovers
 from xen_legi.kernels import prune
 from xen_legi.kernels.add import Source, add, add_package
@@ -40,19 +41,21 @@ EXAMPLES = """\
   xen-legi kernel default newest           # follow the newest again
   xen-legi kernel prune --dry-run          # what nobody needs any more
   xen-legi kernel prune --keep 3
+  xen-legi kernel sync                     # what the peers lack of the kernels that are used here
+  xen-legi kernel sync 6.12.48+deb13-amd64 --to dom0b
   xen-legi kernel pin web1 6.12.48+deb13-amd64
   xen-legi kernel push web1 --address 192.168.72.11
 """
 _MEANT = {
-    "--json": ("list",), "--keep": ("prune",), "--dry-run": ("prune", "pin", "push"), "--all-modules": ("pin", "push"),
-    "--address": ("pin", "push"), "--package": ("add",),
+    "--json": ("list",), "--keep": ("prune",), "--dry-run": ("prune", "sync", "pin", "push"),
+    "--all-modules": ("pin", "push"), "--address": ("pin", "push"), "--package": ("add",), "--to": ("sync",),
 }  # fmt: skip
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
-    parser.add_argument("what", choices=("add", "list", "default", "prune", "pin", "push"), nargs="?", default="list",
-                        help="what to do")
+    parser.add_argument("what", choices=("add", "list", "default", "prune", "pin", "push", "sync"), nargs="?",
+                        default="list", help="what to do")
     parser.add_argument("version", nargs="?", default="", metavar="VERSION|DOMU",
                         help="a kernel version, as uname -r prints it; with pin and push: the domU")
     parser.add_argument("second", nargs="?", default="", metavar="VERSION", help="with pin and push: the version")
@@ -60,8 +63,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="with add: the kernel in a Debian package, a file .deb or a name that apt downloads")
     parser.add_argument("--json", action="store_true", help="with list: print JSON")
     parser.add_argument("--keep", type=int, default=None, metavar="N", help="with prune: keep the N newest (default: 2)")
+    parser.add_argument("--to", action="append", default=[], metavar="PEER",
+                        help="with sync: to this peer only; may be given again")
     parser.add_argument("--dry-run", action="store_true",
-                        help="with prune, pin and push: print what would be done, and do nothing")
+                        help="with prune, sync, pin, push: print what would be done, and do nothing")
     parser.add_argument("--all-modules", action="store_true",
                         help="with pin and push: all modules of the kernel (by itself where the file has pci=)")
     parser.add_argument("--address", default="", metavar="ADDRESS",
@@ -84,6 +89,8 @@ def main(options: argparse.Namespace) -> int:
     need_root(f"xen-legi kernel {options.what}")
     if options.what == "prune":
         return _prune(store, version, options)
+    if options.what == "sync":
+        return _sync(store, version, options)
     return _add(store, version, settings) if options.package is None else _add_package(store, options, settings)
 
 
@@ -92,6 +99,7 @@ def _check_options(options: argparse.Namespace) -> None:
     given = {
         "--json": options.json, "--keep": options.keep is not None, "--dry-run": options.dry_run,
         "--all-modules": options.all_modules, "--address": bool(options.address), "--package": options.package is not None,
+        "--to": bool(options.to),
     }  # fmt: skip
     for name in (one for one, said in given.items() if said and options.what not in _MEANT[one]):
         die(f"xen-legi kernel {options.what} knows no {name}", hint=f"it is for {', '.join(_MEANT[name])}")
@@ -195,6 +203,33 @@ def _prune(store: Store, version: str, options: argparse.Namespace) -> int:
     done = "would go" if options.dry_run else "removed"
     print(*(f"{done}: kernel {one.version}" for one in going), sep="\n") if going else say("no kernel is superfluous")
     return EXIT_OK
+
+
+def _sync(store: Store, version: str, options: argparse.Namespace) -> int:
+    """Send the peers what they lack, and tell it for each."""
+    from xen_legi.backup import kernels  # here, as the peers: other kernel commands need neither
+    from xen_legi.peers import book
+
+    peers = [book.by_name(one) for one in dict.fromkeys(options.to)] or book.all_peers()
+    if not peers:
+        die("this host has no peers", hint="xen-legi peer add makes one known")
+    chosen = [store.find(version)] if version else _wanted(store)
+    if not chosen:
+        die(f"there is no kernel for domUs in {store.top}/boot", hint="xen-legi kernel add takes dom0's")
+    verb = "would get" if options.dry_run else "got"
+    failed = 0
+    for done in kernels.sync(chosen, peers, dry_run=options.dry_run):
+        failed += bool(done.problem)
+        for kernel, parts in done.sent:
+            print(f"{done.host} {verb} kernel {kernel}: {', '.join(parts)}")
+        if not done.sent and not done.problem:
+            print(f"{done.host} has {', '.join(one.version for one in chosen)} already")
+    return EXIT_OK if not failed else EXIT_PARTLY if failed < len(peers) else EXIT_FAILED
+
+
+def _wanted(store: Store) -> list[Kernel]:
+    """Return the kernels that domUs of this host name, and that of new ones."""
+    return [one for one in store.kernels() if one == store.default() or _users(one)]
 
 
 def _default(store: Store, version: str) -> int:

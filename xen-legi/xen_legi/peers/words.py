@@ -13,7 +13,10 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}"  # a domU, a volume, a run, a file: n
 _LINE = re.compile(r"[A-Za-z0-9 ._=,+:%@-]{1,1000}")
 
 # verb -> how many words follow it; sync and verify are followed by the words of rsync's client as well
-VERBS = {"status": 0, "domu": 1, "begin": 1, "kernel": 2, "sync": 3, "verify": 3, "commit": 2, "abort": 2}
+VERBS = {
+    "status": 0, "domu": 1, "kernels": 0, "kernel": 2, "modules": 2,
+    "begin": 1, "sync": 3, "verify": 3, "commit": 2, "abort": 2,
+}  # fmt: skip
 TRANSFERS = ("sync", "verify")
 
 PLACE = "copy"  # what our clients name as their destination; the receiver knows the place itself
