@@ -113,6 +113,19 @@ def test_a_domu_gets_another_kernel_with_its_modules_and_nothing_else_in_its_fil
     assert modules(tiny) == ["modules/6.1.3-tiny", "modules/6.1.3-tiny/modules.dep"]
 
 
+def test_a_root_without_the_modules_of_its_kernel_is_told_and_not_written(tiny: Host) -> None:
+    """Its journal waits to be replayed, as after a power cut: a plain mount, even of what is only read, would write it."""
+    flag = "debugfs -w -R 'feature {}needs_recovery' /dev/vg0/tiny1-disk 2>&1"
+    tiny.check_output(f"{flag.format('')}")
+    digest = tiny.check_output("sha256sum </dev/vg0/tiny1-disk")
+    lacking = "/etc/xen/tiny1.cfg: warning: its root has no modules of kernel 6.1.1-tiny: xen-legi kernel push tiny1"
+    assert lacking in tiny.run("xen-legi lint tiny1").stdout
+    assert lacking in tiny.run("xen-legi lint").stdout
+    assert tiny.check_output("sha256sum </dev/vg0/tiny1-disk") == digest
+    tiny.check_output(f"{flag.format('-')} && xen-legi kernel push tiny1")
+    assert lacking not in tiny.run("xen-legi lint tiny1").stdout
+
+
 def test_modules_are_brought_to_the_state_of_the_kernel(tiny: Host) -> None:
     tiny.check_output("xen-legi kernel push tiny1")
     assert modules(tiny) == ["modules/6.1.1-tiny", "modules/6.1.1-tiny/modules.dep"]

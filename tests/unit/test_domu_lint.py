@@ -84,3 +84,13 @@ def test_a_disk_that_is_only_read_may_be_that_of_several() -> None:
 def test_a_file_that_cannot_be_read_is_an_error() -> None:
     (one,) = lint([], [Unreadable(Path("/etc/xen/x.cfg"), "line 3: no value")], here())
     assert str(one) == "/etc/xen/x.cfg: error: cannot be read: line 3: no value"
+
+
+@pytest.mark.parametrize("of_dom0, started, said", [
+    (1024, {"web1", "db1"}, []),
+    (1025, {"web1"}, []),
+    (1025, {"web1", "db1"}, ["/etc/xen/auto: warning: the domUs that start with dom0 want 1024 MiB, dom0 leaves 1023"]),
+])
+def test_more_memory_than_dom0_leaves_at_its_start_is_told(of_dom0: int, started: set[str], said: list[str]) -> None:
+    host = Here(lambda path: True, [], {}, frozenset({"xenbr72"}), 2048, of_dom0, frozenset(started))
+    assert told(domu(), domu("name = 'db1'\nmemory = 512\n", "db1"), of=host) == said

@@ -1,16 +1,21 @@
 """Tell what would keep domUs from starting: a kernel, volume or bridge that is not there, two of one name, MAC or disk.
 
-Without names, all files *.cfg in /etc/xen are looked at. Nothing is changed. Exit status 1 if there is an error.
+Without names, all files *.cfg in /etc/xen are looked at, and the root of each domU that is off: has it the modules of its
+kernel? Nothing is changed. Exit status 1 if there is an error.
 """
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from xen_legi import config as settings
 from xen_legi.domu import config, disks, lint, names, xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, need_root
-from xen_legi.finding import summary
+from xen_legi.finding import Finding, summary
+from xen_legi.kernels import inside
+from xen_legi.kernels.store import Store
 from xen_legi.steps import say
 from xen_legi.storage import lvm
 
@@ -35,13 +40,23 @@ def main(options: argparse.Namespace) -> int:
     wanted = {str(config.by_name(name).file) for name in options.names}
     files, broken = config.all_files()
     domus = [one for one in files if config.is_domu(one)]
-    found = [one for one in lint.lint(domus, broken, _here(domus)) if not wanted or one.where in wanted]
+    told = [*lint.lint(domus, broken, _here(domus)), *_without_modules(domus, wanted)]
+    found = sorted(one for one in told if not wanted or one.where in wanted)
     if options.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
     else:
         print(*found, sep="\n", end="\n" if found else "")
         say(summary(found))
     return EXIT_FAILED if any(one.level == "error" for one in found) else EXIT_OK
+
+
+def _without_modules(domus: list[config.DomuConfig], wanted: set[str]) -> Iterator[Finding]:
+    """Tell which domUs, of all or of those wanted, have no modules of their kernel."""
+    store = Store(Path(settings.load().srv))
+    for one in domus:
+        if (not wanted or str(one.file) in wanted) and (version := inside.lacking(one, store)):
+            remedy = f"xen-legi kernel push {one.name}"
+            yield Finding(str(one.file), "warning", f"its root has no modules of kernel {version}: {remedy}")
 
 
 def _here(domus: list[config.DomuConfig]) -> lint.Here:
@@ -51,5 +66,7 @@ def _here(domus: list[config.DomuConfig]) -> lint.Here:
         volumes=volumes,
         devices=disks.devices(domus, volumes),
         bridges=frozenset(one.name for one in Path("/sys/class/net").iterdir()),
-        memory=xl.total_memory() if xl.answers() else None,
+        memory=xl.total_memory() if (xen := xl.answers()) else None,
+        of_dom0=xl.domains()[0].memory if xen else 0,
+        autostarted=frozenset(one.name for one in domus if one.autostart),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi.domu.config import DomuConfig, Unreadable
+from xen_legi.domu.config import AUTOSTART, DomuConfig, Unreadable
 from xen_legi.domu.disks import Devices, absolute, locate
 from xen_legi.finding import Finding
 from xen_legi.storage.lvm import Volume
@@ -12,13 +12,16 @@ from xen_legi.storage.lvm import Volume
 
 @dataclass(frozen=True)
 class Here:
-    """What the host has. `devices`: where the disks' paths lead; `memory`: the MiB of the whole host, None if not known."""
+    """What the host has. `devices`: where the disks' paths lead; `memory`: the MiB of the whole host (None if not known),
+    `of_dom0` of it dom0's; `autostarted`: the names of domUs that start with it."""
 
     exists: Callable[[str], bool]
     volumes: Sequence[Volume]
     devices: Devices
     bridges: frozenset[str]
     memory: int | None
+    of_dom0: int = 0
+    autostarted: frozenset[str] = frozenset()
 
 
 def lint(domus: Sequence[DomuConfig], broken: Iterable[Unreadable], here: Here) -> list[Finding]:
@@ -29,7 +32,15 @@ def lint(domus: Sequence[DomuConfig], broken: Iterable[Unreadable], here: Here) 
     found += _shared(domus, _names, "the name {}")
     found += _shared(domus, _macs, "the MAC address {}")
     found += _shared(domus, lambda one: _written(one, here), "the disk {}")
-    return sorted(found)
+    return sorted([*found, *_together(domus, here)])
+
+
+def _together(domus: Sequence[DomuConfig], here: Here) -> Iterator[Finding]:
+    """Tell if the domUs that start with dom0 want more memory than it leaves."""
+    wanted = sum(one.memory for one in domus if one.name in here.autostarted)
+    if here.memory is not None and wanted > here.memory - here.of_dom0:
+        left = f"dom0 leaves {here.memory - here.of_dom0}"
+        yield Finding(str(AUTOSTART), "warning", f"the domUs that start with dom0 want {wanted} MiB, {left}")
 
 
 def _alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,47 @@
+"""Has a domU that is off the modules of the kernel that its file names? Its disk is read and never written: a journal that
+waits to be replayed goes on waiting."""
+
+from pathlib import Path
+
+from xen_legi.domu import disks, growth, xl
+from xen_legi.domu.config import DomuConfig, all_domus
+from xen_legi.errors import Problem
+from xen_legi.install import leftovers
+from xen_legi.install.guest import Guest
+from xen_legi.kernels.guest_modules import TREES
+from xen_legi.kernels.store import Kernel, Store
+from xen_legi.steps import lock
+from xen_legi.storage import grow, lvm, namespace
+from xen_legi.storage.lvm import Volume
+from xen_legi.storage.mounts import mounted, private_mounts
+
+_NO_REPLAY = {"ext2": "", "ext3": ",noload", "ext4": ",noload", "xfs": ",norecovery"}
+
+
+def lacking(domu: DomuConfig, store: Store) -> str:
+    """Return the version of a domU's kernel if the domU is off and its root has no modules of it. Return nothing if it has
+    them, brings a kernel of its own, or nobody can tell: its root is in use, or no filesystem that dom0 knows."""
+    kernel = next((one for one in store.kernels() if one.image == Path(domu.kernel)), None)
+    if not kernel or (xl.answers() and xl.is_running(domu.name)):
+        return ""
+    try:
+        with lock(leftovers.lock_name(domu.name), what=f"domU {domu.name}"):
+            return "" if _has(domu, kernel) else kernel.version
+    except (Problem, OSError):
+        return ""
+
+
+def _has(domu: DomuConfig, kernel: Kernel) -> bool:
+    volume = _root(domu)
+    kind = grow.kind(volume.path) if volume.active and not volume.open else ""
+    if kind not in _NO_REPLAY:
+        return True
+    options = namespace.options(kind, writable=False) + _NO_REPLAY[kind]
+    with private_mounts(), mounted(volume.path, kind, options) as place:
+        guest = Guest(place)
+        return not guest.has("/etc") or guest.has(f"{TREES}/{kernel.version}/modules.dep")
+
+
+def _root(domu: DomuConfig) -> Volume:
+    volumes = lvm.volumes()
+    return growth.choose(domu, "", volumes, disks.devices(all_domus(), volumes))[1]
