@@ -12,7 +12,7 @@ from speed import patience
 
 WEB1 = "192.168.72.11"
 CREATE = "xen-legi create {} --vlan 72 --ip {}/24 --memory 512M --size 2G --method template --ssh-key /root/lab.pub"
-_SSH = (
+SSH = (
     "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
     " -o ConnectTimeout=20"
 )
@@ -67,7 +67,7 @@ def wait_for_ssh(host: Host, address: str, *, seconds: int = 300) -> str:
 
 def guest(host: Host, command: str, address: str = WEB1) -> str:
     """Run a command in a guest, logging in from `host`, and return what it prints."""
-    return str(host.check_output(f"{_SSH} root@{address} {shlex.quote(command)}"))
+    return str(host.check_output(f"{SSH} root@{address} {shlex.quote(command)}"))
 
 
 def run_killed(host: Host, point: str, command: str) -> CommandResult:

@@ -3,12 +3,14 @@
 import json
 import re
 import shlex
+import time
 from collections.abc import Iterator
 
 import pytest
 from testinfra.host import Host
 
-from domus import CREATE, WEB1, banner, guest, known, make_keys, make_web1, state, wait_for_ssh
+from domus import CREATE, SSH, WEB1, banner, guest, known, make_keys, make_web1, state, wait_for_ssh
+from speed import patience
 
 pytestmark = pytest.mark.long
 FILE = "/etc/xen/web1.cfg"
@@ -105,3 +107,85 @@ def test_a_domu_made_as_people_type_it_is_changed_restarted_and_deleted_while_it
     finally:
         dom0a.run("xen-legi delete web2 --force --yes; rm -f /etc/xen/auto/web2.cfg")
     assert banner(vlan72, WEB1).startswith("SSH-2.0-")
+
+
+def test_a_domu_of_image_files_starts_and_answers(dom0a: Host, vlan72: Host) -> None:
+    make_keys(dom0a, vlan72)
+    before = state(dom0a)
+    dom0a.check_output("lvcreate -qq -y -L 1700M -n images vg0 && mkfs.ext4 -q -m 0 /dev/vg0/images && "
+                       "mkdir -p /srv/images && mount /dev/vg0/images /srv/images")
+    try:
+        made = CREATE.format("web2", WEB2).replace("--size 2G", "--size 1400M --swap 64M --type pv --dir /srv/images")
+        dom0a.check_output(made)
+        wait_for_ssh(vlan72, WEB2)
+        assert guest(vlan72, "findmnt -no SOURCE /; cat /sys/block/xvda2/size", WEB2).split() == ["/dev/xvda2", "2867200"]
+        held = "mount -o loop /srv/images/domains/web2/disk.img /mnt"
+        busy = dom0a.run(f"xen-legi stop web2 --wait 300 && {held} && xen-legi delete web2 --yes")
+        assert busy.rc == 2 and "disk.img is in use" in busy.stderr
+        dom0a.check_output("umount /mnt; xen-legi start web2")
+        wait_for_ssh(vlan72, WEB2)
+        said = dom0a.check_output("xen-legi delete web2 --stop --yes")
+        assert "image /srv/images/domains/web2/disk.img" in said
+        assert dom0a.check_output("ls -A /srv/images/domains; losetup --noheadings") == ""
+    finally:
+        dom0a.run("umount /mnt; xen-legi delete web2 --force --yes")
+        dom0a.run("umount /srv/images && rmdir /srv/images && lvremove -qq -y vg0/images")
+    assert state(dom0a) == before
+
+
+APART = """\
+[root]
+size = 1400M
+type = ext4
+mountpoint = /
+
+[swap]
+size = 64M
+type = swap
+
+[home]
+size = 64M
+type = ext4
+mountpoint = /home
+
+[var]
+size = 400M
+type = ext4
+mountpoint = /var
+"""
+
+
+def test_a_domu_of_four_volumes_on_two_vlans_has_both_addresses_after_a_reboot(dom0a: Host, vlan72: Host) -> None:
+    make_keys(dom0a, vlan72)
+    before = state(dom0a)
+    try:
+        made = CREATE.format("web2", WEB2).replace("--size 2G", "--partitions /root/apart --type pv")
+        two = made.replace("--memory", "--vlan 73 --ip 192.168.73.12/24 --memory")
+        dom0a.check_output(f"printf %s {shlex.quote(APART)} > /root/apart && {two}")
+        wait_for_ssh(vlan72, WEB2)
+        boot = guest(vlan72, "cat /proc/sys/kernel/random/boot_id", WEB2)
+        for look in ("before", "after"):
+            links = {one["ifname"]: one for one in json.loads(guest(vlan72, "ip -j -4 address", WEB2))}
+            found = {name: [one["local"] for one in link["addr_info"]] for name, link in links.items() if name != "lo"}
+            assert found == {"eth72": [WEB2], "eth73": ["192.168.73.12"]}, look
+            places = guest(vlan72, "findmnt -rno TARGET,SOURCE -t ext4; swapon --noheadings --show=NAME", WEB2).split()
+            assert sorted(places) == sorted(["/", "/var", "/home", *(f"/dev/xvda{number}" for number in (1, 2, 3, 4))])
+            if look == "before":
+                guest(vlan72, "systemd-run --on-active=1 systemctl reboot", WEB2)
+                wait_for_another_boot(vlan72, boot)
+        dom0a.check_output("xen-legi delete web2 --stop --yes")
+        assert state(dom0a) == before
+    finally:
+        dom0a.run("xen-legi delete web2 --force --yes; rm -f /root/apart")
+
+
+def wait_for_another_boot(host: Host, boot: str) -> None:
+    """Wait until web2 has started anew; `boot` is the ID of its boot before."""
+    deadline = time.monotonic() + 300 * patience()
+    look = shlex.quote("cat /proc/sys/kernel/random/boot_id")
+    while time.monotonic() < deadline:
+        said = host.run(f"{SSH} root@{WEB2} {look}")
+        if said.rc == 0 and said.stdout.strip() != boot.strip():
+            return
+        time.sleep(5)
+    raise AssertionError("web2 has not started anew")

@@ -15,7 +15,9 @@ from xen_legi.install import show, wish
 from xen_legi.install.model import Facts, Wish
 from xen_legi.install.plan import Source, check_domu_name, plan
 from xen_legi.install.render import rendered
+from xen_legi.install.roles import environment
 from xen_legi.kernels.store import Store
+from xen_legi.storage.images import Directory
 from xen_legi.storage.lvm import Group, Volume
 from xen_legi.units import GIB, MIB, parse_size
 
@@ -48,6 +50,33 @@ def test_a_domu_gets_swap_as_xvda1_and_root_as_xvda2() -> None:
         ("web1-swap", "xvda1", "swap"), ("web1-disk", "xvda2", "ext4"),
     ]
     assert [one.name for one in plan(replace(WISH, swap=0), FACTS, SOURCE).parts] == ["web1-disk"]
+
+
+IMAGES = replace(FACTS, groups={}, directory=Directory(Path("/srv/xen"), 4 * GIB, frozenset({"db"})))
+
+
+def test_a_domu_of_image_files_needs_no_volume_group() -> None:
+    made = plan(replace(WISH, directory="/srv/xen", swap=MIB // 2), IMAGES, SOURCE)
+    assert [(str(one.path), one.size) for one in made.parts] == [
+        ("/srv/xen/domains/web1/swap.img", MIB), ("/srv/xen/domains/web1/disk.img", 2 * GIB)]
+    assert "'/srv/xen/domains/web1/disk.img,raw,xvda2,w',  # /" in rendered(made)
+    assert "make image /srv/xen/domains/web1/disk.img, 2G, xvda2" in show.described(made)
+    assert "  image     /srv/xen/domains/web1/disk.img (2G, /)" in show.summary(made, "1 s")
+    told = environment(made)
+    assert told["dir"] == "/srv/xen" and "lvm" not in told
+    assert told["PARTITION1"] == "swap:1M:swap::sw:file::/srv/xen/domains/web1/swap.img"
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"name": "db2", "size": 4 * GIB}, "/srv/xen has 4G free, 4.5G are needed"),
+    ({"name": "db"}, "/srv/xen/domains/db exists already"),
+    ({"name": "db2", "size": 100 * MIB}, "size 100M is too small for template trixie"),
+])
+def test_images_that_cannot_be_made_are_told(change: dict[str, object], said: str) -> None:
+    facts = replace(IMAGES, domus=(), files=frozenset())
+    with pytest.raises(Problem) as raised:
+        plan(replace(WISH, directory="/srv/xen", **change), facts, SOURCE)  # type: ignore[arg-type]
+    assert said in raised.value.message and raised.value.hint
 
 
 def test_an_interface_is_named_after_its_vlan() -> None:

@@ -59,6 +59,7 @@ def test_the_file_says_what_the_command_line_does_not(tmp_path: Path, capsys: py
     [
         ("--size 9G --dhcp", "size", "9G"),
         ("--lvm vg0 --dhcp", "lvm", "vg0"),
+        ("--dir /srv/xen --dhcp", "lvm", ""),
         ("--vlan 72 --ip dhcp", "bridge", ""),
         ("--noswap --dhcp", "swap", ""),
         ("--partitions server --dhcp", "size", ""),
@@ -86,7 +87,7 @@ def test_the_command_line_wins(tmp_path: Path, words: str, name: str, value: obj
         ("vlan = 72", "vlan", ["72"]), ("nameserver = 192.0.2.1 192.0.2.2", "nameserver", ["192.0.2.1", "192.0.2.2"]),
         ("lvm_thin = pool0", "thin", "pool0"), ("install-method = copy\ninstall-source = /srv/x", "source", "/srv/x"),
         ("partitions = server\nsize = 4G\nfs = ext4", "size", ""), ("partitions = a\nsize = 4G", "partitions", "a"),
-        ("dir =\nsize = 4G", "size", "4G"), ("install-source = /srv/x", "source", ""),
+        ("dir =\nsize = 4G", "size", "4G"), ("dir = /srv/xen", "dir", "/srv/xen"), ("install-source = /srv/x", "source", ""),
         ("role-args = a `echo b` c", "role_args", "a b c"),
         ("install-method = cdebootstrap", "method", "debootstrap"), ("# size = 4G", "size", ""),
     ],
@@ -98,7 +99,7 @@ def test_each_key_has_its_word(tmp_path: Path, text: str, name: str, value: obje
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("dir = /home/xen", "dir = /home/xen has no counterpart"),
+        ("zpool = tank", "zpool = tank has no counterpart"),
         ("zpool = tank", "has no counterpart"),
         ("finalrole = x", "has no counterpart"),
         ("fs = ext3", "fs = ext3 is not known here"),
@@ -127,4 +128,4 @@ def test_the_pool_of_the_file_is_one_of_its_group(tmp_path: Path, words: str, po
 
 
 def test_a_group_that_is_said_makes_up_for_what_cannot_be_had(tmp_path: Path) -> None:
-    assert read(tmp_path, "dir = /home/xen\nsize = 4G", "--lvm vg1 --dhcp").size == "4G"
+    assert read(tmp_path, "zpool = tank\nsize = 4G", "--lvm vg1 --dhcp").size == "4G"

@@ -33,6 +33,7 @@ EXAMPLES = """\
   xen-legi create old --vlan 72 --ip dhcp --method debootstrap --dist bookworm
   xen-legi create web2 --vlan 72 --ip dhcp --method tar --source /root/web2.tar.zst
   xen-legi create web3 --vlan 72 --ip 192.168.72.13 --config /etc/xen-tools/xen-tools.conf
+  xen-legi create test1 --vlan 72 --ip dhcp --dir /srv/xen
   xen-legi create db2 --vlan 72 --ip dhcp --partitions /root/db.partitions
   xen-legi create web1 --vlan 72 --ip 192.168.72.11/24 --dry-run
 """
@@ -65,6 +66,8 @@ def _storage(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--lvm", default="", metavar="VG", help="volume group of its volumes NAME-disk and NAME-swap")
     group.add_argument("--thin", "--lvm_thin", default=None, metavar="POOL",
                        help='thin pool of that group, in which they are made; "": none, whatever the settings say')
+    group.add_argument("--dir", default="", metavar="DIRECTORY",
+                       help="instead: image files, DIRECTORY/domains/NAME/disk.img and swap.img")
     group.add_argument("--size", default="", metavar="SIZE", help="size of its root: 2G")
     group.add_argument("--swap", default="", metavar="SIZE", help="size of its swap: 512M")
     group.add_argument("--noswap", action="store_true", help="no swap")
@@ -138,7 +141,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config) -> tuple[Plan, Method]:
     """Return the plan and the method that fills the root; die for whatever could not work."""
-    facts = gather(settings, options.kernel.rpartition("vmlinuz-")[2])
+    facts = gather(settings, options.kernel.rpartition("vmlinuz-")[2], wished.directory)
     check_wish(wished, facts)
     name = options.method or DEFAULT
     chosen = method(name, settings, Wanted(options.dist, options.source, options.mirror))

@@ -1,11 +1,12 @@
 """Remove a domU: its file, the link that starts it, and those volumes of its file that bear its name.
 
-What goes is named before, and asked for. Volumes that another domU uses too, or that are called otherwise, stay. While
-a file *.cfg in /etc/xen cannot be read nothing is removed: it may use the same volumes.
+What goes is named before, and asked for. Volumes and images that another domU uses too, or that are called otherwise, stay.
+While a file *.cfg in /etc/xen cannot be read nothing is removed: it may use the same volumes.
 """
 
 import argparse
 import time
+from pathlib import Path
 
 from xen_legi.cli import agreed
 from xen_legi.domu import config, disks, names, xl
@@ -15,7 +16,7 @@ from xen_legi.install import hooks, leftovers
 from xen_legi.install.delete import delete
 from xen_legi.install.tidy import tidy
 from xen_legi.steps import lock, say, step
-from xen_legi.storage import lvm
+from xen_legi.storage import images, lvm
 
 EXAMPLES = """\
   xen-legi delete web1
@@ -67,7 +68,10 @@ def _plan(name: str, *, stopped: bool) -> Removal:
     files = config.all_readable()
     domu = config.by_name(name)
     volumes, links = lvm.volumes(), config.auto_links(domu.file)
-    return removal(domu, files, volumes, links, devices=disks.devices(files, volumes), idle=stopped)
+    known = disks.devices(files, volumes)
+    there = disks.images(known)
+    busy = {one for one in there if images.used(Path(one))}
+    return removal(domu, files, volumes, links, devices=known, images=there, busy=busy, idle=stopped)
 
 
 def _plan_of_stopped(name: str) -> Removal:
@@ -105,7 +109,8 @@ def _stop(options: argparse.Namespace, plan: Removal) -> None:
             fail(f"domU {name} is still running", hint="--force destroys it")
         names = {one.full_name for one in plan.volumes}
         for _ in range(20):
-            if not any(one.open for one in lvm.volumes() if one.full_name in names):
+            opened = any(one.open for one in lvm.volumes() if one.full_name in names)
+            if not opened and not any(map(images.used, plan.images)):
                 return
             time.sleep(1)
         fail(f"domU {name} is off, but its volumes are still in use", hint="nothing was removed; try again in a minute")

@@ -6,10 +6,12 @@ one volume: who compares the texts removes what another domU uses.
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from xen_legi.domu.config import DomuConfig
 from xen_legi.storage import lvm
+from xen_legi.storage.images import size
 from xen_legi.storage.lvm import Volume
 
 Devices = Mapping[str, str]  # path -> the device to which it leads: /dev/dm-3
@@ -25,6 +27,12 @@ def devices(configs: Iterable[DomuConfig], volumes: Iterable[Volume]) -> Devices
     """Return where the paths of disks and volumes lead on this host. The only question that is asked of the host here."""
     paths = {absolute(disk.path) for config in configs for disk in config.disks} | {str(one.path) for one in volumes}
     return {path: os.path.realpath(path) for path in paths if "\0" not in path}
+
+
+def images(known: Devices) -> Mapping[str, int]:
+    """Return the files that disks lead to, with their bytes: disk images, by their real paths. The host is asked."""
+    found = {real: size(Path(real)) for real in set(known.values())}
+    return {real: size for real, size in found.items() if size is not None}
 
 
 def locate(path: str, volumes: Iterable[Volume], known: Devices = NO_DEVICES) -> Volume | None:

@@ -1,13 +1,14 @@
 """What there is: every domU that has a file or that runs, with its place in the network and its volumes."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from xen_legi.columns import aligned
 from xen_legi.domu.config import Disk, DomuConfig, Vif
-from xen_legi.domu.disks import NO_DEVICES, Devices, locate
+from xen_legi.domu.disks import NO_DEVICES, Devices, absolute, locate
 from xen_legi.domu.xl import Domain
 from xen_legi.storage.lvm import Volume
 from xen_legi.units import format_size
@@ -27,7 +28,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Space:
-    """One disk of a domU; size in bytes, None if it is no logical volume of this host."""
+    """One disk of a domU; size in bytes, None if it is neither a logical volume nor a file of this host."""
 
     path: str
     device: str
@@ -58,13 +59,15 @@ def inventory(
     autostart: Iterable[Path],
     bridge: str,
     devices: Devices = NO_DEVICES,
+    images: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Entry]:
-    """Return the domUs by name. `autostart` are the files that start with dom0, `bridge` the setting of that name."""
+    """Return the domUs by name. `autostart` are the files that start with dom0, `bridge` the setting of that name,
+    `devices` tells where the disks' paths lead, `images` the bytes of those that are files."""
     running = {one.name: one for one in domains if one.id != 0}
     starting, known = set(autostart), tuple(volumes)
     entries = []
     for one in domus:
-        spaces = tuple(_space(disk, locate(disk.path, known, devices)) for disk in one.disks)
+        spaces = tuple(Space(disk.path, disk.device, _size(disk, known, devices, images)) for disk in one.disks)
         entries.append(_entry(one, running.pop(one.name, None), spaces, one.file in starting, bridge))
     entries += [_bare(one) for one in running.values()]
     return sorted(entries, key=lambda one: one.name)
@@ -123,8 +126,9 @@ def _interface(place: Place) -> str:
     return ", ".join(word for word in (place.bridge or "default bridge", vlan, place.mac, *place.ips) if word)
 
 
-def _space(disk: Disk, volume: Volume | None) -> Space:
-    return Space(disk.path, disk.device, volume.size if volume else None)
+def _size(disk: Disk, volumes: Iterable[Volume], devices: Devices, images: Mapping[str, int]) -> int | None:
+    volume = locate(disk.path, volumes, devices)
+    return volume.size if volume else images.get(devices.get(absolute(disk.path), ""))
 
 
 def _row(one: Entry) -> tuple[str, str, str, str, str, str, str]:

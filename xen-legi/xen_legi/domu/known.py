@@ -11,4 +11,5 @@ def entries() -> list[Entry]:
     domains = xl.domains() if xl.answers() else []
     domus, volumes = config.all_domus(), lvm.volumes()
     starting = [one.file for one in domus if one.autostart]
-    return inventory(domus, domains, volumes, starting, settings.load().bridge, disks.devices(domus, volumes))
+    devices = disks.devices(domus, volumes)
+    return inventory(domus, domains, volumes, starting, settings.load().bridge, devices, disks.images(devices))

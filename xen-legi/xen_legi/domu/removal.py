@@ -1,11 +1,14 @@
-"""Which parts of a domU go when it is deleted: only what its file names and what bears its name, and is of nobody else."""
+"""Which parts of a domU go when it is deleted: only what its file names and what bears its name, and is of nobody else.
 
-from collections.abc import Iterable
+An image bears the name when its directory is called so, or its own name begins with it: web1/disk.img, web1.img.
+"""
+
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi.domu.config import DomuConfig
-from xen_legi.domu.disks import NO_DEVICES, Devices, locate
+from xen_legi.domu.disks import NO_DEVICES, Devices, absolute, locate
 from xen_legi.errors import die
 from xen_legi.storage.lvm import Volume
 
@@ -18,10 +21,12 @@ class Removal:
     volumes: tuple[Volume, ...]
     links: tuple[Path, ...]
     kept: tuple[tuple[str, str], ...]
+    images: tuple[Path, ...] = ()
 
     def described(self) -> str:
         """Return it for people, before they are asked."""
         lines = [f"  volume {one.path}" for one in self.volumes]
+        lines += [f"  image {one}" for one in self.images]
         lines += [f"  link {one}" for one in self.links]
         lines += [f"  file {self.domu.file}"]
         lines += [f"  (stays: {path}, {why})" for path, why in self.kept]
@@ -35,40 +40,50 @@ def removal(
     links: Iterable[Path],
     *,
     devices: Devices = NO_DEVICES,
+    images: Iterable[str] = (),
+    busy: Set[str] = frozenset(),
     idle: bool = True,
 ) -> Removal:
     """Return what goes with a domU. Die if one of its volumes cannot be removed: it has snapshots, or `idle` and is open.
 
-    `others` are all files that name disks, `devices` tells where the disks' paths lead.
+    `others` are all files that name disks, `devices` tells where the disks' paths lead; `images` are the real paths that are
+    files, `busy` those of them that somebody has.
     """
     everything = tuple(volumes)
     users = _users(domu, others, everything, devices)
     going: list[Volume] = []
     kept: list[tuple[str, str]] = []
+    files: list[Path] = []
     for disk in domu.disks:
-        volume = locate(disk.path, everything, devices)
-        why = _why_not(volume, domu.name, users)
-        if why or volume is None:
+        volume, real = locate(disk.path, everything, devices), devices.get(absolute(disk.path), "")
+        is_file = volume is None and real in images
+        why = _why_no_image(real, domu.name, users) if is_file else _why_not(volume, domu.name, users)
+        if why:
             kept.append((disk.path, why))
-        elif volume not in going:
+        elif is_file:
+            files += [Path(real)] if Path(real) not in files else []
+        elif volume and volume not in going:
             going.append(volume)
+    if idle and (held := [str(one) for one in files if str(one) in busy]):
+        die(f"{held[0]} is in use", hint=f"mounted, or held by another program? losetup -j {held[0]}")
     for one in going:
         _check_free(one, everything)
         if idle and one.open:
             die(f"{one.full_name} is in use", hint=f"mounted, or held by another program? lsof {one.path}")
-    return Removal(domu, tuple(going), tuple(links), tuple(kept))
+    return Removal(domu, tuple(going), tuple(links), tuple(kept), tuple(files))
 
 
 def _users(
     domu: DomuConfig, others: Iterable[DomuConfig], volumes: tuple[Volume, ...], devices: Devices
 ) -> dict[str, str]:
-    """Return who else names a volume: {GROUP/NAME: the domU, or its file where the name does not tell it}."""
+    """Return who else names a volume or file: {GROUP/NAME or real path: the domU, or its file where the name does not tell
+    it}."""
     found = {}
     for other in others:
         who = str(other.file) if other.name in ("", domu.name) else f"domU {other.name}"
         for disk in other.disks if other.file != domu.file else ():
-            if volume := locate(disk.path, volumes, devices):
-                found[volume.full_name] = who
+            volume = locate(disk.path, volumes, devices)
+            found[volume.full_name if volume else devices.get(absolute(disk.path), disk.path)] = who
     return found
 
 
@@ -79,6 +94,14 @@ def _why_not(volume: Volume | None, name: str, users: dict[str, str]) -> str:
     if volume.full_name in users:
         return f"it is in use by {users[volume.full_name]}"
     return "" if volume.name.startswith(f"{name}-") else f"its name does not begin with {name}-"
+
+
+def _why_no_image(real: str, name: str, users: dict[str, str]) -> str:
+    if real in users:
+        return f"it is in use by {users[real]}"
+    file = Path(real)
+    bears = file.parent.name == name or file.name.startswith((f"{name}-", f"{name}."))
+    return "" if bears else f"neither its name nor its directory's is that of {name}"
 
 
 def _check_free(one: Volume, volumes: tuple[Volume, ...]) -> None:

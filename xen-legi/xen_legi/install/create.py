@@ -16,7 +16,7 @@ from xen_legi.install.model import SWAP, Plan
 from xen_legi.install.render import rendered
 from xen_legi.install.roles import run_roles
 from xen_legi.install.settle import settle
-from xen_legi.install.volumes import FILL_OPTIONS, make_filesystems, volumes
+from xen_legi.install.volumes import fill_options, make_filesystems, volumes
 from xen_legi.kernels.guest_modules import rsync_options
 from xen_legi.kernels.prune import need_whole
 from xen_legi.steps import lock, named_point, step
@@ -41,13 +41,12 @@ def create(plan: Plan, method: Method) -> None:
 def _tree(plan: Plan) -> Iterator[Path]:
     """Mount the domU's filesystems, each in its place, and yield the root."""
     with contextlib.ExitStack() as stack:
-        root = stack.enter_context(mounted(plan.root.path, plan.root.filesystem, FILL_OPTIONS[plan.root.filesystem]))
+        root = stack.enter_context(mounted(plan.root.path, plan.root.filesystem, fill_options(plan.root)))
         for part in sorted(plan.parts, key=lambda one: one.mount):
             if part.filesystem != SWAP and part.mount != "/":
                 place = root / part.mount.lstrip("/")
                 place.mkdir(parents=True, exist_ok=True)
-                options = FILL_OPTIONS[part.filesystem]
-                stack.enter_context(mounted(part.path, part.filesystem, options, where=place))
+                stack.enter_context(mounted(part.path, part.filesystem, fill_options(part), where=place))
         yield root
 
 

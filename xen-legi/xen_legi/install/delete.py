@@ -1,5 +1,6 @@
 """Remove a domU as it is planned. Killed before its file is gone nothing is lost; later the next run ends the work."""
 
+import contextlib
 from pathlib import Path
 
 from xen_legi import files
@@ -7,7 +8,7 @@ from xen_legi.domu.removal import Removal
 from xen_legi.errors import fail
 from xen_legi.install.leftovers import DELETING, remove_dead_link
 from xen_legi.steps import named_point, step
-from xen_legi.storage import lvm
+from xen_legi.storage import images, lvm
 
 
 def delete(plan: Removal) -> None:
@@ -15,6 +16,7 @@ def delete(plan: Removal) -> None:
     tags = (lvm.TAG, f"{DELETING}={plan.domu.name}")
     for one in plan.volumes:
         lvm.change_tags(one.full_name, add=tags)
+    _mark(plan)
     named_point("delete:tagged")
     _unlink(plan.domu.file)
     named_point("delete:after-file")
@@ -25,6 +27,20 @@ def delete(plan: Removal) -> None:
         with step(f"remove volume {one.full_name}"):
             lvm.remove(one.group, one.name)
         named_point("delete:after-lvremove")
+    for image in plan.images:
+        with step(f"remove image {image}"):
+            images.remove(image)
+        named_point("delete:after-image")
+    images.forget(plan.domu.name)
+
+
+def _mark(plan: Removal) -> None:
+    """Mark the images, so that the next run ends what is killed; where no file can be marked, it leaves them."""
+    if plan.images:
+        images.note(plan.domu.name, plan.images)
+    for image in plan.images:
+        with contextlib.suppress(OSError):
+            images.mark(image, plan.domu.name)
 
 
 def _unlink(file: Path) -> None:

@@ -9,11 +9,12 @@ from xen_legi.install.model import Facts
 from xen_legi.install.templates import measured
 from xen_legi.kernels.store import Store
 from xen_legi.run import run, run_json
-from xen_legi.storage import lvm
+from xen_legi.storage import images, lvm
 
 
-def gather(settings: Config, kernel: str = "") -> Facts:
-    """Return the facts; `kernel` is a version, nothing: the default of new domUs. Die if there is no such kernel."""
+def gather(settings: Config, kernel: str = "", directory: str = "") -> Facts:
+    """Return the facts; `kernel` is a version, nothing: the default of new domUs. Die if there is no such kernel, or if the
+    directory, where one is given, cannot hold images."""
     store = Store(Path(settings.srv))
     chosen = store.find(kernel) if kernel else store.default()
     return Facts(
@@ -28,6 +29,7 @@ def gather(settings: Config, kernel: str = "") -> Facts:
         kernel=chosen,
         modules_size=measured(chosen.modules),
         free_memory=free_memory(run(["xl", "info"]).stdout) if xl.answers() else None,
+        directory=images.directory(Path(directory)) if directory else None,
     )
 
 

@@ -7,7 +7,7 @@ set aside (NAME.cfg.off, NAME.cfg~), may name it.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from xen_legi.domu.config import DomuConfig, Unreadable
 from xen_legi.domu.disks import NO_DEVICES, Devices
 from xen_legi.errors import Problem
 from xen_legi.steps import is_locked, lock, say, warn
-from xen_legi.storage import lvm
+from xen_legi.storage import images, lvm
 from xen_legi.storage.lvm import TAG, Volume
 
 CREATING, DELETING = "xen-legi.creating", "xen-legi.deleting"
@@ -71,6 +71,7 @@ def doubt(name: str, broken: Iterable[Unreadable], files: Iterable[str]) -> str:
 def clean() -> None:
     """Put right what killed runs left. Whoever is at work is left alone; what cannot be removed now is warned of."""
     found = {one.name for one in repairs(lvm.volumes(), ())}
+    found |= set(images.notes())
     found |= {path.name[1:].removesuffix(".cfg.making") for path in config.DIRECTORY.glob(".*.cfg.making")}
     for name in sorted(found):
         try:
@@ -99,8 +100,32 @@ def _put_right(name: str) -> None:
         else:
             say(f"an earlier run was killed: volume {one.volume.full_name} belongs to {name} and stays")
             lvm.change_tags(one.volume.full_name, remove=one.tags)
-    if any(one.remove for one in todo) and not why:
+    going = _put_images_right(name, {_real(disk.path) for one in configs for disk in one.disks}, why)
+    if (going or any(one.remove for one in todo)) and not why:
         remove_dead_link(name)
+
+
+def _put_images_right(name: str, named: Set[str], why: str) -> bool:
+    """The same for images; `named` are those that files name. Tell whether one was to be removed."""
+    unfinished = [one for one in images.noted(name) if images.marked(one) == name]
+    going = [one for one in unfinished if _real(str(one)) not in named]
+    for one in unfinished:
+        if one not in going:
+            say(f"an earlier run was killed: image {one} belongs to {name} and stays")
+            images.unmark(one)
+        elif why:
+            warn(f"an earlier run was killed and left {one}, which stays: {why}; rm removes it")
+        else:
+            say(f"an earlier run was killed: removing its image {one}")
+            images.remove(one)
+    if not (going and why):
+        images.remove_directories(images.noted(name))
+        images.forget(name)
+    return bool(going)
+
+
+def _real(path: str) -> str:
+    return os.path.realpath(disks.absolute(path))
 
 
 def remove_dead_link(name: str) -> None:

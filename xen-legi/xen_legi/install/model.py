@@ -7,6 +7,7 @@ from pathlib import Path
 from xen_legi.domu.addresses import Address, Interface
 from xen_legi.domu.config import DomuConfig
 from xen_legi.kernels.store import Kernel
+from xen_legi.storage.images import Directory
 from xen_legi.storage.lvm import Group, Volume
 
 SWAP = "swap"
@@ -31,6 +32,7 @@ class Wish:
     name: str
     group: str = "vg0"
     pool: str = ""  # of that group: its volumes are thin
+    directory: str = ""  # in place of the group: its volumes are image files there
     size: int = 4 << 30
     swap: int = 512 << 20
     filesystem: str = "ext4"
@@ -68,11 +70,12 @@ class Facts:
     kernel: Kernel
     modules_size: int = 0
     free_memory: int | None = None
+    directory: Directory | None = None  # for images, if any are wished for
 
 
 @dataclass(frozen=True)
 class Part:
-    """One volume of a domU: its logical volume, and what it is in the guest."""
+    """One volume of a domU: its logical volume or image file, and what it is in the guest."""
 
     group: str
     name: str
@@ -82,11 +85,17 @@ class Part:
     mount: str = ""
     options: str = "defaults"
     pool: str = ""  # a thin volume of it
+    image: Path | None = None  # in place of a logical volume
 
     @property
     def path(self) -> Path:
-        """Return its device in dom0."""
-        return Path("/dev") / self.group / self.name
+        """Return its device in dom0, or its file."""
+        return self.image or Path("/dev") / self.group / self.name
+
+    @property
+    def label(self) -> str:
+        """Return what people call it: GROUP/NAME, or the path of a file."""
+        return str(self.image or f"{self.group}/{self.name}")
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,7 @@ def plan(
 ) -> Plan:
     """Return the plan of a domU; die with one line for whatever could not work."""
     check_wish(wish, facts)
-    group = _group(wish.group, facts)
-    parts = tuple(replace(one, pool=wish.pool) for one in _parts(wish, group))
-    _check_storage(parts, group, wish, facts, source)
+    parts = _images(wish, facts, source) if wish.directory else _volumes(wish, facts, source)
     _check_memory(wish, facts)
     return Plan(
         name=wish.name,
@@ -92,6 +90,30 @@ def _check_free(wish: Wish, facts: Facts) -> None:
         die(f"/etc/xen/{wish.name}.cfg exists already", hint="choose another name, or move the file away")
     if wish.name in facts.domains:
         die(f"a domain {wish.name!r} is running", hint="xl list shows it; choose another name")
+
+
+def _volumes(wish: Wish, facts: Facts, source: Source) -> tuple[Part, ...]:
+    """Return the logical volumes. Die if they cannot be made."""
+    group = _group(wish.group, facts)
+    parts = tuple(replace(one, pool=wish.pool) for one in _parts(wish, group))
+    _check_storage(parts, group, wish, facts, source)
+    return parts
+
+
+def _images(wish: Wish, facts: Facts, source: Source) -> tuple[Part, ...]:
+    """Return the image files: what would be the volume NAME-disk is NAME/disk.img. Die if they cannot be made."""
+    assert facts.directory
+    place = facts.directory.of(wish.name)
+    if wish.name in facts.directory.names:
+        die(f"{place} exists already", hint="choose another name, or move it away")
+    raw = _parts(wish, Group("", 0, facts.directory.free, MIB))
+    parts = tuple(replace(one, image=place / f"{one.name.removeprefix(f'{wish.name}-')}.img") for one in raw)
+    _check_sizes(wish, parts, source, source.size + facts.modules_size)
+    wanted = sum(one.size for one in parts)
+    if wanted > facts.directory.free:
+        die(f"{facts.directory.path} has {format_size(facts.directory.free)} free, {format_size(wanted)} are needed",
+            hint="choose smaller sizes, or another directory (--dir)")
+    return parts
 
 
 def _parts(wish: Wish, group: Group) -> tuple[Part, ...]:

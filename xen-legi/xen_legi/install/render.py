@@ -47,7 +47,8 @@ def rendered(plan: Plan) -> str:
 
 
 def _disk(part: Part) -> str:
-    return f"    'phy:{part.path},{part.device},w',  # {part.mount or part.filesystem}"
+    disk = f"{part.image},raw,{part.device},w" if part.image else f"phy:{part.path},{part.device},w"
+    return f"    '{disk}',  # {part.mount or part.filesystem}"
 
 
 def _vifs(nics: tuple[Nic, ...]) -> str:

@@ -70,6 +70,7 @@ def environment(plan: Plan) -> dict[str, str]:
         "vcpus": str(plan.vcpus),
         "type": plan.type,
         "lvm": plan.root.group,
+        "dir": str(plan.root.image.parents[2]) if plan.root.image else "",
         "fs": plan.root.filesystem,
         "size": _size(plan.root),
         "kernel": str(plan.kernel.image),
@@ -146,4 +147,5 @@ def _size(part: Part) -> str:
 def _partition(plan: Plan, part: Part) -> str:
     """Return name:size:type:mountpoint:options:imagetype:image; xen-tools' image type ends with a colon of its own."""
     name = part.name.removeprefix(f"{plan.name}-")
-    return f"{name}:{_size(part)}:{part.filesystem}:{part.mount}:{part.options}:phy::{part.path}"
+    kind = "file" if part.image else "phy"
+    return f"{name}:{_size(part)}:{part.filesystem}:{part.mount}:{part.options}:{kind}::{part.path}"

@@ -10,7 +10,7 @@ _MODULES = {"guest": "modules (none for hardware that no domU has)", "all": "all
 def described(plan: Plan) -> str:
     """Return what `create` would do, in the order in which it would."""
     lines = [f"domU {plan.name} ({plan.type}, {plan.memory} MiB, {_vcpus(plan)}) from {plan.source}"]
-    lines += [f"  make volume {_part(one)}" for one in plan.parts]
+    lines += [f"  make {_kind(one)} {_part(one)}" for one in plan.parts]
     lines += [f"  fill {plan.root.path} from {plan.source}", f"  {_MODULES[plan.modules]} and kernel {plan.kernel.version}"]
     lines += [f"  interface {_nic(one)}" for one in plan.nics] or ["  no network interface"]
     lines += [f"  name servers {', '.join(plan.nameservers) or 'none'}"]
@@ -26,7 +26,7 @@ def summary(plan: Plan, took: str) -> str:
     state = "started" if plan.start else f"not started: xen-legi start {plan.name}"
     lines = [f"domU {plan.name} made in {took}, {state}"]
     lines += [f"  file      /etc/xen/{plan.name}.cfg ({plan.type}, {plan.memory} MiB, {_vcpus(plan)})"]
-    lines += [f"  volume    {one.path} ({exact_size(one.size)}, {one.mount or one.filesystem})" for one in plan.parts]
+    lines += [f"  {_kind(one):9} {one.path} ({exact_size(one.size)}, {one.mount or one.filesystem})" for one in plan.parts]
     lines += [f"  network   {_nic(one)}" for one in plan.nics]
     lines += [f"  at boot   ln -s ../{plan.name}.cfg /etc/xen/auto/ starts it with dom0; nothing does without"]
     address = next((str(one.address.ip) for one in plan.nics if one.address), "")
@@ -41,6 +41,10 @@ def summary(plan: Plan, took: str) -> str:
 
 def _vcpus(plan: Plan) -> str:
     return f"{plan.vcpus} vcpu" + ("s" if plan.vcpus != 1 else "")
+
+
+def _kind(one: Part) -> str:
+    return "image" if one.image else "volume"
 
 
 def _part(one: Part) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from xen_legi import files
 from xen_legi.domu import config, disks
@@ -10,7 +11,7 @@ from xen_legi.install.leftovers import CREATING
 from xen_legi.install.model import SWAP, Part
 from xen_legi.run import how_to_get, installed, run
 from xen_legi.steps import named_point, step, warn
-from xen_legi.storage import lvm
+from xen_legi.storage import images, lvm
 from xen_legi.units import exact_size
 
 # Not metadata_csum_seed and orphan_file: the grub that starts a guest's own kernel cannot read filesystems with them.
@@ -20,10 +21,15 @@ _MAKE = {
     SWAP: ("mkswap",),
 }
 # While it is filled nothing on it is of use to anybody; it is flushed as a whole when it is unmounted.
-FILL_OPTIONS = {"ext4": "noatime,barrier=0,data=writeback", "xfs": "noatime"}
+_FILL_OPTIONS = {"ext4": "noatime,barrier=0,data=writeback", "xfs": "noatime"}
 
 
 Maker = Callable[[Part, tuple[str, ...]], object]
+
+
+def fill_options(part: Part) -> str:
+    """Return with what options a new filesystem is mounted to be filled."""
+    return _FILL_OPTIONS[part.filesystem] + (",loop" if part.image else "")
 
 
 def _make_volume(part: Part, tags: tuple[str, ...]) -> None:
@@ -38,10 +44,13 @@ def volumes(name: str, parts: tuple[Part, ...], make: Maker = _make_volume) -> I
     and our knowing of it. The next command drops their tags then.
     """
     tags = (lvm.TAG, f"{CREATING}={name}")
+    files_of = [one.image for one in parts if one.image]
+    if files_of:
+        images.note(name, files_of)
     try:
-        with step("volumes: " + ", ".join(f"{one.group}/{one.name} {exact_size(one.size)}" for one in parts)):
+        with step("volumes: " + ", ".join(f"{one.label} {exact_size(one.size)}" for one in parts)):
             for part in parts:
-                make(part, tags)
+                images.make(part.image, part.size, name) if part.image else make(part, tags)
                 named_point(f"create:after-lvcreate-{part.device}")
         yield
     except BaseException:
@@ -49,7 +58,8 @@ def volumes(name: str, parts: tuple[Part, ...], make: Maker = _make_volume) -> I
             _remove(name, parts)
         raise
     for part in parts:
-        lvm.change_tags(f"{part.group}/{part.name}", remove=tags)
+        images.unmark(part.image) if part.image else lvm.change_tags(part.label, remove=tags)
+    images.forget(name)
 
 
 def need_programs(parts: tuple[Part, ...]) -> None:
@@ -73,6 +83,8 @@ def _named(name: str, parts: tuple[Part, ...]) -> bool:
         if not file.exists():
             return False
         known, there = config.parse(files.read(file), file), lvm.volumes()
+        if {one.image for one in parts} & {Path(disks.absolute(disk.path)) for disk in known.disks}:
+            return True
         devices = disks.devices([known], there)
     except (OSError, ValueError, Problem):
         return True  # the next command looks again
@@ -82,6 +94,10 @@ def _named(name: str, parts: tuple[Part, ...]) -> bool:
 
 def _remove(name: str, parts: tuple[Part, ...]) -> None:
     """Remove those of the volumes that carry our tag: lvcreate may have ended after a signal took us away from it."""
+    for one in (one.image for one in parts if one.image):
+        if images.marked(one) == name:
+            images.remove(one)
+    images.forget(name)
     try:
         tagged = {(one.group, one.name) for one in lvm.volumes() if one.tagged(CREATING) == name}
     except Problem as problem:

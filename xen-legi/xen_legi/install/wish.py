@@ -24,6 +24,7 @@ def from_options(options: argparse.Namespace, settings: Config) -> Wish:
         name=_name(options),
         group=options.lvm or settings.volume_group,
         pool=_pool(options, settings),
+        directory=_directory(options),
         size=parse_size(options.size or settings.size, what="size"),
         swap=0 if options.noswap else parse_size(options.swap or settings.swap, what="swap"),
         filesystem=options.fs or settings.filesystem,
@@ -105,6 +106,14 @@ def _partitions(options: argparse.Namespace) -> tuple[Partition, ...]:
     if given:
         die(f"--partitions and {given[0]} exclude each other", hint="the file of partitions says that")
     return partitions.read(options.partitions)
+
+
+def _directory(options: argparse.Namespace) -> str:
+    """Return the directory of image files, nothing where volumes are made."""
+    for word, said in (("--lvm", options.lvm), ("--thin", options.thin)):
+        if options.dir and said:
+            die(f"--dir and {word} exclude each other", hint="a domU's disks are image files, or logical volumes")
+    return str(options.dir)
 
 
 def _pool(options: argparse.Namespace, settings: Config) -> str:

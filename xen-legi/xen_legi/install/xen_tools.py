@@ -17,7 +17,7 @@ from xen_legi.steps import warn
 
 # key of the file: our word, as argparse keeps it
 _SAME = {
-    "bridge": "bridge", "dist": "dist", "fs": "fs", "gateway": "gateway", "install-method": "method",
+    "bridge": "bridge", "dir": "dir", "dist": "dist", "fs": "fs", "gateway": "gateway", "install-method": "method",
     "install-source": "source", "lvm": "lvm", "lvm_thin": "thin", "mac": "mac", "maxmem": "maxmem", "memory": "memory",
     "mirror": "mirror", "netmask": "netmask", "partitions": "partitions", "password": "password", "role": "role",
     "role-args": "role_args", "size": "size", "swap": "swap", "vcpus": "vcpus",
@@ -28,17 +28,16 @@ _WORDS = _SAME | _FLAGS | _LISTS
 _METHODS = {"debootstrap": "debootstrap", "cdebootstrap": "debootstrap", "tar": "tar", "copy": "copy"}
 # what cannot be had: the domU would not be what the file describes
 _REFUSED = {
-    "dir": "image files are not made here: lvm = VG names a volume group",
     "evms": "EVMS is not known here: lvm = VG names a volume group",
     "zpool": "ZFS is not known here: lvm = VG names a volume group",
     "image-dev": "devices are not named here: lvm = VG names a volume group",
     "finalrole": "no role is run after the file is written; a program in hooks.d/create-post.d is",
 }
-_DISKS = ("dir", "evms", "zpool", "image-dev")
+_DISKS = ("evms", "zpool", "image-dev")
 # words that exclude each other: one given on the command line silences the others
 _RIVALS = (
     ("ip", "dhcp"), ("vlan", "bridge"), ("partitions", "size"), ("partitions", "swap"), ("partitions", "noswap"),
-    ("partitions", "fs"), ("swap", "noswap"), ("password", "passwd"),
+    ("partitions", "fs"), ("swap", "noswap"), ("password", "passwd"), ("dir", "lvm"), ("dir", "thin"),
 )  # fmt: skip
 _LINE = re.compile(r"\s*(?P<key>[A-Za-z0-9_-]+)\s*=\s*(?P<value>.*?)\s*")
 _PATIENCE = 60  # seconds for a command in a value

@@ -1,0 +1,137 @@
+"""Disk images: files that are disks of domUs. One appears whole, at its full size, and never in another file's place.
+
+Until its domU is made, and again while that is removed, an image carries the domU's name in an extended attribute, as a
+logical volume carries tags; where such images may be is noted in NOTES. An image without the attribute is never removed for
+what a note says.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from xen_legi import files
+from xen_legi.errors import die, fail
+
+NOTES = Path("/var/lib/xen-legi/images")
+_MARK = "user.xen-legi.unfinished"
+_MODE = 0o600
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Where images are made, DIRECTORY/domains/NAME/*.img as xen-tools has it: bytes that are free, and names in domains."""
+
+    path: Path
+    free: int
+    names: frozenset[str]
+
+    def of(self, name: str) -> Path:
+        """Return the directory of a domU's images."""
+        return self.path / "domains" / name
+
+
+def directory(path: Path) -> Directory:
+    """Return what is known of a directory for images. Die if it cannot hold any. Nothing is left of the trial."""
+    if not path.is_absolute() or not path.is_dir():
+        die(f"{path} is no directory for images", hint="an absolute path of a directory that is there: --dir /srv/xen")
+    try:
+        descriptor = os.open(path, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, _MODE)
+        try:
+            os.setxattr(descriptor, _MARK, b"trial")
+            os.posix_fallocate(descriptor, 0, 1 << 20)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        die(f"{path} cannot hold images: {error.strerror}", hint="a directory on ext4, xfs or btrfs can")
+    facts, there = os.statvfs(path), path / "domains"
+    return Directory(path, facts.f_bavail * facts.f_frsize, frozenset(os.listdir(there) if there.is_dir() else ()))
+
+
+def make(path: Path, size: int, name: str) -> None:
+    """Make an image of so many bytes, all of them allocated, with the mark of domU NAME."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, _MODE)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+            os.setxattr(descriptor, _MARK, name.encode())
+            os.link(f"/proc/self/fd/{descriptor}", path, follow_symlinks=True)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        fail(f"the image {path} cannot be made: {error.strerror}")
+    files.sync(path.parent)
+
+
+def note(name: str, paths: Iterable[Path]) -> None:
+    """Write down where images of domU NAME may be, before the first of them is made or marked."""
+    files.replace(NOTES / name, "".join(f"{path}\n" for path in paths), mode=0o600)
+
+
+def noted(name: str) -> list[Path]:
+    """Return where images of domU NAME may be."""
+    return [Path(line) for line in files.read(NOTES / name).splitlines()]
+
+
+def notes() -> list[str]:
+    """Return the domUs of which images may be unfinished."""
+    return [path.name for path in NOTES.glob("[!.]*")]
+
+
+def forget(name: str) -> None:
+    """Remove the note: nothing of that domU is unfinished."""
+    (NOTES / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # while there are other notes
+        NOTES.rmdir()
+
+
+def mark(path: Path, name: str) -> None:
+    """Mark an image as one that goes with domU NAME."""
+    os.setxattr(path, _MARK, name.encode())
+
+
+def unmark(path: Path) -> None:
+    """Take the mark away: the image belongs to a domU."""
+    with contextlib.suppress(OSError):
+        os.removexattr(path, _MARK)
+
+
+def marked(path: Path) -> str:
+    """Return the name of the domU with which an image is unfinished; nothing of any other file."""
+    try:
+        return os.getxattr(path, _MARK, follow_symlinks=False).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def remove(path: Path) -> None:
+    """Remove an image, and its directory if nothing else is in it."""
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()
+
+
+def remove_directories(paths: Iterable[Path]) -> None:
+    """Remove the directories of these images, where nothing is in them: a killed run may have come no further."""
+    for place in {one.parent for one in paths}:
+        with contextlib.suppress(OSError):
+            place.rmdir()
+
+
+def size(path: Path) -> int | None:
+    """Return the bytes of a file, None if there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else None
+
+
+def used(path: Path) -> bool:
+    """Tell whether a loop device leads to a file: a domU has it, or a mount."""
+    wanted = os.path.realpath(path)
+    backing = Path("/sys/block").glob("loop*/loop/backing_file")
+    return any(files.read(one).rstrip("\n") == wanted for one in backing)
