@@ -58,7 +58,7 @@ def make(path: Path, size: int, name: str) -> None:
         try:
             os.posix_fallocate(descriptor, 0, size)
             os.setxattr(descriptor, _MARK, name.encode())
-            os.link(f"/proc/self/fd/{descriptor}", path, follow_symlinks=True)
+            os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor)  # without it, link(2): follows no link
         finally:
             os.close(descriptor)
     except OSError as error:
