@@ -10,6 +10,8 @@ proof:      # write docs/proof.md from the last results
 	tests/run-long --proof
 bench-net:  # how long many VLANs take, in all the ways there are
 	tests/bench/net
+bench-create: # how long a new domU takes, and how soon it answers
+	tests/bench/create
 lab:        # the two plain hosts
 	lab/lab up
 deb:        # the packages, in out/deb
@@ -17,4 +19,4 @@ deb:        # the packages, in out/deb
 repo:       # the packages as a repository for apt, in out/repo
 	debian/tools/repo
 
-.PHONY: demo test test-long proof bench-net lab deb repo
+.PHONY: demo test test-long proof bench-net bench-create lab deb repo
