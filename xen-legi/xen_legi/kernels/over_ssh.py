@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from xen_legi.domu import addresses
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import CommandFailed, die, fail
-from xen_legi.install.copying import bytes_done
+from xen_legi.install.copying import KEEPING, watched
 from xen_legi.kernels.guest_modules import KERNELS_OWN, NEW, TREES
 from xen_legi.kernels.store import Kernel
-from xen_legi.run import lines, run
-from xen_legi.steps import Progress
+from xen_legi.run import run
 
 _SSH = (
     "ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "StrictHostKeyChecking=accept-new",
     "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=8",
 )  # fmt: skip
 # in all less than who waits for the lock of the kernels waits
-_RSYNC = ("timeout", "1500", "rsync", "-aHAX", "--numeric-ids", "--timeout=300", "--info=progress2", "--no-human-readable")
+_RSYNC = ("timeout", "1500", "rsync", *KEEPING, "--timeout=300")
 # what it says, up to 64 KiB
 _HEARD = ("bash", "-c", 'set -o pipefail; "$@" 2>&1 | head -c 65536', "bash")
 # what is known before the first change: who it is, whether it can, and whether the tree is there
@@ -100,12 +99,8 @@ def _is_there(guest: Login, tree: str) -> bool:
 
 
 def _copy(guest: Login, kernel: Kernel, place: str, options: Sequence[str], total: int) -> None:
-    progress = Progress("copied", total)
     argv = [*_RSYNC, *options, f"{kernel.modules}/", f"{guest.rsync_host}:{place}/"]
-    for line in lines(argv, env={"RSYNC_RSH": shlex.join(_SSH)}):
-        if (done := bytes_done(line)) is not None:
-            progress.update(min(done, total))
-    progress.close()
+    watched(argv, what="copied", total=total, env={"RSYNC_RSH": shlex.join(_SSH)})
 
 
 def _said(failed: CommandFailed) -> str:
