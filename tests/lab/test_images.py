@@ -70,7 +70,7 @@ def test_a_creation_that_was_killed_leaves_no_image_after_the_next_command(image
 def test_one_that_was_killed_after_its_file_was_there_is_whole(images: Host) -> None:
     assert run_killed(images, "create:after-commit", MAKE).rc == 137
     assert "belongs to img1 and stays" in images.run("xen-legi list").stderr
-    assert images.check_output(f"ls {IMAGES}; {MARKS}; ls -A /var/lib/xen-legi").split() == [
+    assert images.check_output(f"ls {IMAGES}; {MARKS}; ls -A /var/lib/xen-legi 2>/dev/null; true").split() == [
         "disk.img", "swap.img"]
 
 
@@ -82,7 +82,7 @@ def test_a_deletion_that_was_killed_is_ended_or_taken_back(images: Host, point: 
     assert run_killed(images, point, "xen-legi delete img1 --yes").rc == 137
     images.check_output("xen-legi list")
     assert images.check_output(f"ls {IMAGES} 2>/dev/null; {MARKS}").split() == left
-    assert images.run("ls /var/lib/xen-legi/images").rc != 0
+    assert images.run("ls /var/lib/xen-legi/images-*").rc != 0
 
 
 def test_an_image_that_is_mounted_or_anothers_is_not_removed(images: Host) -> None:
@@ -101,6 +101,7 @@ def test_an_image_that_is_mounted_or_anothers_is_not_removed(images: Host) -> No
     (f"{MAKE} --lvm vg0", "--dir and --lvm exclude each other"),
     (MAKE.replace(TOP, "/nowhere"), "/nowhere is no directory for images"),
     (MAKE.replace(TOP, "/proc"), "/proc cannot hold images"),
+    (MAKE.replace(TOP, "/srv/a,b"), "has characters that a domU's file cannot name"),
     (MAKE.replace("create img1", "create other"), f"{TOP}/domains/other exists already"),
     (MAKE.replace("80M", "900G"), "are needed"),
 ])

@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+from xen_legi import steps
 from xen_legi.backup import boot
 from xen_legi.errors import Problem
 
 NAME = "vmlinuz-6.12.1-amd64"
+MARK = ".from-peer-6.12.1-amd64"
 KERNEL = b"a kernel" * 1000
 DIGEST = hashlib.sha256(KERNEL).hexdigest()
 
@@ -18,8 +20,11 @@ DIGEST = hashlib.sha256(KERNEL).hexdigest()
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory of domU kernels."""
-    monkeypatch.setattr(boot, "directory", lambda: tmp_path)
-    return tmp_path
+    place = tmp_path / "xen/boot"
+    place.mkdir(parents=True)
+    monkeypatch.setattr(boot, "directory", lambda: place)
+    monkeypatch.setattr(steps, "LOCKS", tmp_path / "locks")
+    return place
 
 
 class Slow(io.BytesIO):
@@ -39,14 +44,20 @@ class Slow(io.BytesIO):
 
 
 def names(place: Path) -> list[str]:
-    """Everything in a directory."""
-    return sorted(path.name for path in place.iterdir())
+    """Everything in a directory, but for the note that parts of the kernel came from a peer."""
+    return sorted(path.name for path in place.iterdir() if path.name != MARK)
 
 
 def test_a_kernel_arrives_whole_and_can_be_read_by_all(place: Path) -> None:
     assert boot.receive(NAME, DIGEST, io.BytesIO(KERNEL)) == place / NAME
     assert (place / NAME).read_bytes() == KERNEL and (place / NAME).stat().st_mode & 0o777 == 0o644
-    assert names(place) == [NAME]
+    assert names(place) == [NAME] and (place / MARK).exists()
+
+
+def test_what_this_host_has_itself_is_not_taken_for_a_peers(place: Path) -> None:
+    (place / NAME).write_bytes(KERNEL)
+    boot.receive(NAME, DIGEST, io.BytesIO(KERNEL))
+    assert not (place / MARK).exists()
 
 
 def test_a_kernel_that_arrives_in_part_is_never_published(place: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from xen_legi import config
+from xen_legi import config, steps
 from xen_legi.backup import boot, kernels, modules
 from xen_legi.backup.kernels import Has
 from xen_legi.errors import Problem
+from xen_legi.kernels import prune
 from xen_legi.kernels.store import Store
 
 VERSION = "6.12.1-amd64"
@@ -22,6 +23,8 @@ VERSION = "6.12.1-amd64"
 def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the receiver has the modules of its kernels."""
     monkeypatch.setattr(config, "load", lambda: config.Config(srv=str(tmp_path / "there")))
+    monkeypatch.setattr(steps, "LOCKS", tmp_path / "locks")
+    monkeypatch.setattr(modules, "ROOM", 0)
     return tmp_path / "there/lib/modules"
 
 
@@ -48,7 +51,7 @@ def content(place: Path) -> dict[str, str]:
 def archive(*members: tarfile.TarInfo) -> bytes:
     """Return an archive with modules.dep and these members."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for one in (tarfile.TarInfo("modules.dep"), *members):
             tar.addfile(one)
     return out.getvalue()
@@ -80,6 +83,8 @@ def test_what_is_packed_comes_out_without_the_links_of_headers(tree: Path, there
 @pytest.mark.parametrize("one", [
     member("../out"), member("kernel/../../out"), member("/out"), member("link", tarfile.SYMTYPE, "/etc"),
     member("link", tarfile.LNKTYPE, "modules.dep"), member("null", tarfile.CHRTYPE), member("pipe", tarfile.FIFOTYPE),
+    member("headers", tarfile.XHDTYPE), member("all", tarfile.XGLTYPE), member("name", tarfile.GNUTYPE_LONGNAME),
+    member("holes", tarfile.GNUTYPE_SPARSE), member("tape", tarfile.CONTTYPE), member("odd", b"Z"),
 ], ids=lambda one: f"{one.name}-{one.type.decode()}")
 def test_nothing_but_files_and_directories_below_its_own_is_taken(there: Path, one: tarfile.TarInfo) -> None:
     with pytest.raises(Problem, match="refused"):
@@ -102,6 +107,45 @@ def test_what_is_cut_off_or_damaged_is_not_taken(there: Path, data: bytes) -> No
     with pytest.raises(Problem, match="damaged"):
         receive(data, hashlib.sha256(archive()).hexdigest())
     assert os.listdir(there) == []
+
+
+def test_a_size_or_time_that_is_none_is_refused(there: Path) -> None:
+    for name, value in (("size", 1 << 60), ("mtime", 1 << 40)):
+        one = member("file")
+        setattr(one, name, value)
+        header = one.tobuf(tarfile.GNU_FORMAT)
+        with pytest.raises(Problem, match="refused|so large"):
+            receive(archive()[:512] + header + bytes(1024))
+    assert os.listdir(there) == []
+
+
+def test_a_full_disk_and_a_name_twice_are_told_in_one_line(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Problem, match="were not taken: File exists"):
+        receive(archive(member("modules.dep")))
+    monkeypatch.setattr(modules, "ROOM", 1 << 60)
+    with pytest.raises(Problem, match="no room"):
+        receive(archive())
+    assert os.listdir(there) == []
+
+
+def test_a_kernel_of_a_peer_is_not_that_of_new_domus_until_somebody_says_so(there: Path) -> None:
+    store = Store(there.parent.parent)
+    for version in ("6.1", "99.9"):
+        one = store.kernel(version)
+        one.image.parent.mkdir(parents=True, exist_ok=True)
+        one.image.write_text("x")
+        one.ramdisk.write_text("x")
+        if version == "6.1":
+            one.modules.mkdir(parents=True)
+            (one.modules / "modules.dep").touch()
+    modules.receive("99.9", hashlib.sha256(archive()).hexdigest(), io.BytesIO(archive()))
+    assert [(one.version, one.foreign) for one in store.kernels()] == [("6.1", False), ("99.9", True)]
+    assert store.default().version == "6.1"
+    assert [one.version for one in prune.superfluous(store, {}, 1)] == ["99.9"]
+    modules.receive("6.1", hashlib.sha256(archive()).hexdigest(), io.BytesIO(archive()))
+    assert not store.kernel("6.1").foreign, "what was there is this host's own"
+    store.choose("99.9")
+    assert store.default().version == "99.9" and prune.superfluous(store, {}, 1) == []
 
 
 def test_a_tree_that_is_there_is_never_replaced(there: Path) -> None:
@@ -138,8 +182,9 @@ def test_another_kernel_of_the_same_name_is_told(tmp_path: Path) -> None:
     one.image.write_text("image")
     one.ramdisk.write_text("initramfs")
     same = boot.digest(one.image)
-    assert kernels.differing(one, Has({one.image.name: same}, frozenset())) == []
-    assert kernels.differing(one, Has({one.image.name: same, one.ramdisk.name: same}, frozenset())) == [one.ramdisk.name]
+    kernels.check_same(one, Has({one.image.name: same}, frozenset()), "dom0b")
+    with pytest.raises(Problem, match=f"dom0b has another {one.ramdisk.name}"):
+        kernels.check_same(one, Has({one.image.name: same, one.ramdisk.name: same}, frozenset()), "dom0b")
 
 
 def test_what_this_host_holds_is_told_with_digests(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:

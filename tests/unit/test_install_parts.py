@@ -140,17 +140,18 @@ def test_a_deletion_takes_what_bears_the_name_and_is_of_nobody_else() -> None:
 def test_an_image_goes_with_its_domu_if_it_bears_its_name_and_is_of_nobody_else() -> None:
     names = ("domains/db/disk.img", "db.img", "db-data.img", "dbx.img", "iso/db/both.img", "gone.img")
     paths = [f"/srv/{one}" for one in names]
-    disks = ",".join(f"'file:{path},xvd{letter},w'" for path, letter in zip(paths, "abcdef"))
+    disks = ",".join(f"'file:{path},xvd{letter},w'" for path, letter in zip(paths, "abcdef")) + ",'/srv/db/a.iso,,hdc,cdrom'"
     mine = config.parse(f"name='db'\nmemory=1\ndisk=[{disks}]\n", Path("/etc/xen/db.cfg"))
     other = config.parse("name='x'\nmemory=1\ndisk=['/srv/link,raw,xvda,r']\n", Path("/etc/xen/x.cfg"))
-    known = {path: path for path in paths} | {"/srv/link": paths[4], paths[1]: "/data/db.img"}
-    there = {known[path]: 1 for path in paths[:5]}
+    known = {path: path for path in [*paths, "/srv/db/a.iso"]} | {"/srv/link": paths[4], paths[1]: "/data/db.img"}
+    there = {known[path]: 1 for path in [*paths[:5], "/srv/db/a.iso"]}
     plan = removal(mine, [mine, other], [], [], devices=known, images=there)
     assert [str(one) for one in plan.images] == [paths[0], "/data/db.img", paths[2]]
     assert dict(plan.kept) == {
         paths[3]: "neither its name nor its directory's is that of db",
         paths[4]: "it is in use by domU x",
         paths[5]: "it is no logical volume of this host",
+        "/srv/db/a.iso": "it is only read",
     }
     assert f"  image {paths[0]}" in plan.described()
     with pytest.raises(Problem, match="disk.img is in use"):

@@ -73,7 +73,10 @@ def receive(name: str, sha256: str, stream: IO[bytes]) -> Path:
     """
     import tempfile
 
-    target = directory() / name
+    from xen_legi.kernels import foreign
+    from xen_legi.kernels.store import Store
+
+    target, store = directory() / name, Store(directory().parent)
     if not name.startswith(_NAMES):
         die(f"refused: {name} is neither a kernel nor a ramdisk")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +86,10 @@ def receive(name: str, sha256: str, stream: IO[bytes]) -> Path:
         with open(descriptor, "wb") as out:
             if _store(stream, out) != sha256:
                 fail(f"{name} arrived damaged or cut off", hint="run the copy again")
-        _publish(Path(draft), target, sha256)
+        with foreign.publishing(store):
+            if not target.exists():
+                foreign.mark(store, name.split("-", 1)[1])
+            _publish(Path(draft), target, sha256)
     finally:
         Path(draft).unlink(missing_ok=True)
     files.sync(target.parent)

@@ -39,11 +39,11 @@ class Destination:
                 raise
             raise unreachable(self.name, f"no answer within {timeout:g} seconds") from None
 
-    def push(self, verb: str, *words: str, file: Path) -> dict[str, Any]:
-        """Give an order that takes the content of a file."""
+    def push(self, verb: str, *words: str, file: Path, limit: int = 0) -> dict[str, Any]:
+        """Give an order that takes the content of a file, in so many seconds (0: in any time)."""
         import tempfile  # here: few runs send a file
 
-        argv = [*self.command, self.name, verb, *words]
+        argv = [*(("timeout", str(limit)) if limit else ()), *self.command, self.name, verb, *words]
         with file.open("rb") as source, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
             with spawn(argv, stdin=source, stdout=out, stderr=errors, env=passed_on()) as process:
                 pass

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from xen_legi.backup import boot, destination, modules
-from xen_legi.errors import EXIT_FAILED, Problem, die
+from xen_legi.errors import Problem, fail
 from xen_legi.kernels.store import Kernel
 from xen_legi.peers.asking import ask_all
 from xen_legi.peers.book import Peer
-from xen_legi.steps import lock, named_point, say, step, warn
+from xen_legi.steps import lock, named_point, step
 
-_TIMEOUT = 300  # seconds: a host reads all its kernels for their digests
+_TIMEOUT = 900  # seconds: a host waits for its own work on kernels, and reads them all for their digests
+_LONGEST = 3600  # seconds for one file: a host that takes it and never answers would hold this host's kernels
 MODULES, INITRAMFS, IMAGE = "modules", "initramfs", "image"
 
 
@@ -24,11 +25,15 @@ class Has:
 
 @dataclass(frozen=True)
 class Synced:
-    """How it went with one host: what was sent (or would be) of which kernel, or why it was not."""
+    """How it went with one kernel and one host: what was sent (or would be; nothing: it had all of it), or why it was not.
+
+    `kernel` is "" where the host could not even be asked.
+    """
 
     host: str
-    sent: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    problem: str = ""
+    kernel: str = ""
+    sent: tuple[str, ...] = ()
+    problem: Problem | None = None
 
 
 def lacking(kernel: Kernel, has: Has) -> tuple[str, ...]:
@@ -38,23 +43,24 @@ def lacking(kernel: Kernel, has: Has) -> tuple[str, ...]:
     return tuple(part for part, present in there.items() if not present)
 
 
-def differing(kernel: Kernel, has: Has) -> list[str]:
-    """Return the names of what a host has of a kernel, with other content."""
-    return [one.name for one in (kernel.image, kernel.ramdisk)
-            if one.name in has.files and has.files[one.name] != boot.digest(one)]
+def check_same(kernel: Kernel, has: Has, host: str) -> None:
+    """Fail if a host has a part of a kernel with other content: the parts of two kernels must not become one."""
+    for one in (kernel.image, kernel.ramdisk):
+        if one.name in has.files and has.files[one.name] != boot.digest(one):
+            fail(f"{host} has another {one.name}, and keeps it", hint="where nothing uses it, xen-legi kernel prune")
 
 
 def sync(kernels: Sequence[Kernel], peers: Sequence[Peer], *, dry_run: bool) -> Iterator[Synced]:
-    """Send to each peer what it lacks of these kernels, and yield how it went. Nobody removes them here meanwhile."""
-    with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
-        for peer, answer in zip(peers, ask_all(_ask, peers, "kernels"), strict=True):
+    """Send to each peer what it lacks of these kernels, and yield how it went with each."""
+    for peer, answer in zip(peers, ask_all(_ask, peers, "kernels"), strict=True):
+        if isinstance(answer, Problem):
+            yield Synced(peer.name, problem=answer)
+            continue
+        for kernel in kernels:
             try:
-                if isinstance(answer, Problem):
-                    raise answer
-                yield Synced(peer.name, tuple(_to_peer(kernels, peer, answer, dry_run=dry_run)))
+                yield Synced(peer.name, kernel.version, _to_peer(kernel, peer, answer, dry_run=dry_run))
             except Problem as problem:
-                say(problem.message)
-                yield Synced(peer.name, problem=problem.message)
+                yield Synced(peer.name, kernel.version, problem=problem)
 
 
 def _ask(peer: Peer) -> Has | Problem:
@@ -67,27 +73,26 @@ def _ask(peer: Peer) -> Has | Problem:
         return problem
 
 
-def _to_peer(kernels: Sequence[Kernel], peer: Peer, has: Has, *, dry_run: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for kernel in kernels:
-        for name in differing(kernel, has):
-            warn(f"{peer.name} has another {name}: copies start from its own there")
+def _to_peer(kernel: Kernel, peer: Peer, has: Has, *, dry_run: bool) -> tuple[str, ...]:
+    """Send what a peer lacks of a kernel, and return that. Nobody removes the kernel here meanwhile."""
+    with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
+        if not kernel.complete:
+            fail(f"kernel {kernel.version} was removed meanwhile", hint="xen-legi kernel list shows what there is")
+        check_same(kernel, has, peer.name)
         parts = lacking(kernel, has)
         if parts and not dry_run:
             with step(f"kernel {kernel.version} to {peer.name}: {', '.join(parts)}"):
                 _send(kernel, peer, parts)
-        if parts:
-            yield kernel.version, parts
+        return parts
 
 
 def _send(kernel: Kernel, peer: Peer, parts: Sequence[str]) -> None:
     where = destination.remote(peer)
-    if not kernel.complete:
-        die(f"kernel {kernel.version} is not whole here any more", status=EXIT_FAILED)
     if MODULES in parts:
         with modules.packed(kernel.modules) as (archive, digest):
-            where.push("modules", kernel.version, digest, file=archive)
+            where.push("modules", kernel.version, digest, file=archive, limit=_LONGEST)
         named_point("kernel:modules-sent")
     for part, path in ((INITRAMFS, kernel.ramdisk), (IMAGE, kernel.image)):
         if part in parts:
-            where.push("kernel", path.name, boot.digest(path), file=path)
+            where.push("kernel", path.name, boot.digest(path), file=path, limit=_LONGEST)
             named_point(f"kernel:{part}-sent")

@@ -1,7 +1,8 @@
 """The modules of a domU kernel on their way to a peer: one tar archive, which the receiver takes for hostile.
 
-Only directories and files come out of it, below a directory of their own, which gets the kernel's name when all of it is on
-the disk. A tree that is there is never replaced.
+It is read header by header: a directory or a file is taken, all else is refused, extensions of the format among them, so
+that no more is written, or kept in memory, than what comes. What came gets the kernel's name when all of it is on the disk.
+A tree that is there is never replaced.
 """
 
 import contextlib
@@ -13,19 +14,22 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO
 
 from xen_legi import config, files
 from xen_legi.backup import boot
 from xen_legi.errors import die, fail
+from xen_legi.kernels import foreign
 from xen_legi.kernels.store import Store
 from xen_legi.run import run
 from xen_legi.storage import namespace
 
 LIMIT = 4 << 30  # bytes, and
 ENTRIES = 100_000  # names: Debian's largest kernel has 0.5 GB in 4,500 files
+ROOM = 512 << 20  # bytes that stay free: it is often dom0's root
 _DRAFT = ".received"
 _STALE = 24 * 3600
+_BLOCK = tarfile.BLOCKSIZE
 
 
 class _Digested:
@@ -35,6 +39,7 @@ class _Digested:
         self.stream, self.digest, self.size = stream, hashlib.sha256(), 0
 
     def read(self, size: int) -> bytes:
+        """Return so many bytes, fewer at the end. Die if it has been too many."""
         block = self.stream.read(size)
         self.digest.update(block)
         self.size += len(block)
@@ -49,7 +54,7 @@ def packed(tree: Path) -> Iterator[tuple[Path, str]]:
     out; others, such as those of dkms, are what they lead to."""
     with tempfile.TemporaryFile(dir=tree.parent) as out:
         path = Path(f"/proc/{os.getpid()}/fd/{out.fileno()}")
-        options = ("--format=pax", "--sort=name", "--dereference", "--hard-dereference")
+        options = ("--format=ustar", "--sort=name", "--dereference", "--hard-dereference")
         names = [one.name for one in sorted(tree.iterdir()) if one.name not in ("build", "source")]
         run(["tar", *options, "-C", str(tree), "-c", "-f", str(path), "--", *names], timeout=1800)
         yield path, boot.digest(path)
@@ -57,15 +62,20 @@ def packed(tree: Path) -> Iterator[tuple[Path, str]]:
 
 def receive(version: str, sha256: str, stream: IO[bytes]) -> Path:
     """Store the modules that a peer sends for a kernel; never over others. Die if they are damaged."""
-    target = Store(Path(config.load().srv)).kernel(version).modules
+    store = Store(Path(config.load().srv))
+    target = store.kernel(version).modules
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     _remove_stale(target.parent)
     draft = Path(tempfile.mkdtemp(_DRAFT, f".{version}.", target.parent))
     try:
-        _unpack(_Digested(stream), draft, version, sha256)
-        draft.chmod(0o755)
+        try:
+            _unpack(_Digested(stream), draft, version, sha256)
+            draft.chmod(0o755)
+        except (OSError, ValueError, tarfile.TarError) as error:
+            fail(f"the modules of kernel {version} were not taken: {getattr(error, 'strerror', '') or error}")
         namespace.sync(draft)
-        _publish(draft, target)
+        with foreign.publishing(store):
+            _publish(draft, target, store, version)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     files.sync(target.parent)
@@ -73,38 +83,56 @@ def receive(version: str, sha256: str, stream: IO[bytes]) -> Path:
 
 
 def _unpack(stream: _Digested, place: Path, version: str, sha256: str) -> None:
-    try:
-        with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as archive:  # it asks for nothing but read()
-            for number, member in enumerate(archive):
-                if number >= ENTRIES:
-                    die("refused: the modules of no kernel are so many")
-                _put(archive, member, place)
-        while stream.read(1 << 20):
-            pass
-    except tarfile.TarError as error:
-        fail(f"the modules of kernel {version} arrived damaged: {error}", hint="send them again")
+    for _ in range(ENTRIES):
+        try:
+            member = tarfile.TarInfo.frombuf(stream.read(_BLOCK), "utf-8", "strict")
+        except tarfile.HeaderError:  # the end of the archive, or damage: the digest tells
+            break
+        _put(stream, member, place)
+    else:
+        die("refused: the modules of no kernel are so many")
+    while stream.read(1 << 20):
+        pass
     if stream.digest.hexdigest() != sha256 or not (place / "modules.dep").is_file():
         fail(f"the modules of kernel {version} arrived damaged or cut off", hint="send them again")
 
 
-def _put(archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None:
+def _put(stream: _Digested, member: tarfile.TarInfo, place: Path) -> None:
     """Make one directory or file. What came before is made of nothing else, so that no name leads out of `place`."""
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts:
         die(f"refused: {member.name!r} is no name of a module")
     if member.isdir():
         (place / name).mkdir(mode=0o755, exist_ok=True)
-        return
-    content = archive.extractfile(member) if member.isreg() else None
-    if content is None:
+    elif member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
+        _write(stream, member, place / name)
+    else:
         die(f"refused: {member.name!r} is neither a file nor a directory")
-    with (place / name).open("xb") as out:
-        shutil.copyfileobj(content, out, 1 << 20)
-    os.utime(place / name, (member.mtime, member.mtime))
 
 
-def _publish(draft: Path, target: Path) -> None:
+def _write(stream: _Digested, member: tarfile.TarInfo, path: Path) -> None:
+    if not 0 <= member.size <= LIMIT or not 0 <= member.mtime < 1 << 33:
+        die(f"refused: {member.name!r} has a size or a time that no module has")
+    _need_room(path.parent, member.size)
+    with path.open("xb") as out:
+        left = member.size
+        while left and (block := stream.read(min(left, 1 << 20))):
+            out.write(block)
+            left -= len(block)
+    os.utime(path, (member.mtime, member.mtime))
+    stream.read(-member.size % _BLOCK)
+
+
+def _need_room(place: Path, size: int) -> None:
+    facts = os.statvfs(place)
+    if facts.f_bavail * facts.f_frsize < size + ROOM:
+        fail(f"{place} has no room for the modules of a kernel", hint="there: xen-legi kernel prune")
+
+
+def _publish(draft: Path, target: Path, store: Store, version: str) -> None:
     """Give a whole tree its name, unless that is taken: rename(2) takes no place of a directory with something in it."""
+    if not target.exists():
+        foreign.mark(store, version)
     try:
         draft.rename(target)
     except OSError:

@@ -101,11 +101,15 @@ def _kernel(caller: Caller, order: Order) -> int:
 
 
 def _kernels(caller: Caller, order: Order) -> int:
-    return _answer(boot.held())
+    from xen_legi.kernels import foreign  # here, as below: a receiver starts four times for each copy
+    from xen_legi.kernels.store import Store
+
+    with foreign.publishing(Store(boot.directory().parent)):
+        return _answer(boot.held())
 
 
 def _modules(caller: Caller, order: Order) -> int:
-    from xen_legi.backup import modules  # here: a receiver starts four times for each copy
+    from xen_legi.backup import modules
 
     version, digest = order.words
     return _answer({"stored": str(modules.receive(version, digest, sys.stdin.buffer))})

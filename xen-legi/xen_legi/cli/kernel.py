@@ -4,7 +4,8 @@
 `list` shows what there is, `default` shows or sets the kernel of new domUs. Without a set default it is always the newest.
 No domU changes its kernel by itself: its file names it. `prune` removes VERSION, or all but the newest ones (--keep), where
 no domU that runs, no copy and no file in /etc/xen names it. `sync` sends the peers what they lack of VERSION, or of the
-kernels that domUs here name and that of new ones: modules, initramfs, image. What they have is never replaced.
+kernels that domUs here name and that of new ones: modules, initramfs, image. What they have is never replaced, and no kernel
+of a peer becomes the default by itself.
 
 `pin` gives a domU another kernel (the default of new domUs, or VERSION): its modules, then its file; it starts with it when
 it is started next (xen-legi restart; a reboot inside it keeps the kernel that it has). `push` gives it the modules alone, of
@@ -216,15 +217,16 @@ def _sync(store: Store, version: str, options: argparse.Namespace) -> int:
     chosen = [store.find(version)] if version else _wanted(store)
     if not chosen:
         die(f"there is no kernel for domUs in {store.top}/boot", hint="xen-legi kernel add takes dom0's")
-    verb = "would get" if options.dry_run else "got"
-    failed = 0
+    verb, failed = "would get" if options.dry_run else "got", set()
     for done in kernels.sync(chosen, peers, dry_run=options.dry_run):
-        failed += bool(done.problem)
-        for kernel, parts in done.sent:
-            print(f"{done.host} {verb} kernel {kernel}: {', '.join(parts)}")
-        if not done.sent and not done.problem:
-            print(f"{done.host} has {', '.join(one.version for one in chosen)} already")
-    return EXIT_OK if not failed else EXIT_PARTLY if failed < len(peers) else EXIT_FAILED
+        if done.problem:
+            failed.add(done.host)
+            warn(done.problem.message + (f" ({done.problem.hint})" if done.problem.hint else ""))
+        elif done.sent:
+            print(f"{done.host} {verb} kernel {done.kernel}: {', '.join(done.sent)}")
+        else:
+            print(f"{done.host} has kernel {done.kernel} already")
+    return EXIT_OK if not failed else EXIT_PARTLY if len(failed) < len(peers) else EXIT_FAILED
 
 
 def _wanted(store: Store) -> list[Kernel]:
@@ -247,12 +249,13 @@ def _default(store: Store, version: str) -> int:
 
 def _list(store: Store, *, as_json: bool) -> int:
     kernels = store.kernels()
-    default = store.default().version if kernels else ""
+    default = store.default().version if store.chosen() or not all(one.foreign for one in kernels) else ""
     users = {one.version: _users(one) for one in kernels}
     if as_json:
         print(json.dumps([_facts(one, default, users[one.version]) for one in kernels], indent=2))
         return EXIT_OK
-    rows = [("*" if one.version == default else "", one.version, ", ".join(users[one.version])) for one in kernels]
+    marks = {one.version: "*" if one.version == default else "peer" if one.foreign else "" for one in kernels}
+    rows = [(marks[one.version], one.version, ", ".join(users[one.version])) for one in kernels]
     if rows:
         print(*aligned([("", "VERSION", "DOMUS"), *rows]), sep="\n")
     else:
@@ -264,6 +267,7 @@ def _facts(one: Kernel, default: str, users: list[str]) -> dict[str, object]:
     return {
         "version": one.version,
         "default": one.version == default,
+        "from_peer": one.foreign,
         "kernel": str(one.image),
         "ramdisk": str(one.ramdisk),
         "modules": str(one.modules),

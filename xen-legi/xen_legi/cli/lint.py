@@ -40,7 +40,10 @@ def main(options: argparse.Namespace) -> int:
     wanted = {str(config.by_name(name).file) for name in options.names}
     files, broken = config.all_files()
     domus = [one for one in files if config.is_domu(one)]
-    told = [*lint.lint(domus, broken, _here(domus)), *_without_modules(domus, wanted)]
+    domains = xl.domains() if xl.answers() else []
+    running = {one.name for one in domains}
+    off = [one for one in domus if one.name not in running and (not wanted or str(one.file) in wanted)]
+    told = [*lint.lint(domus, broken, _here(domus, domains)), *_without_modules(off)]
     found = sorted(one for one in told if not wanted or one.where in wanted)
     if options.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
@@ -50,23 +53,23 @@ def main(options: argparse.Namespace) -> int:
     return EXIT_FAILED if any(one.level == "error" for one in found) else EXIT_OK
 
 
-def _without_modules(domus: list[config.DomuConfig], wanted: set[str]) -> Iterator[Finding]:
-    """Tell which domUs, of all or of those wanted, have no modules of their kernel."""
+def _without_modules(off: list[config.DomuConfig]) -> Iterator[Finding]:
+    """Tell which of these domUs have no modules of their kernel."""
     store = Store(Path(settings.load().srv))
-    for one in domus:
-        if (not wanted or str(one.file) in wanted) and (version := inside.lacking(one, store)):
+    for one in off:
+        if version := inside.lacking(one, store):
             remedy = f"xen-legi kernel push {one.name}"
             yield Finding(str(one.file), "warning", f"its root has no modules of kernel {version}: {remedy}")
 
 
-def _here(domus: list[config.DomuConfig]) -> lint.Here:
+def _here(domus: list[config.DomuConfig], domains: list[xl.Domain]) -> lint.Here:
     volumes = lvm.volumes()
     return lint.Here(
         exists=lambda path: Path(path).exists(),
         volumes=volumes,
         devices=disks.devices(domus, volumes),
         bridges=frozenset(one.name for one in Path("/sys/class/net").iterdir()),
-        memory=xl.total_memory() if (xen := xl.answers()) else None,
-        of_dom0=xl.domains()[0].memory if xen else 0,
+        memory=xl.total_memory() if domains else None,
+        of_dom0=domains[0].memory if domains else 0,
         autostarted=frozenset(one.name for one in domus if one.autostart),
     )

@@ -220,7 +220,9 @@ def disk(text: str) -> Disk:
         elif not positions and _PREFIX.match(word):
             positions.append(_PREFIX.sub("", word, count=1))
             prefixed = True
-        elif word not in ("cdrom", "devtype=cdrom", "no-discard", "discard", "direct-io-safe"):
+        elif word == "cdrom":
+            named["devtype"] = word
+        elif word not in ("no-discard", "discard", "direct-io-safe"):
             positions.append(word)
     return _disk(named, positions, prefixed)
 
@@ -229,9 +231,10 @@ def _disk(named: dict[str, str], positions: list[str], prefixed: bool) -> Disk:
     target = named.get("target") or (positions.pop(0) if positions else "")
     if not prefixed and positions and (positions[0] in _FORMATS or positions[0] == ""):
         positions.pop(0)  # the format stands second, unless a prefix has told it
-    device = named.get("vdev") or (positions.pop(0) if positions else "")
+    device, _, kind = (named.get("vdev") or (positions.pop(0) if positions else "")).partition(":")
     access = named.get("access") or (positions.pop(0) if positions else "w")
-    return Disk(target, device.partition(":")[0], "r" if access in _READ_ONLY else "w")
+    only_read = access in _READ_ONLY or "cdrom" in (kind, named.get("devtype"))  # a CD is never written, whatever is said
+    return Disk(target, device, "r" if only_read else "w")
 
 
 def vif(text: str) -> Vif:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi.domu.config import DomuConfig
+from xen_legi.domu.config import Disk, DomuConfig
 from xen_legi.domu.disks import NO_DEVICES, Devices, absolute, locate
 from xen_legi.errors import die
 from xen_legi.storage.lvm import Volume
@@ -57,7 +57,7 @@ def removal(
     for disk in domu.disks:
         volume, real = locate(disk.path, everything, devices), devices.get(absolute(disk.path), "")
         is_file = volume is None and real in images
-        why = _why_no_image(real, domu.name, users) if is_file else _why_not(volume, domu.name, users)
+        why = _why_no_image(disk, real, domu.name, users) if is_file else _why_not(volume, domu.name, users)
         if why:
             kept.append((disk.path, why))
         elif is_file:
@@ -96,7 +96,9 @@ def _why_not(volume: Volume | None, name: str, users: dict[str, str]) -> str:
     return "" if volume.name.startswith(f"{name}-") else f"its name does not begin with {name}-"
 
 
-def _why_no_image(real: str, name: str, users: dict[str, str]) -> str:
+def _why_no_image(disk: Disk, real: str, name: str, users: dict[str, str]) -> str:
+    if disk.access != "w":  # what is installed from
+        return "it is only read"
     if real in users:
         return f"it is in use by {users[real]}"
     file = Path(real)

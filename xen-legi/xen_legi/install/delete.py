@@ -29,9 +29,9 @@ def delete(plan: Removal) -> None:
         named_point("delete:after-lvremove")
     for image in plan.images:
         with step(f"remove image {image}"):
-            images.remove(image)
+            images.remove(image, plan.domu.name)
         named_point("delete:after-image")
-    images.forget(plan.domu.name)
+    images.forget(plan.domu.name, plan.images)
 
 
 def _mark(plan: Removal) -> None:

@@ -7,7 +7,7 @@ set aside (NAME.cfg.off, NAME.cfg~), may name it.
 """
 
 import os
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,32 +100,29 @@ def _put_right(name: str) -> None:
         else:
             say(f"an earlier run was killed: volume {one.volume.full_name} belongs to {name} and stays")
             lvm.change_tags(one.volume.full_name, remove=one.tags)
-    going = _put_images_right(name, {_real(disk.path) for one in configs for disk in one.disks}, why)
-    if (going or any(one.remove for one in todo)) and not why:
+    named = set(disks.devices(configs, volumes).values())
+    going = [_put_image_right(one, name, os.path.realpath(one) in named, why) for one in images.noted(name)]
+    if (any(going) or any(one.remove for one in todo)) and not why:
         remove_dead_link(name)
 
 
-def _put_images_right(name: str, named: Set[str], why: str) -> bool:
-    """The same for images; `named` are those that files name. Tell whether one was to be removed."""
-    unfinished = [one for one in images.noted(name) if images.marked(one) == name]
-    going = [one for one in unfinished if _real(str(one)) not in named]
-    for one in unfinished:
-        if one not in going:
-            say(f"an earlier run was killed: image {one} belongs to {name} and stays")
-            images.unmark(one)
-        elif why:
-            warn(f"an earlier run was killed and left {one}, which stays: {why}; rm removes it")
-        else:
-            say(f"an earlier run was killed: removing its image {one}")
-            images.remove(one)
-    if not (going and why):
-        images.remove_directories(images.noted(name))
-        images.forget(name)
-    return bool(going)
-
-
-def _real(path: str) -> str:
-    return os.path.realpath(disks.absolute(path))
+def _put_image_right(image: Path, name: str, named: bool, why: str) -> bool:
+    """The same for an image that is noted; `named`: by a file. Tell whether it was to be removed."""
+    mine = images.marked(image) == name
+    if mine and not named and why:
+        warn(f"an earlier run was killed and left {image}, which stays: {why}; rm removes it")
+        return True
+    if mine and named:
+        say(f"an earlier run was killed: image {image} belongs to {name} and stays")
+        images.unmark(image)
+    elif mine or not image.exists():
+        if mine:
+            say(f"an earlier run was killed: removing its image {image}")
+        images.remove(image, name)
+    elif not named:  # its file system keeps no marks
+        warn(f"an earlier run was killed and may have left {image}: if it is nobody's, rm removes it")
+    images.forget(name, [image])
+    return mine and not named
 
 
 def remove_dead_link(name: str) -> None:

@@ -1,8 +1,8 @@
 """The volumes of a domU that is being made, and what is written on them before its files."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from xen_legi import files
 from xen_legi.domu import config, disks
@@ -59,7 +59,7 @@ def volumes(name: str, parts: tuple[Part, ...], make: Maker = _make_volume) -> I
         raise
     for part in parts:
         images.unmark(part.image) if part.image else lvm.change_tags(part.label, remove=tags)
-    images.forget(name)
+    images.forget(name, files_of)
 
 
 def need_programs(parts: tuple[Part, ...]) -> None:
@@ -83,9 +83,9 @@ def _named(name: str, parts: tuple[Part, ...]) -> bool:
         if not file.exists():
             return False
         known, there = config.parse(files.read(file), file), lvm.volumes()
-        if {one.image for one in parts} & {Path(disks.absolute(disk.path)) for disk in known.disks}:
-            return True
         devices = disks.devices([known], there)
+        if {os.path.realpath(one.image) for one in parts if one.image} & set(devices.values()):
+            return True
     except (OSError, ValueError, Problem):
         return True  # the next command looks again
     found = {(one.group, one.name) for disk in known.disks if (one := disks.locate(disk.path, there, devices))}
@@ -94,10 +94,11 @@ def _named(name: str, parts: tuple[Part, ...]) -> bool:
 
 def _remove(name: str, parts: tuple[Part, ...]) -> None:
     """Remove those of the volumes that carry our tag: lvcreate may have ended after a signal took us away from it."""
-    for one in (one.image for one in parts if one.image):
-        if images.marked(one) == name:
-            images.remove(one)
-    images.forget(name)
+    files_of = [one.image for one in parts if one.image]
+    for one in files_of:
+        if images.marked(one) == name or not one.exists():
+            images.remove(one, name)
+    images.forget(name, files_of)
     try:
         tagged = {(one.group, one.name) for one in lvm.volumes() if one.tagged(CREATING) == name}
     except Problem as problem:

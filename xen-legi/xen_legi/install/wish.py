@@ -2,6 +2,7 @@
 
 import argparse
 import getpass
+import os
 import re
 import warnings
 from pathlib import Path
@@ -113,7 +114,10 @@ def _directory(options: argparse.Namespace) -> str:
     for word, said in (("--lvm", options.lvm), ("--thin", options.thin)):
         if options.dir and said:
             die(f"--dir and {word} exclude each other", hint="a domU's disks are image files, or logical volumes")
-    return str(options.dir)
+    given = str(options.dir)
+    if not re.fullmatch(r"[A-Za-z0-9/._+@:-]*", given):
+        die(f"--dir {given!r} has characters that a domU's file cannot name", hint="letters, digits and / . _ + @ : -")
+    return os.path.normpath(given) if given else ""
 
 
 def _pool(options: argparse.Namespace, settings: Config) -> str:

@@ -19,6 +19,7 @@ from xen_legi.run import run
 from xen_legi.steps import lock, named_point, say, step
 
 _NEW = ".new-"
+_PARTS = ("modules", "initramfs", "image")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def add(store: Store, version: str, modules: tuple[str, ...], source: Source = S
     Tell whether there was anything to do."""
     want = source.kernel(version)
     _check(want, source)
-    return bool(missing(store.kernel(version), want, modules)) and take(store, want, modules)
+    if missing(store.kernel(version), want, modules) or store.kernel(version).foreign:
+        return take(store, want, modules)
+    return False
 
 
 def add_package(store: Store, name: str, modules: tuple[str, ...]) -> tuple[str, bool]:
@@ -53,7 +56,8 @@ def add_package(store: Store, name: str, modules: tuple[str, ...]) -> tuple[str,
         die("the initramfs of a kernel that dom0 does not install is made for domUs", hint="say which modules: initramfs")
     with package.unpacked(store, name) as want:
         have = store.kernel(want.version)
-        if have.complete and same(have.image, want.image) and initramfs.current(have, modules, initramfs.MAKER):
+        ours = have.complete and not have.foreign
+        if ours and same(have.image, want.image) and initramfs.current(have, modules, initramfs.MAKER):
             return want.version, False
         return want.version, take(store, want, modules)
 
@@ -64,11 +68,12 @@ def take(store: Store, want: Kernel, modules: tuple[str, ...]) -> bool:
     initramfs.check(version, modules)
     with lock("kernels", what=f"{store.top}/boot", wait=1800):
         _clean(store)  # first: it may take parts of this kernel away
-        parts = missing(have, want, modules)
+        parts = list(_PARTS) if have.foreign else missing(have, want, modules)
         if not parts:
             return False
         with step(f"kernel {version} for domUs: {', '.join(parts)}"):
             _take(have, want, parts, modules)
+        have.mark.unlink(missing_ok=True)
     return True
 
 

@@ -3,7 +3,7 @@ waits to be replayed goes on waiting."""
 
 from pathlib import Path
 
-from xen_legi.domu import disks, growth, xl
+from xen_legi.domu import disks, growth
 from xen_legi.domu.config import DomuConfig, all_domus
 from xen_legi.errors import Problem
 from xen_legi.install import leftovers
@@ -19,10 +19,10 @@ _NO_REPLAY = {"ext2": "", "ext3": ",noload", "ext4": ",noload", "xfs": ",norecov
 
 
 def lacking(domu: DomuConfig, store: Store) -> str:
-    """Return the version of a domU's kernel if the domU is off and its root has no modules of it. Return nothing if it has
+    """Return the version of the kernel of a domU that is off, if its root has no modules of it. Return nothing if it has
     them, brings a kernel of its own, or nobody can tell: its root is in use, or no filesystem that dom0 knows."""
     kernel = next((one for one in store.kernels() if one.image == Path(domu.kernel)), None)
-    if not kernel or (xl.answers() and xl.is_running(domu.name)):
+    if not kernel:
         return ""
     try:
         with lock(leftovers.lock_name(domu.name), what=f"domU {domu.name}"):

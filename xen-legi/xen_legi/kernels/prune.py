@@ -55,9 +55,11 @@ def users(kernel: Kernel, files: Mapping[str, str]) -> list[str]:
 
 
 def superfluous(store: Store, files: Mapping[str, str], keep: int) -> list[Kernel]:
-    """Return the kernels that no file names, but for the newest `keep` and the default of new domUs; oldest first."""
+    """Return the kernels that no file names, but for the newest `keep` of this host's own and the default of new domUs;
+    oldest first."""
     known = store.kernels()
-    kept = {one.version for one in known[-keep:]} | ({store.default().version} if known else set())
+    own = [one for one in known if not one.foreign]
+    kept = {one.version for one in own[-keep:]} | ({store.default().version} if own or store.chosen() else set())
     return [one for one in known if one.version not in kept and not users(one, files)]
 
 
@@ -66,7 +68,7 @@ def check(store: Store, version: str, files: Mapping[str, str]) -> Kernel:
     one = store.find(version)
     if needing := users(one, files):
         die(f"kernel {version} is in use: {', '.join(needing)}", hint="let them name another kernel first")
-    if version == store.default().version:
+    if version == store.chosen() or (not one.foreign and version == store.default().version):
         die(f"kernel {version} is that of new domUs", hint="xen-legi kernel default VERSION makes it another one")
     return one
 
@@ -110,6 +112,7 @@ def finish(store: Store) -> None:
         if not one.image.exists():  # else it was added again
             one.ramdisk.unlink(missing_ok=True)
             one.note.unlink(missing_ok=True)
+            one.mark.unlink(missing_ok=True)
             if one.modules.exists():
                 shutil.rmtree(one.modules)
         named_point("kernel:parts-gone")

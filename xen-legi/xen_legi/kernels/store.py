@@ -1,7 +1,8 @@
 """The kernels that domUs boot, in dom0 but apart from dom0's own: /srv/xen/boot and /srv/xen/lib/modules.
 
-A kernel V is boot/vmlinuz-V, boot/initrd.img-V (initrd.img-V.modules tells what it holds) and lib/modules/V. The link
-boot/vmlinuz names the default of new domUs; without it that is the newest. A domU's file names its kernel by version, so
+A kernel V is boot/vmlinuz-V, boot/initrd.img-V (initrd.img-V.modules tells what it holds) and lib/modules/V; where a peer
+has sent it, boot/.from-peer-V is there, too. The link boot/vmlinuz names the default of new domUs; without it that is the
+newest of this host's own. A domU's file names its kernel by version, so
 that a new default changes no domU.
 """
 
@@ -27,6 +28,16 @@ class Kernel:
     def note(self) -> Path:
         """Return the file that tells which modules the initramfs holds; a copy of dom0's has none."""
         return self.ramdisk.with_name(f"{self.ramdisk.name}.modules")
+
+    @property
+    def mark(self) -> Path:
+        """Return the file that is there while this kernel is a peer's."""
+        return self.image.with_name(f".from-peer-{self.version}")
+
+    @property
+    def foreign(self) -> bool:
+        """Tell whether parts of it came from a peer, and dom0 has not given it since."""
+        return self.mark.exists()
 
     @property
     def complete(self) -> bool:
@@ -62,12 +73,13 @@ class Store:
         return Path(os.readlink(self.link)).name.removeprefix("vmlinuz-")
 
     def default(self) -> Kernel:
-        """Return the kernel of new domUs: the chosen one, else the newest. Die if there is none."""
-        known = self.kernels()
-        if not known:
+        """Return the kernel of new domUs: the chosen one, else the newest that no peer has sent. Die if there is none."""
+        if chosen := self.chosen():
+            return self.find(chosen)
+        own = [one for one in self.kernels() if not one.foreign]
+        if not own:
             die(f"there is no kernel for domUs in {self.top}/boot", hint="xen-legi kernel add takes dom0's")
-        chosen = self.chosen()
-        return self.find(chosen) if chosen else known[-1]
+        return own[-1]
 
     def find(self, version: str) -> Kernel:
         """Return the kernel of that version. Die if it is not there or not whole."""

@@ -1,8 +1,8 @@
 """Disk images: files that are disks of domUs. One appears whole, at its full size, and never in another file's place.
 
 Until its domU is made, and again while that is removed, an image carries the domU's name in an extended attribute, as a
-logical volume carries tags; where such images may be is noted in NOTES. An image without the attribute is never removed for
-what a note says.
+logical volume carries tags; where such images may be is noted in a file of NOTES. An image without the attribute is never
+removed for what a note says.
 """
 
 import contextlib
@@ -14,8 +14,10 @@ from pathlib import Path
 
 from xen_legi import files
 from xen_legi.errors import die, fail
+from xen_legi.run import run
 
-NOTES = Path("/var/lib/xen-legi/images")
+NOTES = Path("/var/lib/xen-legi")
+_NOTE = "images-"  # and the name of a domU
 _MARK = "user.xen-legi.unfinished"
 _MODE = 0o600
 
@@ -67,25 +69,28 @@ def make(path: Path, size: int, name: str) -> None:
 
 
 def note(name: str, paths: Iterable[Path]) -> None:
-    """Write down where images of domU NAME may be, before the first of them is made or marked."""
-    files.replace(NOTES / name, "".join(f"{path}\n" for path in paths), mode=0o600)
+    """Write down where images of domU NAME may be, too, before the first of them is made or marked."""
+    known = dict.fromkeys([*noted(name), *paths])
+    files.replace(_file(name), "".join(f"{path}\n" for path in known), mode=0o600)
 
 
 def noted(name: str) -> list[Path]:
     """Return where images of domU NAME may be."""
-    return [Path(line) for line in files.read(NOTES / name).splitlines()]
+    return [Path(line) for line in files.read(_file(name)).splitlines()]
 
 
 def notes() -> list[str]:
     """Return the domUs of which images may be unfinished."""
-    return [path.name for path in NOTES.glob("[!.]*")]
+    return [path.name.removeprefix(_NOTE) for path in NOTES.glob(f"{_NOTE}*")]
 
 
-def forget(name: str) -> None:
-    """Remove the note: nothing of that domU is unfinished."""
-    (NOTES / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # while there are other notes
-        NOTES.rmdir()
+def forget(name: str, paths: Iterable[Path]) -> None:
+    """Take these images out of the note: they are a domU's, or gone."""
+    left = [path for path in noted(name) if path not in set(paths)]
+    if left:
+        files.replace(_file(name), "".join(f"{path}\n" for path in left), mode=0o600)
+    else:
+        _file(name).unlink(missing_ok=True)
 
 
 def mark(path: Path, name: str) -> None:
@@ -107,18 +112,12 @@ def marked(path: Path) -> str:
         return ""
 
 
-def remove(path: Path) -> None:
-    """Remove an image, and its directory if nothing else is in it."""
+def remove(path: Path, name: str) -> None:
+    """Remove an image, and its directory if that is called as the domU and nothing else is in it."""
     path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        path.parent.rmdir()
-
-
-def remove_directories(paths: Iterable[Path]) -> None:
-    """Remove the directories of these images, where nothing is in them: a killed run may have come no further."""
-    for place in {one.parent for one in paths}:
+    if path.parent.name == name:
         with contextlib.suppress(OSError):
-            place.rmdir()
+            path.parent.rmdir()
 
 
 def size(path: Path) -> int | None:
@@ -131,7 +130,9 @@ def size(path: Path) -> int | None:
 
 
 def used(path: Path) -> bool:
-    """Tell whether a loop device leads to a file: a domU has it, or a mount."""
-    wanted = os.path.realpath(path)
-    backing = Path("/sys/block").glob("loop*/loop/backing_file")
-    return any(files.read(one).rstrip("\n") == wanted for one in backing)
+    """Tell whether a loop device leads to a file, by whatever path: a domU has it, or a mount."""
+    return bool(run(["losetup", "--noheadings", "--associated", path], timeout=60).stdout.strip())
+
+
+def _file(name: str) -> Path:
+    return NOTES / f"{_NOTE}{name}"
