@@ -1,5 +1,6 @@
 """Copies within a plain Debian host, without Xen: what needs a real kernel and real device-mapper, and no guest."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -202,3 +203,22 @@ def test_a_volume_that_stays_in_use_is_not_taken_for_set_back(store: Host) -> No
         assert result.stdout.split() == ["after!", "snapshot-origin"]
     finally:
         store.check_output("sleep 25; udevadm settle; lvremove -qq -y vg1/t1.copy")
+
+
+def test_the_copies_are_told_as_a_plugin_tells_it_and_for_prometheus(tiny: Host) -> None:
+    good = tiny.run("backup-domu check --prometheus /run/copies.prom")
+    assert good.rc == 0 and re.fullmatch(r"OK: 1 good copy, the oldest .* old \| copies=1 oldest=\d+s\n", good.stdout)
+    told = tiny.check_output("cat /run/copies.prom; stat -c %a /run/copies.prom; rm /run/copies.prom").splitlines()
+    assert any(line.startswith('xen_legi_copy_time_seconds{domu="tiny1",source="store",where="vg1"} ') for line in told)
+    assert told[-2:] == ["xen_legi_copies_problem 0", "644"]
+    assert tiny.run("backup-domu check --warning 0s").rc == 1
+    old = tiny.run("backup-domu check --critical 0s")
+    assert old.rc == 2 and old.stdout.startswith("CRITICAL: the newest copy of tiny1 is ")
+    tiny.check_output("echo \"name = 'lone1'\nmemory = 1\" > /etc/xen/lone1.cfg")
+    try:
+        lone = tiny.run("backup-domu check")
+        assert lone.rc == 2 and lone.stdout.startswith("CRITICAL: lone1 has no good copy | ")
+    finally:
+        tiny.check_output("rm /etc/xen/lone1.cfg")
+    unknown = tiny.run("backup-domu check --warning soon")
+    assert unknown.rc == 3 and unknown.stdout == "UNKNOWN: age 'soon' is no span of time\n"

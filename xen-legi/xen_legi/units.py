@@ -1,4 +1,4 @@
-"""Sizes as people write them: 512M, 2G, 1.5T; always powers of 1024, as lvm2 and xl read them."""
+"""Sizes as people write them: 512M, 2G, 1.5T; always powers of 1024, as lvm2 and xl read them. And spans of time: 26h."""
 
 import math
 import re
@@ -6,6 +6,7 @@ import re
 from xen_legi.errors import die
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _FACTORS = {"K": KIB, "M": MIB, "G": GIB, "T": TIB}
 
 
@@ -39,6 +40,14 @@ def exact_size(size: int) -> str:
         if size and size % factor == 0:
             return f"{size // factor}{unit}"
     return f"{size}B"
+
+
+def parse_seconds(text: str, *, what: str = "time") -> int:
+    """Given 90m, 26h or 2d (or 30s), return seconds."""
+    match = re.fullmatch(r"([0-9]{1,6})\s*([smhd])", text.strip())
+    if not match:
+        die(f"{what} {text!r} is no span of time", hint="write a number and a unit: 90m, 26h, 2d")
+    return int(match[1]) * _SECONDS[match[2]]
 
 
 def format_seconds(seconds: float) -> str:

@@ -5,9 +5,10 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
-from xen_legi import VERSION, config, run, steps
-from xen_legi.backup import destination, nightly, overview, plan, report, state, unreadable
+from xen_legi import VERSION, config, files, run, steps
+from xen_legi.backup import destination, health, nightly, overview, plan, report, state, unreadable
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options
 from xen_legi.backup.report import Row
@@ -18,13 +19,13 @@ from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import disks
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import EXIT_OK, EXIT_PARTLY, EXIT_STATUS_HELP, die, need_root
+from xen_legi.errors import EXIT_OK, EXIT_PARTLY, EXIT_STATUS_HELP, Problem, die, need_root
 from xen_legi.peers import book
 from xen_legi.storage import lvm
-from xen_legi.units import format_size
+from xen_legi.units import format_size, parse_seconds
 
-VERBS = ("run", "plan", "status")
-_WITH_VALUE = ("--to",)
+VERBS = ("run", "plan", "status", "check")
+_WITH_VALUE = ("--to", "--warning", "--critical", "--prometheus")
 _NO_VERB = ("-h", "--help", "--version")
 EXAMPLES = """\
 examples:
@@ -32,6 +33,7 @@ examples:
   backup-domu web1 --to dom0b          # copy one, to one
   backup-domu plan                     # say what would be copied, and how
   backup-domu status                   # where copies are, and how old
+  backup-domu check                    # the same for Nagios or Icinga
 """
 _EXAMPLES_OF = {
     "run": """\
@@ -50,6 +52,12 @@ examples:
 examples:
   backup-domu status                   # the copies that this host has sent, and those that it keeps
   backup-domu status --json
+""",
+    "check": """\
+examples:
+  backup-domu check                    # one line, and the exit status of a plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+  backup-domu check --warning 2d --critical 4d
+  backup-domu check --prometheus /var/lib/prometheus/node-exporter/xen-legi.prom
 """,
 }
 
@@ -77,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole program."""
     top = Parser(
         prog="backup-domu",
-        usage="backup-domu [run|plan|status] [OPTION...] [NAME...]",
+        usage="backup-domu [run|plan|status|check] [OPTION...] [NAME...]",
         description=__doc__,
         epilog=f"{EXAMPLES}\n{EXIT_STATUS_HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -98,7 +106,16 @@ def parser() -> argparse.ArgumentParser:
     _what(_verb(below, "plan", _plan, "say what would be copied, and how"))
     one = _verb(below, "status", _status, "say where copies are, and how old")
     one.add_argument("--json", action="store_true", help="print JSON")
+    _check_options(_verb(below, "check", _check, "say in one line whether all domUs have young copies, for Nagios"))
     return top
+
+
+def _check_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--warning", default="26h", metavar="TIME", help="age from which on a copy is too old (default: 26h)")
+    one.add_argument("--critical", default="50h", metavar="TIME",
+                     help="the same for the newest copy of a domU (default: 50h)")
+    one.add_argument("--prometheus", default="", metavar="FILE",
+                     help="write it to a file for node_exporter's textfile collector, too")
 
 
 def _verb(
@@ -192,16 +209,42 @@ def _unread(one: NotCopied, where: list[str]) -> dict[str, object]:
     return {"domu": one.name, "volumes": [], "destinations": where, "problem": one.message}
 
 
+def _check(options: argparse.Namespace) -> int:
+    """Say it in one line. Whatever keeps us from knowing is UNKNOWN: for a plugin, 1 and 2 mean something else."""
+    try:
+        limits = health.Limits(*(parse_seconds(one, what="age") for one in (options.warning, options.critical)))
+        settings = config.load()
+        places, now = _places(settings), int(time.time())
+        wanted = health.Expected(state.host(), _to_be_copied(settings), settings.destinations)
+        found = health.findings(places, wanted, limits, now)
+        if options.prometheus:
+            files.replace(Path(options.prometheus), health.prometheus(places, found))
+    except (Problem, OSError) as problem:
+        print(f"UNKNOWN: {getattr(problem, 'message', problem)}")
+        return health.UNKNOWN
+    print(health.line(places, found, now))
+    return health.status(found)
+
+
+def _places(settings: Config) -> list[overview.Place]:
+    where = _destinations(settings.destinations) if settings.destinations else []
+    return [*overview.sent(where), *overview.kept()]
+
+
+def _to_be_copied(settings: Config) -> list[str]:
+    """Return the domUs of this host that are not excluded, those whose file cannot be read among them."""
+    names = [one.name for one in domu_config.all_domus()] + [one.name for one in unreadable.all_unreadable()]
+    return [name for name in dict.fromkeys(names) if name not in settings.exclude]
+
+
 def _status(options: argparse.Namespace) -> int:
     settings = config.load()
-    where = _destinations(settings.destinations) if settings.destinations else []
-    places = [*overview.sent(where), *overview.kept()]
+    places = _places(settings)
     if options.json:
         facts = {"format": report.FORMAT, "host": state.host(), "copies": [asdict(one) for one in places]}
         print(report.as_json(facts), end="")
     else:
-        names = [one.name for one in domu_config.all_domus()] + [one.name for one in unreadable.all_unreadable()]
-        print(overview.text(places, [name for name in dict.fromkeys(names) if name not in settings.exclude]), end="")
+        print(overview.text(places, _to_be_copied(settings)), end="")
     return EXIT_PARTLY if any(one.problem for one in places) else EXIT_OK
 
 
