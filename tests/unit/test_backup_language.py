@@ -40,6 +40,8 @@ def test_a_transfer_is_what_our_own_client_says() -> None:
     summed = SYNC.replace("rxS", "rcxS")
     assert transfer(f"sync web1 web1-disk r1 {summed}") == Transfer("iLsfxCIvu", whole=False, checksum=True)
     assert "c" in words.server("sync", Transfer("iLsfxCIvu", whole=True, checksum=True), "/mnt/x", 9)[2].split("e.")[0]
+    limited = SYNC.replace("--stats", "--bwlimit=20480 --stats")
+    assert transfer(f"sync web1 web1-disk r1 {limited}") == transfer(f"sync web1 web1-disk r1 {SYNC}")
     checked = VERIFY.replace("rxS", "rcxS")
     assert transfer(f"verify web1 web1-disk r1 {checked}") == Transfer("iLsfxCIvu", whole=False, checksum=True)
 
@@ -51,6 +53,7 @@ def test_a_transfer_is_what_our_own_client_says() -> None:
     ("--numeric-ids", "--fake-super"), ("-lHog", "-lHogK"), ("-lHog", "-lHogL"), ("-lHog", "-nlHog"), ("-lHog", "-Hog"),
     ("-lHog", "-llHog"), ("e.iLs", "e.iLs,x"), ("--timeout=600", "--timeout=0"), ("--stats", "--log-file=x"),
     ("-@-1", "-@9"), ("-@-1", ""), ("--stats", "--temp-dir=x"),
+    ("--stats", "--stats --bwlimit=1m"), ("--stats", "--stats --bwlimit=-1"),
     ("--stats", "--max-alloc=900g"), ("--stats", "--stats --max-delete=-1"),
 ])
 def test_a_transfer_with_other_options_is_refused(change: tuple[str, str]) -> None:

@@ -121,6 +121,10 @@ class Config:
     at_once: int = setting(
         "backup", 2, "to how many destinations a domU is copied at the same time; 1: to one after the other", _at_once
     )
+    bandwidth: str = setting(
+        "backup", "", 'most that a copy to another host takes of the network, per second: "20M"; nothing: all there is',
+        lambda value: value and parse_size(value, what="bandwidth"),
+    )
     receive_volume_group: str = setting(
         "backup", "vg0", "volume group that holds the copies that other dom0s send", _group
     )

@@ -48,6 +48,7 @@ class Options:
     checksum: bool = False
     allow_deletes: bool = False
     at_once: int = 1
+    bandwidth: int = 0  # bytes a second to another host, 0: no limit
 
 
 def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> Iterator[Row]:
@@ -140,7 +141,7 @@ def _transfer(where: Destination, what: Transfer) -> Sent:
     domu, run, checksum = what.wanted.domu, what.wanted.run, what.options.checksum
     for slot, tree in what.trees.items():
         _prove(what.made)
-        total += send.send(tree, where, domu, slot, run, checksum=checksum)
+        total += send.send(tree, where, domu, slot, run, checksum=checksum, bandwidth=what.options.bandwidth)
         named_point("backup:sent")
     _prove(what.made)
     for slot, tree in what.trees.items():

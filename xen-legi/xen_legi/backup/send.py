@@ -50,15 +50,18 @@ class Sent:
         )
 
 
-def send(source: Path, where: Destination, domu: str, slot: str, run: str, *, checksum: bool) -> Sent:
+def send(
+    source: Path, where: Destination, domu: str, slot: str, run: str, *, checksum: bool, bandwidth: int = 0
+) -> Sent:
     """Bring the copy of one volume to what its ghost at `source` has. Raise Problem if anything was not as it must be.
 
     With `checksum` a file is also sent if only its content differs: what verify() finds must be mended by the same run.
+    `bandwidth`: bytes a second that another host is sent, 0: no limit.
     """
     namespace.check(source)
     progress = Progress(f"{slot} to {where.name}")
     extra = ["--stats", "--no-human-readable", "--info=progress2", *(["--whole-file"] if where.local else []),
-             *(["--checksum"] if checksum else [])]
+             *(["--checksum"] if checksum else []), *limited(where, bandwidth)]
     said: list[str] = []
     try:
         for line in _rsync(source, where, ("sync", domu, slot, run), extra):
@@ -73,6 +76,11 @@ def send(source: Path, where: Destination, domu: str, slot: str, run: str, *, ch
         progress.close()
     namespace.check(source)
     return statistics(said)
+
+
+def limited(where: Destination, bandwidth: int) -> list[str]:
+    """Return rsync's option for a limit, in KiB; within a host there is no network."""
+    return [f"--bwlimit={max(1, bandwidth >> 10)}"] if bandwidth and not where.local else []
 
 
 def verify(source: Path, where: Destination, domu: str, slot: str, run: str, *, checksum: bool) -> list[str]:

@@ -22,7 +22,7 @@ from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_PARTLY, EXIT_STATUS_HELP, Problem, die, need_root
 from xen_legi.peers import book
 from xen_legi.storage import lvm
-from xen_legi.units import format_size, parse_seconds
+from xen_legi.units import format_size, parse_seconds, parse_size
 
 VERBS = ("run", "plan", "status", "check")
 _WITH_VALUE = ("--to", "--warning", "--critical", "--prometheus")
@@ -155,7 +155,8 @@ def _run(options: argparse.Namespace) -> int:
         return EXIT_OK
     asked = nightly.receivers(_destinations(options.to or settings.destinations))
     what = Options(
-        nightly.run_name(), settings.ghost_size, options.checksum, options.allow_deletes, settings.at_once
+        nightly.run_name(), settings.ghost_size, options.checksum, options.allow_deletes, settings.at_once,
+        parse_size(settings.bandwidth) if settings.bandwidth else 0,
     )
     rows = nightly.run(configs, unread, asked, what)
     seconds = time.time() - began

@@ -24,6 +24,7 @@ CLIENT_OPTIONS = ("-aHAXxS", "--numeric-ids", "--delete-after", "--timeout=600",
 _FLAGS = frozenset("lHogDtpAXrxS")  # -aHAXxS as the client spells it to its server
 _WORDS = frozenset(("--timeout=600", "--delete-after", "--numeric-ids", "-@-1"))  # -@-1: --modify-window=-1
 _EXTRA_FLAGS = {"sync": frozenset("Wc"), "verify": frozenset("c")}
+_LIMIT = re.compile(r"--bwlimit=[0-9]{1,9}")  # it limits the sender, who says it to its server, too
 _EXTRA_WORDS = {"sync": frozenset(("--stats",)), "verify": frozenset(("--log-format=%i",))}
 
 
@@ -73,7 +74,8 @@ def transfer(order: Order) -> Transfer:
     wanted = _FLAGS | (frozenset("n") if order.verb == "verify" else frozenset())
     if len(match[1]) != len(flags) or flags - _EXTRA_FLAGS[order.verb] != wanted:
         die(f"refused: the options -{match[1]} are not those of {order.verb}")
-    if sorted(order.rsync[2:-2]) != sorted(_WORDS | _EXTRA_WORDS[order.verb]):
+    said = [word for word in order.rsync[2:-2] if not _LIMIT.fullmatch(word)]
+    if sorted(said) != sorted(_WORDS | _EXTRA_WORDS[order.verb]):
         die(f"refused: the options {' '.join(order.rsync[2:-2])} are not those of {order.verb}")
     return Transfer(match[2], "W" in flags, "c" in flags)
 
