@@ -222,3 +222,14 @@ def test_the_copies_are_told_as_a_plugin_tells_it_and_for_prometheus(tiny: Host)
         tiny.check_output("rm /etc/xen/lone1.cfg")
     unknown = tiny.run("backup-domu check --warning soon")
     assert unknown.rc == 3 and unknown.stdout == "UNKNOWN: age 'soon' is no span of time\n"
+
+
+def test_a_run_stands_back_at_the_disks_as_the_settings_say(tiny: Host) -> None:
+    settings = "/etc/xen-legi/xen-legi.toml"
+    tiny.check_output(f"cp -a {settings} /root/settings.saved; printf '[backup]\nionice = \"idle\"\n' > {settings}")
+    try:
+        with held_at(tiny, "backup:ghosts-mounted"):
+            pids = tiny.check_output("pgrep -f '[b]ackup-domu run tiny1'").split()
+            assert pids and {tiny.check_output(f"ionice -p {pid}") for pid in pids} == {"idle"}
+    finally:
+        tiny.check_output(f"mv /root/settings.saved {settings}")

@@ -125,6 +125,10 @@ class Config:
         "backup", "", 'most that a copy to another host takes of the network, per second: "20M"; nothing: all there is',
         lambda value: value and parse_size(value, what="bandwidth"),
     )
+    ionice: str = setting(
+        "backup", "", "how a run stands back at this host's disks, see ionice(1): idle, best-effort (its lowest)",
+        _one_of("", "idle", "best-effort"),
+    )
     receive_volume_group: str = setting(
         "backup", "vg0", "volume group that holds the copies that other dom0s send", _group
     )

@@ -1,6 +1,7 @@
 """Copy domUs, while they run, to other volume groups and other dom0s, so that each copy can be started as it is."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -153,6 +154,7 @@ def _run(options: argparse.Namespace) -> int:
     configs, unread = _domus(options, settings)
     if options.cron and not configs and not unread:
         return EXIT_OK
+    _stand_back(settings.ionice)
     asked = nightly.receivers(_destinations(options.to or settings.destinations))
     what = Options(
         nightly.run_name(), settings.ghost_size, options.checksum, options.allow_deletes, settings.at_once,
@@ -167,6 +169,13 @@ def _run(options: argparse.Namespace) -> int:
     if not options.json:
         print(report.text(rows, state.host(), seconds), end="")
     return EXIT_OK if kept and all(row.state == report.GOOD for row in rows) else EXIT_PARTLY
+
+
+def _stand_back(how: str) -> None:
+    """Take the wished place at the disks: all that this run starts on this host inherits it."""
+    if how:
+        level = {"idle": ("-c", "3"), "best-effort": ("-c", "2", "-n", "7")}[how]
+        run.run(["ionice", *level, "-p", str(os.getpid())], timeout=60)
 
 
 def _keep(rows: list[Row], began: float, seconds: float) -> bool:
