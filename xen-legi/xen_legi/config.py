@@ -25,7 +25,7 @@ def setting(section: str, default: Any, help: str, check: Callable[[Any], object
 def _one_of(*choices: str) -> Callable[[Any], object]:
     def check(value: Any) -> None:
         if value not in choices:
-            raise ValueError(f"is not one of {', '.join(choices)}")
+            raise ValueError(f"is not one of {', '.join(filter(None, choices))}")
 
     return check
 
