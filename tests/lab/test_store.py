@@ -220,8 +220,11 @@ def test_the_copies_are_told_as_a_plugin_tells_it_and_for_prometheus(tiny: Host)
         assert lone.rc == 2 and lone.stdout.startswith("CRITICAL: lone1 has no good copy | ")
     finally:
         tiny.check_output("rm /etc/xen/lone1.cfg")
-    unknown = tiny.run("backup-domu check --warning soon")
-    assert unknown.rc == 3 and unknown.stdout == "UNKNOWN: age 'soon' is no span of time\n"
+    for words, said in (("--warning soon", "age 'soon' is no span of time"), ("--warn 3h", "wrong use"),
+                        ("--warning 2d --critical 1d", "--warning 2d is more than --critical 1d")):
+        unknown = tiny.run(f"backup-domu check {words} --prometheus /run/copies.prom")
+        assert unknown.rc == 3 and unknown.stdout == f"UNKNOWN: {said}\n"
+    assert tiny.check_output("tail -n 1 /run/copies.prom; rm /run/copies.prom") == "xen_legi_copies_problem 3"
 
 
 def test_a_run_stands_back_at_the_disks_as_the_settings_say(tiny: Host) -> None:

@@ -10,6 +10,7 @@ import pytest
 from xen_legi import steps
 from xen_legi.backup import boot
 from xen_legi.errors import Problem
+from xen_legi.kernels import foreign
 
 NAME = "vmlinuz-6.12.1-amd64"
 MARK = ".from-peer-6.12.1-amd64"
@@ -24,6 +25,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place.mkdir(parents=True)
     monkeypatch.setattr(boot, "directory", lambda: place)
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "locks")
+    monkeypatch.setattr(foreign, "ROOM", 0)
+    monkeypatch.setattr(foreign, "INODES", 0)
     return place
 
 
@@ -91,3 +94,15 @@ def test_drafts_of_transfers_that_died_go_after_a_day_and_nothing_else_does(plac
     (place / f".{NAME}.x8.received").touch()
     boot.receive("initrd.img-6.12.1-amd64", DIGEST, io.BytesIO(KERNEL))
     assert names(place) == [".notes.received", f".{NAME}.x8.received", "initrd.img-6.12.1-amd64", f"{NAME}.received"]
+
+
+def test_the_disk_of_dom0_is_not_filled(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreign, "ROOM", 1 << 60)
+    with pytest.raises(Problem, match="no room"):
+        boot.receive(NAME, DIGEST, io.BytesIO(KERNEL))
+    assert names(place) == []
+
+
+def test_two_hosts_that_send_to_each_other_do_not_wait_for_each_other(place: Path) -> None:
+    with steps.lock("kernels", what="a sender's", shared=True):
+        assert boot.receive(NAME, DIGEST, io.BytesIO(KERNEL)) == place / NAME

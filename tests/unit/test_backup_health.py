@@ -18,6 +18,9 @@ def place(hours: int, where: str = "dom0b:vg0", domu: str = "web1", source: str 
     return Place(domu, source, where, state, 7, NOW - hours * HOUR, 2 << 30)
 
 
+DEAF = Place("-", "dom0a", "dom0b", "unreachable", problem="dom0b cannot be reached: no answer")
+
+
 def found(*places: Place, wanted: Expected = WANTED) -> list[tuple[int, str]]:
     return [(one.level, one.text) for one in health.findings(places, wanted, LIMITS, NOW)]
 
@@ -40,8 +43,11 @@ def test_young_copies_at_all_destinations_are_well() -> None:
     ((place(3), place(3, "vg1"), place(51, "vg0", "db1", "dom0b")),
      [(CRITICAL, "the copy of db1 of dom0b here is 2 days old")]),
     ((place(3), place(3, "vg1"), place(51, "vg0", "db1", "dom0b", "promoted")), []),
-    ((place(3, "vg1"), Place("-", "dom0a", "dom0b", "unreachable", problem="dom0b cannot be reached: no answer")),
-     [(WARNING, "dom0b cannot be reached: no answer")]),
+    ((place(3, "vg1"), DEAF), [(WARNING, "dom0b cannot be reached: no answer")]),
+    ((place(60, "vg1"), DEAF),
+     [(WARNING, "dom0b cannot be reached: no answer"), (WARNING, "the newest copy of web1 is 2 days old")]),
+    ((DEAF,), [(WARNING, "dom0b cannot be reached: no answer"), (WARNING, "web1 has no good copy but perhaps at dom0b")]),
+    ((place(3, state="promoted"), place(3, "vg1")), [(WARNING, "web1 has no good copy at dom0b")]),
     ((place(-5), place(3, "vg1")), []),
 ])
 def test_what_is_wrong_is_told_with_its_level(places: tuple[Place, ...], said: list[tuple[int, str]]) -> None:
@@ -52,15 +58,18 @@ def test_the_worst_comes_first_and_makes_the_status() -> None:
     all_of_it = health.findings([place(27)], Expected("dom0a", ["web1", "db1"], ["dom0b"]), LIMITS, NOW)
     assert [one.level for one in all_of_it] == [CRITICAL, WARNING] and health.status(all_of_it) == CRITICAL
     assert health.line([place(27)], all_of_it, NOW).startswith("CRITICAL: db1 has no good copy; the copy of web1 at")
+    odd = health.line([], [Finding(WARNING, "x | y\nz")], NOW)
+    assert odd == "WARNING: x / y z | copies=0 oldest=0s"
 
 
 def test_prometheus_gets_each_copy_with_its_labels() -> None:
-    text = health.prometheus([place(3), Place("x", "dom0a", "dom0b", "none")], [Finding(WARNING, "")])
+    text = health.prometheus([place(3), place(3), Place("x", "dom0a", "dom0b", "none")], WARNING, NOW)
     labels = '{domu="web1",source="dom0a",where="dom0b:vg0"}'
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert lines == [f"xen_legi_copy_time_seconds{labels} {NOW - 3 * HOUR}", f"xen_legi_copy_generation{labels} 7",
-                     f"xen_legi_copy_size_bytes{labels} {2 << 30}", "xen_legi_copies_problem 1"]
-    assert text.count("# TYPE") == text.count("# HELP") == 4 and text.endswith("\n")
+                     f"xen_legi_copy_size_bytes{labels} {2 << 30}", f"xen_legi_check_time_seconds {NOW}",
+                     "xen_legi_copies_problem 1"]
+    assert text.count("# TYPE") == text.count("# HELP") == 5 and text.endswith("\n")
 
 
 @pytest.mark.parametrize("text, seconds", [("30s", 30), ("90m", 5400), ("26h", 93600), (" 2d ", 172800)])

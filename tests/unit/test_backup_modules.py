@@ -13,7 +13,7 @@ from xen_legi import config, steps
 from xen_legi.backup import boot, kernels, modules
 from xen_legi.backup.kernels import Has
 from xen_legi.errors import Problem
-from xen_legi.kernels import prune
+from xen_legi.kernels import foreign, prune
 from xen_legi.kernels.store import Store
 
 VERSION = "6.12.1-amd64"
@@ -24,7 +24,8 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the receiver has the modules of its kernels."""
     monkeypatch.setattr(config, "load", lambda: config.Config(srv=str(tmp_path / "there")))
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "locks")
-    monkeypatch.setattr(modules, "ROOM", 0)
+    monkeypatch.setattr(foreign, "ROOM", 0)
+    monkeypatch.setattr(foreign, "INODES", 0)
     return tmp_path / "there/lib/modules"
 
 
@@ -122,7 +123,7 @@ def test_a_size_or_time_that_is_none_is_refused(there: Path) -> None:
 def test_a_full_disk_and_a_name_twice_are_told_in_one_line(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Problem, match="were not taken: File exists"):
         receive(archive(member("modules.dep")))
-    monkeypatch.setattr(modules, "ROOM", 1 << 60)
+    monkeypatch.setattr(foreign, "ROOM", 1 << 60)
     with pytest.raises(Problem, match="no room"):
         receive(archive())
     assert os.listdir(there) == []

@@ -130,6 +130,15 @@ def run(
     return result
 
 
+def ended(process: "subprocess.Popen[str]", seconds: float | None) -> bool:
+    """Wait for a command; tell whether it ended within so many seconds (None: in any time)."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def lines(argv: Sequence[Argument], *, env: Mapping[str, str] | None = None, cwd: Argument = "/") -> Iterator[str]:
     """Run a command and yield the lines that it prints, errors among them, as they come (a progress line redrawn with
     carriage returns is a line each time). Raise CommandFailed at the end if its status is not 0."""

@@ -3,7 +3,8 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -84,7 +85,7 @@ def receive(name: str, sha256: str, stream: IO[bytes]) -> Path:
     descriptor, draft = tempfile.mkstemp(_DRAFT, f".{name}.", target.parent)
     try:
         with open(descriptor, "wb") as out:
-            if _store(stream, out) != sha256:
+            if _store(stream, out, partial(foreign.need_room, target.parent)) != sha256:
                 fail(f"{name} arrived damaged or cut off", hint="run the copy again")
         with foreign.publishing(store):
             if not target.exists():
@@ -113,7 +114,7 @@ def _remove_stale(there: Path) -> None:
                 one.unlink()
 
 
-def _store(stream: IO[bytes], out: IO[bytes]) -> str:
+def _store(stream: IO[bytes], out: IO[bytes], need_room: Callable[[int], None]) -> str:
     import hashlib
 
     seen, size = hashlib.sha256(), 0
@@ -121,6 +122,7 @@ def _store(stream: IO[bytes], out: IO[bytes]) -> str:
         size += len(block)
         if size > LIMIT:
             die("refused: a kernel or ramdisk of such a size is none")
+        need_room(len(block))
         seen.update(block)
         out.write(block)
     out.flush()

@@ -11,7 +11,7 @@ from typing import Any
 from xen_legi.errors import CommandFailed, Problem, fail
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
-from xen_legi.run import run, spawn
+from xen_legi.run import ended, run, spawn
 
 _UNREACHABLE = 255  # ssh's own exit status
 
@@ -43,10 +43,11 @@ class Destination:
         """Give an order that takes the content of a file, in so many seconds (0: in any time)."""
         import tempfile  # here: few runs send a file
 
-        argv = [*(("timeout", str(limit)) if limit else ()), *self.command, self.name, verb, *words]
+        argv = [*self.command, self.name, verb, *words]
         with file.open("rb") as source, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
             with spawn(argv, stdin=source, stdout=out, stderr=errors, env=passed_on()) as process:
-                pass
+                if not ended(process, limit or None):
+                    raise unreachable(self.name, f"not done within {limit} seconds")
             return self.understand(process.returncode, _text(out), _text(errors))
 
     def understand(self, status: int, stdout: str, stderr: str) -> dict[str, Any]:

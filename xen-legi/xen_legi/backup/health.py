@@ -3,7 +3,7 @@
 See the Monitoring Plugins' guidelines: one line, figures after a bar, exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 """
 
-import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -47,11 +47,11 @@ class Finding:
 def findings(places: Sequence[Place], wanted: Expected, limits: Limits, now: int) -> list[Finding]:
     """Return what is wrong with the copies of this host's domUs, and with those that it keeps for others; worst first."""
     found = [Finding(WARNING, one.problem) for one in places if one.problem]
-    silent = {one.where for one in places if one.problem}
+    silent = [one.where for one in places if one.problem]
     for name in wanted.domus:
-        mine = [one for one in places if (one.domu, one.source) == (name, wanted.host) and one.generation]
-        found += _of_domu(name, mine, [one for one in wanted.destinations if one not in silent], limits, now)
-    others = (one for one in places if one.source != wanted.host and one.generation and one.state in _KEPT)
+        mine = [one for one in _good(places) if (one.domu, one.source) == (name, wanted.host)]
+        found += _of_domu(name, mine, wanted.destinations, silent, Ages(limits, now))
+    others = (one for one in _good(places) if one.source != wanted.host)
     for one in others:
         if level := limits.level(now - one.time):
             found.append(Finding(level, f"the copy of {one.domu} of {one.source} here is {age(one.time, now)} old"))
@@ -60,10 +60,11 @@ def findings(places: Sequence[Place], wanted: Expected, limits: Limits, now: int
 
 def line(places: Sequence[Place], found: Sequence[Finding], now: int) -> str:
     """Return all of it in one line, with the figures that a plugin gives."""
-    good = [one for one in places if one.generation]
+    good = _good(places)
     oldest = max((max(0, now - one.time) for one in good), default=0)
     said = "; ".join(one.text for one in found) or f"{_copies(len(good))}, the oldest {age(now - oldest, now)} old"
-    return f"{_WORDS[status(found)]}: {said} | copies={len(good)} oldest={oldest}s"
+    plain = re.sub(r"\s", " ", said).replace("|", "/")  # what follows the bar are figures
+    return f"{_WORDS[status(found)]}: {plain} | copies={len(good)} oldest={oldest}s"
 
 
 def status(found: Iterable[Finding]) -> int:
@@ -71,26 +72,51 @@ def status(found: Iterable[Finding]) -> int:
     return max((one.level for one in found), default=OK)
 
 
-def prometheus(places: Iterable[Place], found: Iterable[Finding]) -> str:
-    """Return the copies in Prometheus' text format, for node_exporter's textfile collector."""
-    good = [one for one in places if one.generation]
+def prometheus(places: Iterable[Place], level: int, now: int) -> str:
+    """Return the copies, and how bad it is, in Prometheus' text format, for node_exporter's textfile collector."""
+    good = list({(one.domu, one.source, one.where): one for one in _good(places)}.values())
     lines = [*_metric("copy_time_seconds", "when the newest good copy was made", [(one, one.time) for one in good])]
     lines += _metric("copy_generation", "number of the newest good copy", [(one, one.generation) for one in good])
     lines += _metric("copy_size_bytes", "size of its volumes", [(one, one.size) for one in good])
-    lines += _head("copies_problem", "how bad the worst finding of backup-domu check is: 0 OK, 1 warning, 2 critical")
-    return "\n".join([*lines, f"xen_legi_copies_problem {status(found)}"]) + "\n"
+    lines += [*_head("check_time_seconds", "when backup-domu check looked"), f"xen_legi_check_time_seconds {now}"]
+    lines += _head("copies_problem", "the status of backup-domu check: 0 OK, 1 warning, 2 critical, 3 unknown")
+    return "\n".join([*lines, f"xen_legi_copies_problem {level}"]) + "\n"
 
 
-def _of_domu(name: str, mine: Sequence[Place], destinations: Sequence[str], limits: Limits, now: int) -> list[Finding]:
-    """Return what is wrong with the copies of one domU: the newest counts for an alarm, each for a warning."""
+@dataclass(frozen=True)
+class Ages:
+    """The limits, and the moment for which they are asked."""
+
+    limits: Limits
+    now: int
+
+    def level(self, one: Place) -> int:
+        """Return how bad the age of a copy is."""
+        return self.limits.level(self.now - one.time)
+
+    def told(self, one: Place) -> str:
+        """Return the age of a copy."""
+        return f"{age(one.time, self.now)} old"
+
+
+def _good(places: Iterable[Place]) -> list[Place]:
+    return [one for one in places if one.generation and one.state in _KEPT]
+
+
+def _of_domu(
+    name: str, mine: Sequence[Place], destinations: Sequence[str], silent: Sequence[str], ages: Ages
+) -> list[Finding]:
+    """Return what is wrong with the copies of one domU: the newest counts for an alarm, each for a warning. Where a
+    destination does not answer, there may be a better one: that is no alarm yet."""
+    unknown = [one for one in destinations if one in silent]
+    worst = WARNING if unknown else CRITICAL
     if not mine:
-        return [Finding(CRITICAL, f"{name} has no good copy")]
-    newest = max(one.time for one in mine)
-    if limits.level(now - newest) == CRITICAL:
-        return [Finding(CRITICAL, f"the newest copy of {name} is {age(newest, now)} old")]
-    found = [Finding(WARNING, f"the copy of {name} at {one.where} is {age(one.time, now)} old")
-             for one in mine if limits.level(now - one.time)]
-    there = {one.where.partition(":")[0] for one in mine}
+        return [Finding(worst, f"{name} has no good copy" + (f" but perhaps at {', '.join(unknown)}" if unknown else ""))]
+    newest = max(mine, key=lambda one: one.time)
+    if ages.level(newest) == CRITICAL:
+        return [Finding(worst, f"the newest copy of {name} is {ages.told(newest)}")]
+    found = [Finding(WARNING, f"the copy of {name} at {one.where} is {ages.told(one)}") for one in mine if ages.level(one)]
+    there = {one.where.partition(":")[0] for one in mine} | set(unknown)
     return found + [Finding(WARNING, f"{name} has no good copy at {one}") for one in destinations if one not in there]
 
 
@@ -107,6 +133,5 @@ def _head(name: str, meaning: str) -> list[str]:
 
 
 def _labels(one: Place) -> str:
-    """Return a copy's labels. Prometheus escapes in a value what JSON escapes: backslash, quote, line end."""
-    named = (("domu", one.domu), ("source", one.source), ("where", one.where))
-    return "{" + ",".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in named) + "}"
+    """Return a copy's labels: all of them are names, which need no escapes."""
+    return f'{{domu="{one.domu}",source="{one.source}",where="{one.where}"}}'

@@ -6,6 +6,7 @@ A tree that is there is never replaced.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -26,7 +27,6 @@ from xen_legi.storage import namespace
 
 LIMIT = 4 << 30  # bytes, and
 ENTRIES = 100_000  # names: Debian's largest kernel has 0.5 GB in 4,500 files
-ROOM = 512 << 20  # bytes that stay free: it is often dom0's root
 _DRAFT = ".received"
 _STALE = 24 * 3600
 _BLOCK = tarfile.BLOCKSIZE
@@ -68,17 +68,16 @@ def receive(version: str, sha256: str, stream: IO[bytes]) -> Path:
     _remove_stale(target.parent)
     draft = Path(tempfile.mkdtemp(_DRAFT, f".{version}.", target.parent))
     try:
-        try:
-            _unpack(_Digested(stream), draft, version, sha256)
-            draft.chmod(0o755)
-        except (OSError, ValueError, tarfile.TarError) as error:
-            fail(f"the modules of kernel {version} were not taken: {getattr(error, 'strerror', '') or error}")
+        _unpack(_Digested(stream), draft, version, sha256)
+        draft.chmod(0o755)
         namespace.sync(draft)
         with foreign.publishing(store):
             _publish(draft, target, store, version)
+        files.sync(target.parent)
+    except (OSError, ValueError) as error:
+        fail(f"the modules of kernel {version} were not taken: {getattr(error, 'strerror', '') or error}")
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    files.sync(target.parent)
     return target
 
 
@@ -103,6 +102,7 @@ def _put(stream: _Digested, member: tarfile.TarInfo, place: Path) -> None:
     if name.is_absolute() or ".." in name.parts:
         die(f"refused: {member.name!r} is no name of a module")
     if member.isdir():
+        foreign.need_room(place, 0)
         (place / name).mkdir(mode=0o755, exist_ok=True)
     elif member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
         _write(stream, member, place / name)
@@ -113,7 +113,7 @@ def _put(stream: _Digested, member: tarfile.TarInfo, place: Path) -> None:
 def _write(stream: _Digested, member: tarfile.TarInfo, path: Path) -> None:
     if not 0 <= member.size <= LIMIT or not 0 <= member.mtime < 1 << 33:
         die(f"refused: {member.name!r} has a size or a time that no module has")
-    _need_room(path.parent, member.size)
+    foreign.need_room(path.parent, member.size)
     with path.open("xb") as out:
         left = member.size
         while left and (block := stream.read(min(left, 1 << 20))):
@@ -123,21 +123,17 @@ def _write(stream: _Digested, member: tarfile.TarInfo, path: Path) -> None:
     stream.read(-member.size % _BLOCK)
 
 
-def _need_room(place: Path, size: int) -> None:
-    facts = os.statvfs(place)
-    if facts.f_bavail * facts.f_frsize < size + ROOM:
-        fail(f"{place} has no room for the modules of a kernel", hint="there: xen-legi kernel prune")
-
-
 def _publish(draft: Path, target: Path, store: Store, version: str) -> None:
     """Give a whole tree its name, unless that is taken: rename(2) takes no place of a directory with something in it."""
-    if not target.exists():
-        foreign.mark(store, version)
+    if (target / "modules.dep").is_file():
+        return
+    foreign.mark(store, version)
     try:
         draft.rename(target)
-    except OSError:
-        if not (target / "modules.dep").is_file():
-            die(f"refused: {target} exists, and is no tree of modules", hint="look at it, and remove it")
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        die(f"refused: {target} exists, and is no tree of modules", hint="look at it, and remove it")
 
 
 def _remove_stale(there: Path) -> None:

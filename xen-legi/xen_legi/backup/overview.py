@@ -1,5 +1,6 @@
 """Where the copies are: what the other dom0s tell of ours, and what this host keeps, of its own domUs and of others'."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from xen_legi.backup.destination import Destination, strange
 from xen_legi.backup.report import age
 from xen_legi.columns import aligned
 from xen_legi.errors import Problem
+from xen_legi.peers import words
 from xen_legi.peers.asking import ask_all
 from xen_legi.units import format_size
 
@@ -37,10 +39,10 @@ def sent(destinations: Iterable[Destination]) -> list[Place]:
 def _told(host: Destination) -> list[Place]:
     try:
         answer = host.call("status", timeout=60)
-        return [_place(f"{host.name}:{answer['group']}", facts) for facts in answer["copies"]]
+        return [_place(f"{host.name}:{_word(answer['group'])}", facts) for facts in answer["copies"]]
     except Problem as problem:
         return [_unknown(host, problem)]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         return [_unknown(host, strange(host.name, error))]
 
 
@@ -72,4 +74,12 @@ def _place(where: str, facts: dict[str, object]) -> Place:
     generation, then, size = (
         value if isinstance(value := facts.get(name), int) else 0 for name in ("generation", "time", "size")
     )
-    return Place(str(facts["domu"]), str(facts["source"]), where, str(facts["state"]), generation, then, size)
+    # its words go to a terminal, into a plugin's line, and to Prometheus; and it tells of our own copies only
+    return Place(_word(facts["domu"]), state.host(), where, _word(facts["state"]), generation, then, size)
+
+
+def _word(text: object) -> str:
+    """Return a name that a peer tells. Raise ValueError if it is none."""
+    if not re.fullmatch(words.NAME, str(text)):
+        raise ValueError(f"{text!r} is no name")
+    return str(text)

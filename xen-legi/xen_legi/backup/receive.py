@@ -105,7 +105,8 @@ def _kernels(caller: Caller, order: Order) -> int:
     from xen_legi.kernels.store import Store
 
     with foreign.publishing(Store(boot.directory().parent)):
-        return _answer(boot.held())
+        held = boot.held()
+    return _answer(held)  # without the lock: who asks may not listen
 
 
 def _modules(caller: Caller, order: Order) -> int:

@@ -20,7 +20,7 @@ from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import disks
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import EXIT_OK, EXIT_PARTLY, EXIT_STATUS_HELP, Problem, die, need_root
+from xen_legi.errors import EXIT_OK, EXIT_PARTLY, EXIT_STATUS_HELP, EXIT_USAGE, Problem, die, need_root
 from xen_legi.peers import book
 from xen_legi.storage import lvm
 from xen_legi.units import format_size, parse_seconds, parse_size
@@ -67,7 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; without one, `run`. Return the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     words = verb_first(given)
-    return guarded("backup-domu", lambda: _dispatch(words, no_verb=len(words) > len(given)))
+    try:
+        return guarded("backup-domu", lambda: _dispatch(words, no_verb=len(words) > len(given)))
+    except SystemExit as end:
+        if words[:1] == ["check"] and end.code == EXIT_USAGE:  # for a plugin, that would be an alarm
+            print("UNKNOWN: wrong use")
+            return health.UNKNOWN
+        raise
 
 
 def verb_first(words: Sequence[str]) -> list[str]:
@@ -142,7 +148,8 @@ def _dispatch(words: list[str], *, no_verb: bool) -> int:
     options = parser().parse_args(words)
     options.no_verb = no_verb
     run.debug, steps.quiet = options.debug, options.quiet or getattr(options, "cron", False)
-    need_root("backup-domu")
+    if options.main != _check:
+        need_root("backup-domu")
     return int(options.main(options))
 
 
@@ -221,19 +228,32 @@ def _unread(one: NotCopied, where: list[str]) -> dict[str, object]:
 
 def _check(options: argparse.Namespace) -> int:
     """Say it in one line. Whatever keeps us from knowing is UNKNOWN: for a plugin, 1 and 2 mean something else."""
+    places: list[overview.Place] = []
+    now = int(time.time())
     try:
-        limits = health.Limits(*(parse_seconds(one, what="age") for one in (options.warning, options.critical)))
+        need_root("backup-domu")
+        limits = _limits(options)
         settings = config.load()
-        places, now = _places(settings), int(time.time())
+        places = _places(settings)
         wanted = health.Expected(state.host(), _to_be_copied(settings), settings.destinations)
         found = health.findings(places, wanted, limits, now)
-        if options.prometheus:
-            files.replace(Path(options.prometheus), health.prometheus(places, found))
+        level, line = health.status(found), health.line(places, found, now)
     except (Problem, OSError) as problem:
-        print(f"UNKNOWN: {getattr(problem, 'message', problem)}")
-        return health.UNKNOWN
-    print(health.line(places, found, now))
-    return health.status(found)
+        level, line = health.UNKNOWN, f"UNKNOWN: {getattr(problem, 'message', problem)}"
+    try:
+        if options.prometheus:
+            files.replace(Path(options.prometheus), health.prometheus(places, level, now))
+    except OSError as error:
+        level, line = health.UNKNOWN, f"UNKNOWN: {options.prometheus}: {error.strerror}"
+    print(line)
+    return level
+
+
+def _limits(options: argparse.Namespace) -> health.Limits:
+    limits = health.Limits(*(parse_seconds(one, what="age") for one in (options.warning, options.critical)))
+    if limits.warning > limits.critical:
+        die(f"--warning {options.warning} is more than --critical {options.critical}", hint="the alarm comes last")
+    return limits
 
 
 def _places(settings: Config) -> list[overview.Place]:

@@ -1,11 +1,12 @@
 """Kernels that domUs boot, kept in /srv/xen apart from dom0's own.
 
 `add` takes a kernel of dom0 (the newest, or VERSION) or, with --package, of a Debian package that dom0 does not install.
-`list` shows what there is, `default` shows or sets the kernel of new domUs. Without a set default it is always the newest.
-No domU changes its kernel by itself: its file names it. `prune` removes VERSION, or all but the newest ones (--keep), where
-no domU that runs, no copy and no file in /etc/xen names it. `sync` sends the peers what they lack of VERSION, or of the
-kernels that domUs here name and that of new ones: modules, initramfs, image. What they have is never replaced, and no kernel
-of a peer becomes the default by itself.
+`list` shows what there is ("peer": another host has sent it), `default` shows or sets the kernel of new domUs. Without a set
+default it is always the newest of this host's own. No domU changes its kernel by itself: its file names it. `prune` removes
+VERSION, or all but the newest ones of this host's own (--keep), where no domU that runs, no copy and no file in /etc/xen
+names it; those that peers have sent are kept only while something names them. `sync` sends the peers what they lack of
+VERSION, or of the kernels that domUs here name and that of new ones: modules, initramfs, image. What they have is never
+replaced, and no kernel of a peer becomes the default by itself.
 
 `pin` gives a domU another kernel (the default of new domUs, or VERSION): its modules, then its file; it starts with it when
 it is started next (xen-legi restart; a reboot inside it keeps the kernel that it has). `push` gives it the modules alone, of
@@ -231,7 +232,7 @@ def _sync(store: Store, version: str, options: argparse.Namespace) -> int:
 
 def _wanted(store: Store) -> list[Kernel]:
     """Return the kernels that domUs of this host name, and that of new ones."""
-    return [one for one in store.kernels() if one == store.default() or _users(one)]
+    return [one for one in store.kernels() if one == store.default_or_none() or _users(one)]
 
 
 def _default(store: Store, version: str) -> int:
@@ -249,7 +250,7 @@ def _default(store: Store, version: str) -> int:
 
 def _list(store: Store, *, as_json: bool) -> int:
     kernels = store.kernels()
-    default = store.default().version if store.chosen() or not all(one.foreign for one in kernels) else ""
+    default = one.version if (one := store.default_or_none()) else ""
     users = {one.version: _users(one) for one in kernels}
     if as_json:
         print(json.dumps([_facts(one, default, users[one.version]) for one in kernels], indent=2))

@@ -79,8 +79,8 @@ def clean() -> None:
                 continue
             with lock(lock_name(name), what=f"domU {name}"):
                 _put_right(name)
-        except Problem as problem:
-            warn(f"what an earlier run left of {name} is still there: {problem.message}")
+        except (Problem, OSError) as problem:
+            warn(f"what an earlier run left of {name} is still there: {getattr(problem, 'message', problem)}")
 
 
 def _put_right(name: str) -> None:
@@ -115,10 +115,12 @@ def _put_image_right(image: Path, name: str, named: bool, why: str) -> bool:
     if mine and named:
         say(f"an earlier run was killed: image {image} belongs to {name} and stays")
         images.unmark(image)
-    elif mine or not image.exists():
+    elif mine or images.gone(name, image):
         if mine:
             say(f"an earlier run was killed: removing its image {image}")
         images.remove(image, name)
+    elif not image.exists():  # its file system is not mounted now
+        return False
     elif not named:  # its file system keeps no marks
         warn(f"an earlier run was killed and may have left {image}: if it is nobody's, rm removes it")
     images.forget(name, [image])

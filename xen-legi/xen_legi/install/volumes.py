@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from xen_legi import files
 from xen_legi.domu import config, disks
@@ -92,13 +93,19 @@ def _named(name: str, parts: tuple[Part, ...]) -> bool:
     return bool(found & {(one.group, one.name) for one in parts})
 
 
+def _remove_image(name: str, image: Path) -> None:
+    try:
+        if images.marked(image) == name or not image.exists():
+            images.remove(image, name)
+        images.forget(name, [image])
+    except OSError as error:
+        warn(f"{image} may be left, the next xen-legi command looks for it: {error.strerror}")
+
+
 def _remove(name: str, parts: tuple[Part, ...]) -> None:
     """Remove those of the volumes that carry our tag: lvcreate may have ended after a signal took us away from it."""
-    files_of = [one.image for one in parts if one.image]
-    for one in files_of:
-        if images.marked(one) == name or not one.exists():
-            images.remove(one, name)
-    images.forget(name, files_of)
+    for one in (one.image for one in parts if one.image):
+        _remove_image(name, one)
     try:
         tagged = {(one.group, one.name) for one in lvm.volumes() if one.tagged(CREATING) == name}
     except Problem as problem:

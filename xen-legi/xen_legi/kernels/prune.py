@@ -58,8 +58,9 @@ def superfluous(store: Store, files: Mapping[str, str], keep: int) -> list[Kerne
     """Return the kernels that no file names, but for the newest `keep` of this host's own and the default of new domUs;
     oldest first."""
     known = store.kernels()
-    own = [one for one in known if not one.foreign]
-    kept = {one.version for one in own[-keep:]} | ({store.default().version} if own or store.chosen() else set())
+    default = store.default_or_none()
+    kept = {one.version for one in [one for one in known if not one.foreign][-keep:]}
+    kept |= {default.version} if default else set()
     return [one for one in known if one.version not in kept and not users(one, files)]
 
 
@@ -68,7 +69,7 @@ def check(store: Store, version: str, files: Mapping[str, str]) -> Kernel:
     one = store.find(version)
     if needing := users(one, files):
         die(f"kernel {version} is in use: {', '.join(needing)}", hint="let them name another kernel first")
-    if version == store.chosen() or (not one.foreign and version == store.default().version):
+    if one == store.default_or_none():
         die(f"kernel {version} is that of new domUs", hint="xen-legi kernel default VERSION makes it another one")
     return one
 
@@ -103,6 +104,11 @@ def need_whole(kernel: Kernel) -> Iterator[None]:
         if not kernel.complete:
             fail(f"kernel {kernel.version} was removed meanwhile", hint="xen-legi kernel list shows what there is")
         yield
+
+
+def unfinished(store: Store) -> bool:
+    """Tell whether a removal was killed, or is under way."""
+    return any((store.top / "boot").glob(f"{GONE}*"))
 
 
 def finish(store: Store) -> None:

@@ -76,10 +76,17 @@ class Store:
         """Return the kernel of new domUs: the chosen one, else the newest that no peer has sent. Die if there is none."""
         if chosen := self.chosen():
             return self.find(chosen)
-        own = [one for one in self.kernels() if not one.foreign]
-        if not own:
+        found = self.default_or_none()
+        if not found:
             die(f"there is no kernel for domUs in {self.top}/boot", hint="xen-legi kernel add takes dom0's")
-        return own[-1]
+        return found
+
+    def default_or_none(self) -> Kernel | None:
+        """Return the same, None where there is none."""
+        known = self.kernels()
+        chosen = self.chosen()
+        usable = [one for one in known if (one.version == chosen if chosen else not one.foreign)]
+        return usable[-1] if usable else None
 
     def find(self, version: str) -> Kernel:
         """Return the kernel of that version. Die if it is not there or not whole."""

@@ -8,7 +8,7 @@ removed for what a note says.
 import contextlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,13 +70,18 @@ def make(path: Path, size: int, name: str) -> None:
 
 def note(name: str, paths: Iterable[Path]) -> None:
     """Write down where images of domU NAME may be, too, before the first of them is made or marked."""
-    known = dict.fromkeys([*noted(name), *paths])
-    files.replace(_file(name), "".join(f"{path}\n" for path in known), mode=0o600)
+    known = _lines(name) | {path: _filesystem(path) for path in paths}
+    _write(name, known)
 
 
 def noted(name: str) -> list[Path]:
     """Return where images of domU NAME may be."""
-    return [Path(line) for line in files.read(_file(name)).splitlines()]
+    return list(_lines(name))
+
+
+def gone(name: str, path: Path) -> bool:
+    """Tell whether an image that is noted is not there, and not because its file system is not mounted."""
+    return not path.exists() and _lines(name).get(path) == _filesystem(path)
 
 
 def notes() -> list[str]:
@@ -86,9 +91,10 @@ def notes() -> list[str]:
 
 def forget(name: str, paths: Iterable[Path]) -> None:
     """Take these images out of the note: they are a domU's, or gone."""
-    left = [path for path in noted(name) if path not in set(paths)]
+    known = _lines(name)
+    left = {path: known[path] for path in known if path not in set(paths)}
     if left:
-        files.replace(_file(name), "".join(f"{path}\n" for path in left), mode=0o600)
+        _write(name, left)
     else:
         _file(name).unlink(missing_ok=True)
 
@@ -136,3 +142,19 @@ def used(path: Path) -> bool:
 
 def _file(name: str) -> Path:
     return NOTES / f"{_NOTE}{name}"
+
+
+def _lines(name: str) -> dict[Path, str]:
+    """Return the images that are noted, each with its file system."""
+    found = (line.split(" ", 1) for line in files.read(_file(name)).splitlines() if " " in line)
+    return {Path(path): filesystem for filesystem, path in found}
+
+
+def _write(name: str, lines: Mapping[Path, str]) -> None:
+    files.replace(_file(name), "".join(f"{filesystem} {path}\n" for path, filesystem in lines.items()), mode=0o600)
+
+
+def _filesystem(path: Path) -> str:
+    """Return what names the file system on which a path is, or will be (statvfs(3), f_fsid)."""
+    place = next(one for one in (path, *path.parents) if one.exists())
+    return f"{os.statvfs(place).f_fsid:x}"
