@@ -212,7 +212,7 @@ def test_the_copies_are_told_as_a_plugin_tells_it_and_for_prometheus(tiny: Host)
     assert any(line.startswith('xen_legi_copy_time_seconds{domu="tiny1",source="store",where="vg1"} ') for line in told)
     assert told[-2:] == ["xen_legi_copies_problem 0", "644"]
     assert tiny.run("backup-domu check --warning 0s").rc == 1
-    old = tiny.run("backup-domu check --critical 0s")
+    old = tiny.run("backup-domu check --warning 0s --critical 0s")
     assert old.rc == 2 and old.stdout.startswith("CRITICAL: the newest copy of tiny1 is ")
     tiny.check_output("echo \"name = 'lone1'\nmemory = 1\" > /etc/xen/lone1.cfg")
     try:

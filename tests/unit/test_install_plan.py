@@ -59,7 +59,7 @@ def test_a_domu_of_image_files_needs_no_volume_group() -> None:
     made = plan(replace(WISH, directory="/srv/xen", swap=MIB // 2), IMAGES, SOURCE)
     assert [(str(one.path), one.size) for one in made.parts] == [
         ("/srv/xen/domains/web1/swap.img", MIB), ("/srv/xen/domains/web1/disk.img", 2 * GIB)]
-    assert "'/srv/xen/domains/web1/disk.img,raw,xvda2,w',  # /" in rendered(made)
+    assert "'/srv/xen/domains/web1/disk.img,raw,xvda2,w,no-discard',  # /" in rendered(made)
     assert "make image /srv/xen/domains/web1/disk.img, 2G, xvda2" in show.described(made)
     assert "  image     /srv/xen/domains/web1/disk.img (2G, /)" in show.summary(made, "1 s")
     told = environment(made)

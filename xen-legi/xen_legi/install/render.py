@@ -47,7 +47,8 @@ def rendered(plan: Plan) -> str:
 
 
 def _disk(part: Part) -> str:
-    disk = f"{part.image},raw,{part.device},w" if part.image else f"phy:{part.path},{part.device},w"
+    # no-discard: what the guest trims would be holes in the image, and their room somebody else's (xl-disk-configuration(5))
+    disk = f"{part.image},raw,{part.device},w,no-discard" if part.image else f"phy:{part.path},{part.device},w"
     return f"    '{disk}',  # {part.mount or part.filesystem}"
 
 
