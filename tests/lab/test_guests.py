@@ -97,11 +97,12 @@ def test_modules_are_pushed_to_a_domu_that_runs(dom0a: Host, web1: Host) -> None
     dom0a.check_output("ip address replace 192.168.72.1/24 dev xenbr72")
     version = guest(web1, "uname -r").strip()
     try:
-        guest(web1, f"rm -r /lib/modules/{version}/kernel/fs/xfs; touch /lib/modules/{version}/odd")
+        tree = f"/lib/modules/{version}"
+        guest(web1, f"cd {tree}; rm -r kernel/fs/xfs; touch kernel/odd.ko; mkdir updates; touch updates/own.ko")
         assert f"has the modules of kernel {version}" in dom0a.check_output("xen-legi kernel push web1")
         assert guest(web1, "ls -A /lib/modules").split() == [version]
-        assert "xfs.ko" in guest(web1, f"ls /lib/modules/{version}/kernel/fs/xfs")
-        assert "odd" not in guest(web1, f"ls /lib/modules/{version}")
+        assert "xfs.ko" in guest(web1, f"ls {tree}/kernel/fs/xfs")
+        assert guest(web1, f"cd {tree}; ls kernel/odd.ko updates/own.ko 2>/dev/null; true").split() == ["updates/own.ko"]
     finally:
         dom0a.run("ip address del 192.168.72.1/24 dev xenbr72")
 
