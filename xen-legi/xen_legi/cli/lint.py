@@ -1,7 +1,7 @@
 """Tell what would keep domUs from starting: a kernel, volume or bridge that is not there, two of one name, MAC or disk.
 
 Without names, all files *.cfg in /etc/xen are looked at, and the root of each domU that is off: has it the modules of its
-kernel? Nothing is changed. Exit status 1 if there is an error.
+kernel? Those that start with dom0 must fit into its memory together. Nothing is changed. Exit status 1 if there is an error.
 """
 
 import argparse

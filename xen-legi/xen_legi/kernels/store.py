@@ -2,8 +2,7 @@
 
 A kernel V is boot/vmlinuz-V, boot/initrd.img-V (initrd.img-V.modules tells what it holds) and lib/modules/V; where a peer
 has sent it, boot/.from-peer-V is there, too. The link boot/vmlinuz names the default of new domUs; without it that is the
-newest of this host's own. A domU's file names its kernel by version, so
-that a new default changes no domU.
+newest of this host's own. A domU's file names its kernel by version, so that a new default changes no domU.
 """
 
 import os
