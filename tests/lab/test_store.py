@@ -8,11 +8,12 @@ from contextlib import contextmanager
 import pytest
 from testinfra.host import Host
 
-from backups import backup, copied_tiny, in_disk, leftovers, manifest, problem, report, volumes
+from backups import backup, copied_tiny, in_disk, leftovers, manifest, problem, remove_tiny, report, volumes
 from marks import daily
 
 COPY = "/dev/vg1/tiny1-disk.copy"
 DISK = "/dev/vg0/tiny1-disk"
+OWN = "/etc/xen-legi/backup.d/tiny1.toml"
 
 
 @pytest.fixture
@@ -236,3 +237,59 @@ def test_a_run_stands_back_at_the_disks_as_the_settings_say(tiny: Host) -> None:
             assert pids and {tiny.check_output(f"ionice -p {pid}") for pid in pids} == {"idle"}
     finally:
         tiny.check_output(f"mv /root/settings.saved {settings}")
+
+
+@pytest.fixture
+def wished(tiny: Host) -> Iterator[Host]:
+    """The store with tiny1, which has settings of its own: one copy, in a volume group of two."""
+    tiny.check_output("mkdir -p /etc/xen-legi/backup.d")
+    tiny.check_output(f"printf 'destinations = [\"vg0\", \"vg1\"]\\ncopies = 1\\nretries = 0\\n' > {OWN}")
+    try:
+        yield tiny
+    finally:
+        tiny.check_output("rm -rf /etc/xen-legi/backup.d/tiny1.toml /var/lib/xen-legi/backup/places")
+
+
+def test_a_domu_of_many_destinations_stays_where_its_copy_is(wished: Host) -> None:
+    planned = wished.check_output("backup-domu plan tiny1").splitlines()
+    assert [line.split()[-1] for line in planned] == ["to", "vg1", "vg1"]
+    assert backup(wished).rc == 0 and [(one["destination"], one["generation"]) for one in report(wished)] == [("vg1", 2)]
+    assert "vg0/tiny1-disk.copy" not in volumes(wished) and wished.run("backup-domu check").rc == 0
+    assert wished.check_output("cat /var/lib/xen-legi/backup/places/tiny1") == "vg1"
+    wished.check_output(f"sed -i s/\\\"vg1\\\"// {OWN}")
+    assert backup(wished).rc == 0 and [one["destination"] for one in report(wished)] == ["vg0"]
+
+
+@pytest.mark.parametrize("line, said", [
+    ("number = 2", "number is unknown here"),
+    ('destinations = ["vg7"]', "'vg7' is neither a volume group of this host nor a peer"),
+])
+def test_a_mistake_in_the_file_of_a_domu_costs_its_own_copy_only(wished: Host, line: str, said: str) -> None:
+    settings = "/etc/xen-legi/xen-legi.toml"
+    wished.check_output(f"cp -a {settings} /root/settings.saved; printf '[backup]\ndestinations = [\"vg1\"]\n' > {settings}")
+    wished.check_output(f"echo '{line}' > {OWN}; touch /etc/xen-legi/backup.d/tyni1.toml")
+    wished.check_output("lvcreate -qq -y -W y -L 32M -n other1-disk vg0 && mkfs.ext4 -q /dev/vg0/other1-disk && "
+                        "sed 's/tiny1/other1/; s/.phy[^,]*swap[^ ]* //' /etc/xen/tiny1.cfg | tee /etc/xen/other1.cfg")
+    try:
+        told = wished.check_output("backup-domu plan").splitlines()
+        assert f"tiny1 cannot be copied: {OWN}: {said}" in told
+        assert "/etc/xen-legi/backup.d/tyni1.toml is not the file of a domU of this host" in told
+        assert wished.run("backup-domu").rc == 3
+        rows = {one["domu"]: one for one in report(wished)}
+        assert (rows["tiny1"]["state"], rows["tiny1"]["message"]) == ("failed", f"{OWN}: {said}")
+        assert rows["other1"]["state"] == "good", rows["other1"]
+    finally:
+        wished.check_output(f"mv /root/settings.saved {settings}; rm -f /etc/xen-legi/backup.d/tyni1.toml")
+        remove_tiny(wished, name="other1")
+
+
+def test_a_domu_is_copied_by_itself_only_in_its_window_and_not_at_all_if_its_file_says_so(wished: Host) -> None:
+    later = "$(date -d '+2 hours' +%H:%M)-$(date -d '+3 hours' +%H:%M)"
+    wished.check_output(f"printf 'destinations = [\"vg1\"]\\nwindow = \"%s\"\\n' \"{later}\" > {OWN}")
+    all_of_it = wished.run("backup-domu")
+    assert all_of_it.rc == 0 and "OK: 0 of 1 copies are good, later: tiny1 to vg1" in all_of_it.stdout, all_of_it.stdout
+    assert [one["state"] for one in report(wished)] == ["later"]
+    assert backup(wished).rc == 0 and report(wished)[0]["generation"] == 2
+    wished.check_output(f"echo 'exclude = true' > {OWN}")
+    assert "nothing to copy" in wished.check_output("backup-domu run --to vg1")
+    assert backup(wished, "--to vg1").rc == 0 and report(wished)[0]["generation"] == 3

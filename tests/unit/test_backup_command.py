@@ -17,7 +17,7 @@ from xen_legi.storage import lvm, namespace
 from xen_legi.storage.lvm import Group
 
 NO_ROUTE = "ssh: connect to host 10.0.0.2 port 22: No route to host\n"
-ANSWER = {"copies": [], "rsync": "3.5.0", "group": "vg0"}
+ANSWER = {"copies": [], "rsync": "3.5.0", "group": "vg0", "free": 5 << 30}
 WEB1 = "name = 'web1'\nmemory = 512\ndisk = ['phy:/dev/vg0/web1-disk,xvda2,w']\n"
 
 

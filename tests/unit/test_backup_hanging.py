@@ -9,6 +9,8 @@ from xen_legi.backup import destination, ghost, job, nightly, plan, report
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options, Receiver
 from xen_legi.backup.request import CopyRequest, VolumeRequest
+from xen_legi.backup.tasks import Task
+from xen_legi.config import Config
 from xen_legi.domu import config
 from xen_legi.errors import CommandFailed, Problem
 from xen_legi.peers.book import Peer
@@ -90,7 +92,8 @@ def test_a_disk_that_hangs_costs_only_its_own_domu(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(lvm, "volumes", list)
     monkeypatch.setattr(plan, "examine", examine)
     monkeypatch.setattr(job, "back_up", lambda one, asked, options: [report.Row(one.name, "dom0b", report.GOOD)])
-    rows = nightly.run([domu("web1"), domu("web2")], [], [Receiver(DOM0B, {})], Options("r1", "20%"))
+    work = [Task(domu(name), Config(), ("dom0b",)) for name in ("web1", "web2")]
+    rows = nightly.run(work, [], [Receiver(DOM0B, {})], Options("r1", "20%"))
     assert [(row.domu, row.state) for row in rows] == [("web1", "failed"), ("web2", "good")]
     assert "no answer within 60 seconds" in rows[0].message
 

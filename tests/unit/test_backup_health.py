@@ -3,14 +3,16 @@
 import pytest
 
 from xen_legi.backup import health
-from xen_legi.backup.health import CRITICAL, OK, WARNING, Expected, Finding, Limits
+from xen_legi.backup.health import CRITICAL, OK, WARNING, Aim, Expected, Finding, Limits
 from xen_legi.backup.overview import Place
 from xen_legi.errors import Problem
 from xen_legi.units import parse_seconds
 
 NOW = 1_000_000
 HOUR = 3600
-WANTED = Expected("dom0a", ["web1"], ["dom0b", "vg1"])
+BOTH = Aim(["dom0b", "vg1"])
+WANTED = Expected("dom0a", {"web1": BOTH})
+TWO_OF_THREE = Expected("dom0a", {"web1": Aim(["dom0b", "dom0c", "vg1"], 2)})
 LIMITS = Limits(26 * HOUR, 50 * HOUR)
 
 
@@ -54,8 +56,22 @@ def test_what_is_wrong_is_told_with_its_level(places: tuple[Place, ...], said: l
     assert found(*places) == said
 
 
+@pytest.mark.parametrize("places, said", [
+    ((place(3), place(3, "vg1")), []),
+    ((place(3), place(3, "vg1"), place(400, "dom0c:vg0")), []),
+    ((place(3, "vg1"), DEAF), [(WARNING, "dom0b cannot be reached: no answer")]),
+    ((place(3), place(30, "vg1")), [(WARNING, "web1 has 1 young copy, and 2 are wanted")]),
+    ((place(30), place(30, "vg1")), [(WARNING, "web1 has 0 young copies, and 2 are wanted")]),
+    ((place(60), place(60, "vg1")), [(CRITICAL, "the newest copy of web1 is 2 days old")]),
+])
+def test_of_a_domu_that_may_go_to_many_places_so_many_copies_must_be_young(
+    places: tuple[Place, ...], said: list[tuple[int, str]]
+) -> None:
+    assert found(*places, wanted=TWO_OF_THREE) == said
+
+
 def test_the_worst_comes_first_and_makes_the_status() -> None:
-    all_of_it = health.findings([place(27)], Expected("dom0a", ["web1", "db1"], ["dom0b"]), LIMITS, NOW)
+    all_of_it = health.findings([place(27)], Expected("dom0a", {"web1": Aim(["dom0b"]), "db1": Aim(["dom0b"])}), LIMITS, NOW)
     assert [one.level for one in all_of_it] == [CRITICAL, WARNING] and health.status(all_of_it) == CRITICAL
     assert health.line([place(27)], all_of_it, NOW).startswith("CRITICAL: db1 has no good copy; the copy of web1 at")
     odd = health.line([], [Finding(WARNING, "x | y\nz")], NOW)

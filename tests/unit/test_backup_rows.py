@@ -12,6 +12,8 @@ from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
 from xen_legi.backup.job import Options, Receiver
 from xen_legi.backup.request import CopyRequest
+from xen_legi.backup.tasks import Task
+from xen_legi.config import Config
 from xen_legi.domu import config
 from xen_legi.errors import CommandFailed, Problem
 from xen_legi.peers.book import Peer
@@ -39,7 +41,8 @@ def test_a_copy_that_is_made_is_good_though_the_clean_up_failed(
     monkeypatch.setattr(lvm, "volumes", list)
     monkeypatch.setattr(plan, "examine", lambda one, *how: plan.Domu(one))
     monkeypatch.setattr(job, "back_up", back_up)
-    rows = nightly.run([WEB1], [], [Receiver(one, {}) for one in asked], OPTIONS)
+    work = [Task(WEB1, Config(), tuple(one.name for one in asked))]
+    rows = nightly.run(work, [], [Receiver(one, {}) for one in asked], OPTIONS)
     assert [row.state for row in rows] == states
     warned = "warning: after the copies of web1: " in capsys.readouterr().err
     assert warned == (len(asked) == 1) and all("busy" in row.message for row in rows[1:])

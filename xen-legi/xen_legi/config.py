@@ -11,6 +11,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from xen_legi import window
 from xen_legi.errors import Problem, die
 from xen_legi.units import parse_size
 
@@ -66,6 +67,16 @@ def _at_once(value: int) -> None:
         raise ValueError("is not a number of copies: 1 to 16")
 
 
+def _copies(value: int) -> None:
+    if not 0 <= value <= 50:
+        raise ValueError("is not a number of copies: 1 to 50, or 0 for one at every destination")
+
+
+def _retries(value: int) -> None:
+    if not 0 <= value <= 10:
+        raise ValueError("is not a number of retries: 0 to 10")
+
+
 def _modules(names: tuple[str, ...]) -> None:
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
@@ -112,7 +123,10 @@ class Config:
     nameserver: tuple[str, ...] = setting("domu", (), "name servers of a new domU (default: those of this host)")
     srv: str = setting("domu", "/srv/xen", "directory of domU kernels, their modules, and templates", _directory)
     destinations: tuple[str, ...] = setting(
-        "backup", (), 'where copies of the domUs go: a local volume group ("vg1") or another dom0 ("dom0b")'
+        "backup", (), 'where copies of the domUs go: local volume groups ("vg1"), other dom0s ("dom0b"); default: all peers'
+    )
+    copies: int = setting(
+        "backup", 2, "to how many of them a domU goes, each on another host, where there are more; 0: to all", _copies
     )
     exclude: tuple[str, ...] = setting("backup", (), "domUs that are not copied")
     ghost_size: str = setting(
@@ -122,12 +136,19 @@ class Config:
         "backup", 2, "to how many destinations a domU is copied at the same time; 1: to one after the other", _at_once
     )
     bandwidth: str = setting(
-        "backup", "", 'most that a copy to another host takes of the network, per second: "20M"; nothing: all there is',
+        "backup", "", 'bytes a second that a copy to another host takes at most: "20M"; nothing: all there is',
         lambda value: value and parse_size(value, what="bandwidth"),
     )
     ionice: str = setting(
         "backup", "", "how a run stands back at this host's disks, see ionice(1): idle, best-effort (its lowest)",
         _one_of("", "idle", "best-effort"),
+    )
+    window: str = setting(
+        "backup", "", 'part of the day in which a run of all domUs may begin with one: "22:00-06:00"; nothing: always',
+        lambda value: value and window.minutes(value),
+    )
+    retries: int = setting(
+        "backup", 1, "how often a run tries a copy again whose connection broke", _retries
     )
     receive_volume_group: str = setting(
         "backup", "vg0", "volume group that holds the copies that other dom0s send", _group
@@ -155,25 +176,30 @@ def load(path: Path = FILE) -> Config:
 
 def parse(text: str, *, where: str = "settings") -> Config:
     """Given the text of a settings file, return the settings."""
-    import tomllib  # here: the receiver of this host and the hooks of ifupdown start without it
-
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        die(f"{where}: {error}", hint='a setting is written name = "value"; xen-legi config sample shows all of them')
     known = {(one.metadata["section"], one.name): one for one in fields(Config)}
     values: dict[str, Any] = {}
-    for section, settings in tree.items():
+    for section, settings in tree(text, where=where).items():
         if not isinstance(settings, dict):
             die(f"{where}: {section} stands outside of a section", hint="xen-legi config sample shows the sections")
         for name, value in settings.items():
             if (section, name) not in known:
                 die(f"{where}: [{section}] {name} is unknown", hint="xen-legi config sample shows all settings")
-            values[name] = _value(known[section, name], value, f"{where}: [{section}] {name}")
+            values[name] = checked(known[section, name], value, f"{where}: [{section}] {name}")
     return Config(**values)
 
 
-def _value(one: "Field[Any]", value: Any, where: str) -> Any:
+def tree(text: str, *, where: str) -> dict[str, Any]:
+    """Given a text in TOML, return what it says. Die with the place in it that is none."""
+    import tomllib  # here: the receiver of this host and the hooks of ifupdown start without it
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        die(f"{where}: {error}", hint='a setting is written name = "value"; xen-legi config sample shows all of them')
+
+
+def checked(one: "Field[Any]", value: Any, where: str) -> Any:
+    """Given a setting and what a file says of it, return its value. Die with the place if it is none."""
     kind = type(one.default)
     if kind is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = tuple(value)

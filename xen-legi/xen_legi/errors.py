@@ -32,6 +32,10 @@ class Problem(Exception):
         self.status = status
 
 
+class Lost(Problem):
+    """The connection to another host broke or was not made: another try may do better."""
+
+
 def die(message: str, *, hint: str = "", status: int = EXIT_USAGE) -> NoReturn:
     """Given one line for the operator and perhaps a hint, raise Problem with that exit status."""
     raise Problem(message, hint=hint, status=status)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xen_legi.errors import CommandFailed, Problem, fail
+from xen_legi.errors import CommandFailed, Lost, Problem, fail
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
 from xen_legi.run import ended, run, spawn
@@ -103,14 +103,15 @@ def unreachable(name: str, stderr: str) -> Problem:
     """Return the problem that ssh had, in one line."""
     said = [line.strip() for line in stderr.splitlines() if line.strip()]
     reason = re.sub(r"^ssh: |\.$", "", said[-1]) if said else "no answer"
+    message = f"{name} cannot be reached: {reason}"
     if "Host key verification failed" in stderr:
         hint = f"its host key is not the recorded one: find out why, then xen-legi peer add {name} again"
-    elif "Permission denied" in stderr:
+        return Problem(message, hint=hint, status=1)
+    if "Permission denied" in stderr:
         hint = (f"it does not accept our key: there, run xen-legi peer accept {book.this_host()} '...' ({_public(name)}),"
                 " and see that sshd has PermitRootLogin prohibit-password")
-    else:
-        hint = f"is it up, and is the network between? try: xen-legi peer check {name}"
-    return Problem(f"{name} cannot be reached: {reason}", hint=hint, status=1)
+        return Problem(message, hint=hint, status=1)
+    return Lost(message, hint=f"is it up, and is the network between? try: xen-legi peer check {name}", status=1)
 
 
 def strange(name: str, error: Exception) -> Problem:

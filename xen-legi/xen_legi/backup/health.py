@@ -4,7 +4,7 @@ See the Monitoring Plugins' guidelines: one line, figures after a bar, exit stat
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xen_legi.backup.overview import Place
@@ -28,12 +28,24 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Aim:
+    """Where a domU may have copies, and how many it should have (0: one at each)."""
+
+    where: Sequence[str]
+    copies: int = 0
+
+    @property
+    def chosen(self) -> bool:
+        """Tell whether there are more destinations than copies."""
+        return 0 < self.copies < len(self.where)
+
+
+@dataclass(frozen=True)
 class Expected:
-    """What should be there: this host's name, its domUs that are to be copied, and the destinations' names."""
+    """What should be there: this host's name, and its domUs that are to be copied."""
 
     host: str
-    domus: Sequence[str]
-    destinations: Sequence[str]
+    domus: Mapping[str, Aim]
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,9 @@ def findings(places: Sequence[Place], wanted: Expected, limits: Limits, now: int
     """Return what is wrong with the copies of this host's domUs, and with those that it keeps for others; worst first."""
     found = [Finding(WARNING, one.problem) for one in places if one.problem]
     silent = [one.where for one in places if one.problem]
-    for name in wanted.domus:
+    for name, aim in wanted.domus.items():
         mine = [one for one in _good(places) if (one.domu, one.source) == (name, wanted.host)]
-        found += _of_domu(name, mine, wanted.destinations, silent, Ages(limits, now))
+        found += _of_domu(name, mine, aim, silent, Ages(limits, now))
     others = (one for one in _good(places) if one.source != wanted.host)
     for one in others:
         if level := limits.level(now - one.time):
@@ -103,21 +115,27 @@ def _good(places: Iterable[Place]) -> list[Place]:
     return [one for one in places if one.generation and one.state in _KEPT]
 
 
-def _of_domu(
-    name: str, mine: Sequence[Place], destinations: Sequence[str], silent: Sequence[str], ages: Ages
-) -> list[Finding]:
+def _of_domu(name: str, mine: Sequence[Place], aim: Aim, silent: Sequence[str], ages: Ages) -> list[Finding]:
     """Return what is wrong with the copies of one domU: the newest counts for an alarm, each for a warning. Where a
     destination does not answer, there may be a better one: that is no alarm yet."""
-    unknown = [one for one in destinations if one in silent]
+    unknown = [one for one in aim.where if one in silent]
     worst = WARNING if unknown else CRITICAL
     if not mine:
         return [Finding(worst, f"{name} has no good copy" + (f" but perhaps at {', '.join(unknown)}" if unknown else ""))]
     newest = max(mine, key=lambda one: one.time)
     if ages.level(newest) == CRITICAL:
         return [Finding(worst, f"the newest copy of {name} is {ages.told(newest)}")]
+    young = [one for one in mine if not ages.level(one)]
+    if aim.chosen:  # it may have an old one where it went in former times
+        few = len(young) + len(unknown) < aim.copies
+        return [Finding(WARNING, f"{name} has {_young(len(young))}, and {aim.copies} are wanted")] if few else []
     found = [Finding(WARNING, f"the copy of {name} at {one.where} is {ages.told(one)}") for one in mine if ages.level(one)]
     there = {one.where.partition(":")[0] for one in mine} | set(unknown)
-    return found + [Finding(WARNING, f"{name} has no good copy at {one}") for one in destinations if one not in there]
+    return found + [Finding(WARNING, f"{name} has no good copy at {one}") for one in aim.where if one not in there]
+
+
+def _young(number: int) -> str:
+    return "1 young copy" if number == 1 else f"{number} young copies"
 
 
 def _copies(number: int) -> str:

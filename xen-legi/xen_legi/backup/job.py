@@ -4,7 +4,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,12 +16,13 @@ from xen_legi.backup.plan import Domu, Part
 from xen_legi.backup.report import Row
 from xen_legi.backup.request import CopyRequest, VolumeRequest
 from xen_legi.backup.send import Sent
-from xen_legi.errors import Problem, die, fail
+from xen_legi.errors import Lost, Problem, die, fail
 from xen_legi.steps import lock, named_point, say, step
 from xen_legi.storage import identity, namespace
 from xen_legi.units import format_seconds
 
 COUNTERS = Path("/var/lib/xen-legi/backup/generation")
+_PAUSE = 10  # seconds before a copy whose connection broke is tried again
 _SMALL = 1000  # below so many files, losing half of them is nothing that we can judge
 
 
@@ -32,6 +33,7 @@ class Receiver:
     where: Destination
     copies: dict[str, dict[str, object]]
     problem: Problem | None = None
+    free: int | None = None  # bytes
 
     def number(self, domu: str, fact: str) -> int:
         """Return a number that the receiver told of its copy of a domU; 0 if it has none."""
@@ -41,14 +43,16 @@ class Receiver:
 
 @dataclass(frozen=True)
 class Options:
-    """What holds for the whole run."""
+    """What holds for the whole run, or for one domU in it."""
 
     run: str
-    ghost_size: str
+    ghost_size: str = "20%"
     checksum: bool = False
     allow_deletes: bool = False
     at_once: int = 1
     bandwidth: int = 0  # bytes a second to another host, 0: no limit
+    retries: int = 0  # of a copy whose connection broke
+    windows: bool = False  # whether a domU must be in its window: not when a person names it
 
 
 def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> Iterator[Row]:
@@ -96,26 +100,54 @@ def _to_all(receivers: Sequence[Receiver], what: Transfer) -> Iterator[Row]:
 def _to_one(receiver: Receiver, what: Transfer) -> Row:
     """Copy to one receiver; whatever goes wrong there is this row's problem and nobody else's."""
     began = time.monotonic()
+    for attempt in range(1 + what.options.retries):
+        try:
+            if attempt:
+                say(f"{receiver.where.name} is tried again in {_PAUSE} s")
+                time.sleep(_PAUSE)
+                what = _again(what, attempt)
+            return _copied(receiver, what, began)
+        except Exception as error:
+            problem = _given_up(receiver.where, what.wanted, error)
+        if not isinstance(problem, Lost):
+            break
+    took = time.monotonic() - began
+    return report.failed(what.wanted.domu, receiver.where.name, problem.message, problem.hint, took)
+
+
+def _again(what: Transfer, attempt: int) -> Transfer:
+    """Return the transfer as another run: what the receiver may still hear of the first one is refused there."""
+    wanted = what.wanted
+    number = wanted.generation + 1
+    _count(wanted.domu, number)
+    run = f"{what.options.run}-{attempt + 1}"
+    return replace(what, wanted=replace(wanted, run=run, generation=number))
+
+
+def _copied(receiver: Receiver, what: Transfer, began: float) -> Row:
+    """Make the copy and return its row."""
     where, wanted = receiver.where, what.wanted
-    try:
-        _floor(receiver, wanted, what.trees)
-        warnings = _begin(where, wanted)
-        sent = _transfer(where, what)
-        full = _prove(what.made)  # for the last time: what becomes of the ghosts from here on is nothing to this copy
-        named_point("backup:verified")
-        where.call("commit", wanted.domu, wanted.run, timeout=copies.timeout("commit", len(wanted.volumes)))
-        named_point("backup:committed")
-        took = time.monotonic() - began
-        say(f"{where.name}: the copy is good ({format_seconds(took)})")
-        return report.good(
-            wanted.domu, where.name, wanted.generation, sent, took, ghost=full, pause=what.pause, warnings=tuple(warnings)
-        )
-    except Exception as error:
-        problem = explained(error)
-        say(problem.message)
-        with contextlib.suppress(Problem):
-            where.call("abort", wanted.domu, wanted.run, timeout=60)
-        return report.failed(wanted.domu, where.name, problem.message, problem.hint, time.monotonic() - began)
+    _floor(receiver, wanted, what.trees)
+    warnings = _begin(where, wanted)
+    sent = _transfer(where, what)
+    full = _prove(what.made)  # for the last time: what becomes of the ghosts from here on is nothing to this copy
+    named_point("backup:verified")
+    where.call("commit", wanted.domu, wanted.run, timeout=copies.timeout("commit", len(wanted.volumes)))
+    named_point("backup:committed")
+    took = time.monotonic() - began
+    say(f"{where.name}: the copy is good ({format_seconds(took)})")
+    return report.good(
+        wanted.domu, where.name, wanted.generation, sent, took, ghost=full, pause=what.pause, warnings=tuple(warnings)
+    )
+
+
+def _given_up(where: Destination, wanted: CopyRequest, error: Exception) -> Problem:
+    """Tell what went wrong, and the receiver that this try is over."""
+    problem = explained(error)
+    say(problem.message)
+    with contextlib.suppress(Problem):
+        where.call("abort", wanted.domu, wanted.run, timeout=60)
+    return problem
 
 
 def _begin(where: Destination, wanted: CopyRequest) -> list[str]:
@@ -200,14 +232,23 @@ def _with_identities(wanted: CopyRequest, domu: Domu, made: dict[str, Ghost]) ->
 
 def _generation(domu: str, receivers: Sequence[Receiver]) -> int:
     """Return the number of this run's generation: higher than any that we or a receiver ever heard of. It is kept."""
+    number = 1 + max([_counted(domu), *(one.number(domu, "newest") for one in receivers)])
+    _count(domu, number)
+    return number
+
+
+def _counted(domu: str) -> int:
+    said = files.read(COUNTERS / domu).strip()
+    return int(said) if said.isdecimal() else 0
+
+
+def _count(domu: str, generation: int) -> None:
+    """Keep the number of a generation before anybody hears of it, unless a higher one was kept."""
     path = COUNTERS / domu
-    said = files.read(path).strip()
-    known = [int(said) if said.isdecimal() else 0, *(one.number(domu, "newest") for one in receivers)]
     try:
-        files.replace(path, f"{max(known) + 1}\n")
+        files.replace(path, f"{max(generation, _counted(domu))}\n")
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror or error}", hint="is the disk full?")
-    return max(known) + 1
 
 
 def explained(error: Exception) -> Problem:

@@ -3,17 +3,21 @@
 import os
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from xen_legi.backup import destination, ghost, job, plan, report, state
+from xen_legi import window
+from xen_legi.backup import destination, ghost, job, plan, priority, report, state
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options, Receiver
 from xen_legi.backup.report import Row
+from xen_legi.backup.tasks import Task
 from xen_legi.backup.unreadable import NotCopied
+from xen_legi.config import Config
 from xen_legi.domu import disks
-from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import Problem, die
 from xen_legi.steps import named_point, say, step, warn
 from xen_legi.storage import lvm, namespace
+from xen_legi.units import parse_size
 
 
 def run_name() -> str:
@@ -24,25 +28,33 @@ def run_name() -> str:
 def receivers(destinations: Iterable[Destination]) -> list[Receiver]:
     """Remove what killed runs have left on this host, and ask every destination what it has."""
     reap()
-    asked = [ask(one) for one in destinations]
+    asked = ask_all(destinations)
     named_point("backup:receivers-asked")
     return asked
 
 
-def run(
-    configs: Iterable[DomuConfig], unreadable: Iterable[NotCopied], asked: Sequence[Receiver], options: Options
-) -> list[Row]:
-    """Copy these domUs to these receivers and return the rows of the report. One failure never stops the others."""
+def ask_all(destinations: Iterable[Destination]) -> list[Receiver]:
+    """Ask every destination what it has."""
+    return [ask(one) for one in destinations]
+
+
+def run(work: Sequence[Task], unreadable: Iterable[NotCopied], asked: Sequence[Receiver], options: Options) -> list[Row]:
+    """Do these tasks and return the rows of the report. One failure never stops the others."""
     rows = [report.failed(one.name, to.where.name, one.message, one.hint) for one in unreadable for to in asked]
     if not any_answered(asked):
-        return rows + [row for one in configs for to in asked if (row := job.unreached(one.name, to))]
+        return rows + [row for one in work for to in _mine(one, asked) if (row := job.unreached(one.name, to))]
     for to in asked:
         if to.problem:
             say(f"• {to.problem.message}")
     namespace.enter()
-    for config in configs:
-        rows += _one(config, asked, options)
+    for one in sorted(work, key=lambda one: not one.settings.window):  # what can come too late comes first
+        rows += _one(one, _mine(one, asked), options)
     return rows
+
+
+def _mine(one: Task, asked: Iterable[Receiver]) -> list[Receiver]:
+    """Return the receivers that a domU goes to."""
+    return [to for to in asked if to.where.name in one.to]
 
 
 def any_answered(asked: Iterable[Receiver]) -> bool:
@@ -72,25 +84,38 @@ def ask(where: Destination) -> Receiver:
     """Ask a receiver what it has."""
     try:
         answer = where.call("status", timeout=60)
-        return Receiver(where, {str(one["domu"]): one for one in answer["copies"]}, _old_rsync(where, str(answer["rsync"])))
+        held = {str(one["domu"]): one for one in answer["copies"]}
+        return Receiver(where, held, _old_rsync(where, str(answer["rsync"])), int(answer["free"]))
     except Problem as problem:
         return Receiver(where, {}, problem)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         return Receiver(where, {}, destination.strange(where.name, error))
 
 
-def _one(config: DomuConfig, asked: Sequence[Receiver], options: Options) -> list[Row]:
+def _one(task: Task, asked: Sequence[Receiver], options: Options) -> list[Row]:
+    config = task.config
+    if options.windows and not window.is_open(task.settings.window, time.localtime()):
+        return [report.later(config.name, to.where.name, f"not within its window, {task.settings.window}") for to in asked]
     began = time.monotonic()
     rows: list[Row] = []
     try:
         with step(f"domU {config.name}"):
+            if task.problem:
+                raise task.problem
+            priority.stand_back(task.settings.ionice)
             volumes = lvm.volumes()  # here, like the next line: a disk that hangs costs this domU its rows only
             domu = plan.examine(config, volumes, plan.method_of, disks.devices([config], volumes))
-            for row in job.back_up(domu, asked, options):
+            for row in job.back_up(domu, asked, _options(task.settings, options)):
                 rows.append(row)  # one by one: a copy that is made stays made, whatever becomes of the clean-up after it
     except Exception as error:
         rows += _without_row(config.name, asked, rows, job.explained(error), time.monotonic() - began)
     return rows
+
+
+def _options(settings: Config, options: Options) -> Options:
+    """Return the options with what the settings of one domU say."""
+    limit = parse_size(settings.bandwidth) if settings.bandwidth else 0
+    return replace(options, ghost_size=settings.ghost_size, bandwidth=limit, retries=settings.retries)
 
 
 def _without_row(name: str, asked: Sequence[Receiver], rows: Sequence[Row], problem: Problem, took: float) -> list[Row]:

@@ -13,7 +13,7 @@ from xen_legi.units import format_seconds, format_size
 
 LAST = Path("/var/lib/xen-legi/backup/last.json")
 FORMAT = 1
-GOOD, FAILED = "good", "failed"
+GOOD, FAILED, LATER = "good", "failed", "later"
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,24 @@ def failed(domu: str, destination: str, message: str, hint: str = "", seconds: f
     return Row(domu, destination, FAILED, message=message, hint=hint, seconds=round(seconds, 1))
 
 
+def later(domu: str, destination: str, message: str) -> Row:
+    """Return the row of a copy that this run does not make, as the settings want it."""
+    return Row(domu, destination, LATER, message=message)
+
+
 def subject(rows: Sequence[Row]) -> str:
     """Return the run in one line."""
-    bad = [row for row in rows if row.state != GOOD]
+    bad, waiting = ([row for row in rows if row.state == state] for state in (FAILED, LATER))
     if not rows:
         return "nothing to copy"
-    if not bad:
-        return f"OK: {len(rows)} of {len(rows)} copies are good"
-    names = ", ".join(f"{row.domu} to {row.destination}" for row in bad)
-    return f"FAILED: {len(bad)} of {len(rows)} copies: {names}"
+    if bad:
+        return f"FAILED: {len(bad)} of {len(rows)} copies: {_names(bad)}"
+    good = f"OK: {len(rows) - len(waiting)} of {len(rows)} copies are good"
+    return f"{good}, later: {_names(waiting)}" if waiting else good
+
+
+def _names(rows: Iterable[Row]) -> str:
+    return ", ".join(f"{row.domu} to {row.destination}" for row in rows)
 
 
 def text(rows: Sequence[Row], host: str, seconds: float) -> str:
@@ -101,7 +110,8 @@ def _cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
 
 def _line(row: Row) -> tuple[str, ...]:
     if row.state != GOOD:
-        return (row.domu, row.destination, row.state.upper(), *("-",) * 5, format_seconds(row.seconds), "-", "-")
+        state = row.state.upper() if row.state == FAILED else row.state
+        return (row.domu, row.destination, state, *("-",) * 5, format_seconds(row.seconds), "-", "-")
     numbers = (str(row.generation), str(row.files), str(row.changed), str(row.deleted), format_size(row.bytes))
     pause = f"{1000 * row.pause:.0f} ms" if row.pause else "none"
     return (row.domu, row.destination, row.state, *numbers, format_seconds(row.seconds), f"{row.ghost:.0f} %", pause)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi.backup.destination import Destination, passed_on, unreachable
-from xen_legi.errors import CommandFailed, Problem
+from xen_legi.errors import CommandFailed, Lost, Problem
 from xen_legi.peers.words import CLIENT_OPTIONS, PLACE
 from xen_legi.run import lines
 from xen_legi.steps import Progress, named_point
@@ -26,6 +26,7 @@ _REASONS = {
     30: "the receiver was silent for ten minutes",
     35: "the receiver did not answer in time",
 }
+_BROKEN = (10, 12, 30, 35)
 _HINTS = {
     23: "the lines above name them; they keep their former content, nothing was deleted",
     25: "has the domU lost its files? look at it; if this is right, say --allow-deletes",
@@ -134,4 +135,5 @@ def _problem(error: CommandFailed, where: Destination, slot: str, printed: Itera
     reason = _REASONS.get(error.command_status, f"rsync ended with status {error.command_status}")
     said = [line for line in printed if line.startswith("rsync:") or "cannot" in line][:3]
     detail = "".join(f"\n    {line}" for line in said)
-    return Problem(f"{slot} to {where.name}: {reason}{detail}", hint=_HINTS.get(error.command_status, ""), status=1)
+    kind = Lost if error.command_status in _BROKEN and not where.local else Problem
+    return kind(f"{slot} to {where.name}: {reason}{detail}", hint=_HINTS.get(error.command_status, ""), status=1)

@@ -1,21 +1,22 @@
 """Copy domUs, while they run, to other volume groups and other dom0s, so that each copy can be started as it is."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from xen_legi import VERSION, config, files, run, steps
-from xen_legi.backup import destination, health, nightly, overview, plan, report, state, unreadable
+from xen_legi.backup import (
+    destination, foreseen, health, nightly, overview, plan, report, state, tasks, unreadable, wishes,
+)  # fmt: skip
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options
 from xen_legi.backup.report import Row
+from xen_legi.backup.tasks import Task
 from xen_legi.backup.unreadable import NotCopied
 from xen_legi.cli import Parser, VerbParser, common, guarded, nearest
-from xen_legi.columns import aligned
 from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import disks
@@ -23,7 +24,7 @@ from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_PARTLY, EXIT_STATUS_HELP, EXIT_USAGE, Problem, die, need_root
 from xen_legi.peers import book
 from xen_legi.storage import lvm
-from xen_legi.units import format_size, parse_seconds, parse_size
+from xen_legi.units import parse_seconds
 
 VERBS = ("run", "plan", "status", "check")
 _WITH_VALUE = ("--to", "--warning", "--critical", "--prometheus")
@@ -157,17 +158,17 @@ def _run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _plan(options)
     began = time.time()
-    settings = config.load()
+    settings = _settings()
     configs, unread = _domus(options, settings)
     if options.cron and not configs and not unread:
         return EXIT_OK
-    _stand_back(settings.ionice)
-    asked = nightly.receivers(_destinations(options.to or settings.destinations))
-    what = Options(
-        nightly.run_name(), settings.ghost_size, options.checksum, options.allow_deletes, settings.at_once,
-        parse_size(settings.bandwidth) if settings.bandwidth else 0,
-    )
-    rows = nightly.run(configs, unread, asked, what)
+    work = _tasks(options, settings, configs)
+    asked = nightly.receivers(_destinations(_wanted(options, settings, work)))
+    chosen = tasks.placed(work, asked)
+    tasks.remember(chosen, work)
+    what = Options(nightly.run_name(), checksum=options.checksum, allow_deletes=options.allow_deletes,
+                   at_once=settings.at_once, windows=not options.names)
+    rows = nightly.run(chosen, unread, asked, what)
     seconds = time.time() - began
     kept = _keep(rows, began, seconds)
     if options.json:
@@ -175,14 +176,23 @@ def _run(options: argparse.Namespace) -> int:
     nightly.need_one(asked)
     if not options.json:
         print(report.text(rows, state.host(), seconds), end="")
-    return EXIT_OK if kept and all(row.state == report.GOOD for row in rows) else EXIT_PARTLY
+    return EXIT_OK if kept and not any(row.state == report.FAILED for row in rows) else EXIT_PARTLY
 
 
-def _stand_back(how: str) -> None:
-    """Take the wished place at the disks: all that this run starts on this host inherits it."""
-    if how:
-        level = {"idle": ("-c", "3"), "best-effort": ("-c", "2", "-n", "7")}[how]
-        run.run(["ionice", *level, "-p", str(os.getpid())], timeout=60)
+def _settings() -> Config:
+    """Return the settings of this host; where they name no destination, all peers are meant."""
+    settings = config.load()
+    return settings if settings.destinations else replace(settings, destinations=tuple(one.name for one in book.all_peers()))
+
+
+def _tasks(options: argparse.Namespace, settings: Config, configs: Sequence[DomuConfig]) -> list[Task]:
+    groups, peers = set(lvm.groups()), book.all_peers()
+    return tasks.tasks(configs, settings, options.to, lambda name: destination.resolve(name, groups, peers))
+
+
+def _wanted(options: argparse.Namespace, settings: Config, work: Sequence[Task]) -> Sequence[str]:
+    """Return the names of all destinations of this run: with those of this host, for what belongs to no domU."""
+    return options.to or list(dict.fromkeys([*settings.destinations, *tasks.destinations(work)]))
 
 
 def _keep(rows: list[Row], began: float, seconds: float) -> bool:
@@ -197,33 +207,26 @@ def _keep(rows: list[Row], began: float, seconds: float) -> bool:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    settings = config.load()
+    settings = _settings()
     volumes = lvm.volumes()
     configs, unread = _domus(options, settings)
+    work = _tasks(options, settings, configs)
+    where = _destinations(_wanted(options, settings, work))
+    if tasks.undecided(work):
+        work = tasks.placed(work, nightly.ask_all(where))
     devices = disks.devices(configs, volumes)
-    domus = [plan.examine(one, volumes, plan.method_of, devices) for one in configs]
-    where = [one.name for one in _destinations(options.to or settings.destinations)]
+    domus = [(one, plan.examine(one.config, volumes, plan.method_of, devices)) for one in work]
     if options.json:
-        print(report.as_json([*(_planned(one, where) for one in domus), *(_unread(one, where) for one in unread)]), end="")
-        return EXIT_OK
-    rows = [("domU", "volume", "size", "method", "to")]
-    for one in domus:
-        rows += [(one.name, part.volume.full_name, format_size(part.volume.size), part.method, ", ".join(where))
-                 for part in one.parts]
-    print(*aligned(rows), sep="\n")
-    problems = [(one.name, one.problem) for one in domus if one.problem] + [(one.name, one.message) for one in unread]
-    for name, problem in problems:
-        print(f"{name} cannot be copied: {problem}")
+        print(report.as_json(foreseen.facts(domus, unread, settings.destinations)), end="")
+    else:
+        print(foreseen.text(domus, unread, [] if options.names else _strays()), end="")
     return EXIT_OK
 
 
-def _planned(one: plan.Domu, where: list[str]) -> dict[str, object]:
-    parts = [{"volume": part.volume.full_name, "size": part.volume.size, "method": part.method} for part in one.parts]
-    return {"domu": one.name, "volumes": parts, "destinations": where, "problem": one.problem}
-
-
-def _unread(one: NotCopied, where: list[str]) -> dict[str, object]:
-    return {"domu": one.name, "volumes": [], "destinations": where, "problem": one.message}
+def _strays() -> list[Path]:
+    """Return the files with settings for domUs that this host does not have."""
+    files, broken = domu_config.all_files()
+    return wishes.strays([one.name for one in files] + [one.file.stem for one in broken])
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -233,9 +236,10 @@ def _check(options: argparse.Namespace) -> int:
     try:
         need_root("backup-domu")
         limits = _limits(options)
-        settings = config.load()
-        places = _places(settings)
-        wanted = health.Expected(state.host(), _to_be_copied(settings), settings.destinations)
+        settings = _settings()
+        domus = _to_be_copied(settings)
+        places = _places(settings, domus)
+        wanted = health.Expected(state.host(), _aims(domus, settings))
         found = health.findings(places, wanted, limits, now)
         level, line = health.status(found), health.line(places, found, now)
     except (Problem, OSError) as problem:
@@ -256,25 +260,34 @@ def _limits(options: argparse.Namespace) -> health.Limits:
     return limits
 
 
-def _places(settings: Config) -> list[overview.Place]:
-    where = _destinations(settings.destinations) if settings.destinations else []
+def _places(settings: Config, domus: Sequence[str]) -> list[overview.Place]:
+    names = dict.fromkeys([*settings.destinations, *(name for one in _aims(domus, settings).values() for name in one.where)])
+    where = _destinations(list(names)) if names else []
     return [*overview.sent(where), *overview.kept()]
+
+
+def _aims(domus: Sequence[str], settings: Config) -> dict[str, health.Aim]:
+    """Return how many copies each domU should have, and where. One whose own settings are wrong has those of all."""
+    mine = {name: wishes.of_or_host(name, settings) for name in domus}
+    return {name: health.Aim(one.destinations, one.copies) for name, one in mine.items()}
 
 
 def _to_be_copied(settings: Config) -> list[str]:
     """Return the domUs of this host that are not excluded, those whose file cannot be read among them."""
     names = [one.name for one in domu_config.all_domus()] + [one.name for one in unreadable.all_unreadable()]
-    return [name for name in dict.fromkeys(names) if name not in settings.exclude]
+    out = wishes.excluded(names, settings)
+    return [name for name in dict.fromkeys(names) if name not in out]
 
 
 def _status(options: argparse.Namespace) -> int:
-    settings = config.load()
-    places = _places(settings)
+    settings = _settings()
+    domus = _to_be_copied(settings)
+    places = _places(settings, domus)
     if options.json:
         facts = {"format": report.FORMAT, "host": state.host(), "copies": [asdict(one) for one in places]}
         print(report.as_json(facts), end="")
     else:
-        print(overview.text(places, _to_be_copied(settings)), end="")
+        print(overview.text(places, domus), end="")
     return EXIT_PARTLY if any(one.problem for one in places) else EXIT_OK
 
 
@@ -282,13 +295,14 @@ def _domus(options: argparse.Namespace, settings: Config) -> tuple[list[DomuConf
     """Return the domUs that are meant, and of those that are meant the files that cannot be read, or are two for one."""
     known, twins = unreadable.apart(domu_config.all_domus())
     found = [*unreadable.all_unreadable(), *twins]
-    unread = unreadable.choose(found, [one.name for one in known], options.names, settings.exclude)
+    out = wishes.excluded([one.name for one in known] + [one.name for one in found], settings)
+    unread = unreadable.choose(found, [one.name for one in known], options.names, out)
     names = [name for name in options.names if name not in {one.name for one in unread}]
     if options.names and not names:
         return [], unread
     if options.no_verb:
         _need_no_verb(names, known)
-    return plan.choose(known, names, settings.exclude), unread
+    return plan.choose(known, names, out), unread
 
 
 def _need_no_verb(names: Sequence[str], known: Sequence[DomuConfig]) -> None:
@@ -302,8 +316,8 @@ def _need_no_verb(names: Sequence[str], known: Sequence[DomuConfig]) -> None:
 def _destinations(names: Sequence[str]) -> list[Destination]:
     """Return the destinations of these names. One that is unknown is wrong use; nothing has been done yet."""
     if not names:
-        die("no destinations are set: nothing is copied",
-            hint='in /etc/xen-legi/xen-legi.toml, section [backup]: destinations = ["vg1", "dom0b"]')
+        die("no destinations are set, and there are no peers: nothing is copied",
+            hint='xen-legi peer add; or in /etc/xen-legi/xen-legi.toml, section [backup]: destinations = ["vg1", "dom0b"]')
     groups, peers = set(lvm.groups()), book.all_peers()
     if twice := {name for name in names if list(names).count(name) > 1}:
         die(f"{', '.join(sorted(twice))} is named twice", hint="name each destination once")

@@ -1,0 +1,101 @@
+"""A copy whose connection broke is tried again, as a run of its own; what else goes wrong is not."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xen_legi.backup import destination, job, nightly, report, send
+from xen_legi.backup.destination import Destination
+from xen_legi.backup.job import Options, Receiver, Transfer
+from xen_legi.backup.request import CopyRequest
+from xen_legi.backup.send import Sent
+from xen_legi.backup.tasks import Task
+from xen_legi.config import Config
+from xen_legi.domu import config
+from xen_legi.errors import CommandFailed, Lost, Problem
+from xen_legi.peers.book import Peer
+from xen_legi.storage import namespace
+
+DOM0B = destination.remote(Peer("dom0b", "10.0.0.2"))
+WEB1 = config.parse("name = 'web1'\nmemory = 1\n", Path("web1.cfg"))
+
+
+@pytest.fixture
+def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The orders that the receiver got."""
+    given: list[tuple[str, ...]] = []
+
+    def call(where: Destination, verb: str, *words: str, **more: Any) -> dict[str, Any]:
+        given.append((verb, *words))
+        return {"missing": [], "warnings": []}
+
+    monkeypatch.setattr(Destination, "call", call)
+    monkeypatch.setattr(job, "COUNTERS", tmp_path)
+    monkeypatch.setattr(job, "_PAUSE", 0)
+    return given
+
+
+def copy(monkeypatch: pytest.MonkeyPatch, retries: int, *ends: Problem | None) -> report.Row:
+    left = iter(ends)
+
+    def transfer(where: Destination, what: Transfer) -> Sent:
+        if end := next(left):
+            raise end
+        return Sent(1, 1, 0, 1)
+
+    monkeypatch.setattr(job, "_transfer", transfer)
+    monkeypatch.setattr(job, "_prove", lambda made: 0.0)
+    wanted = CopyRequest("web1", "r1", 7, WEB1.text, ())
+    return job._to_one(Receiver(DOM0B, {}), Transfer(wanted, {}, [], 0, Options("r1", retries=retries)))
+
+
+BROKE = Lost("the connection broke")
+
+
+def test_the_second_try_is_another_run_with_the_next_number(
+    monkeypatch: pytest.MonkeyPatch, orders: list[tuple[str, ...]], tmp_path: Path
+) -> None:
+    row = copy(monkeypatch, 1, BROKE, None)
+    assert (row.state, row.generation) == (report.GOOD, 8)
+    assert orders == [("begin", "web1"), ("abort", "web1", "r1"), ("begin", "web1"), ("commit", "web1", "r1-2")]
+    assert (tmp_path / "web1").read_text() == "8\n"
+
+
+@pytest.mark.parametrize("retries, ends", [(0, [BROKE]), (1, [BROKE, BROKE]), (2, [BROKE, Problem("no room")]),
+                                           (3, [Problem("no room")])])
+def test_tries_are_counted_and_what_is_no_broken_connection_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, orders: list[tuple[str, ...]], retries: int, ends: list[Problem]
+) -> None:
+    row = copy(monkeypatch, retries, *ends)
+    assert (row.state, row.message) == (report.FAILED, ends[-1].message)
+    assert [verb for verb, *_ in orders] == ["begin", "abort"] * len(ends)
+
+
+def test_a_number_that_is_kept_is_never_replaced_by_a_lower_one(orders: list[object], tmp_path: Path) -> None:
+    for number in (9, 8):
+        job._count("web1", number)
+    assert (tmp_path / "web1").read_text() == "9\n"
+
+
+@pytest.mark.parametrize("status, lost", [
+    (255, True), (12, True), (30, True), (10, True), (35, True), (23, False), (25, False), (11, False)])
+def test_rsync_tells_a_broken_connection_from_everything_else(status: int, lost: bool) -> None:
+    failed = CommandFailed(("rsync",), status, "Connection reset by peer")
+    assert isinstance(send._problem(failed, DOM0B, "web1-disk", []), Lost) == lost
+    assert not isinstance(send._problem(failed, destination.local("vg1"), "web1-disk", []), Lost)
+
+
+@pytest.mark.parametrize("said, lost", [("Connection timed out", True), ("x\nHost key verification failed.\n", False),
+                                        ("Permission denied (publickey).", False)])
+def test_a_key_that_is_refused_will_be_refused_again(said: str, lost: bool) -> None:
+    assert isinstance(destination.unreachable("dom0b", said), Lost) == lost
+
+
+def test_outside_of_its_window_a_domu_waits_and_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespace, "enter", lambda: None)
+    monkeypatch.setattr("xen_legi.window.is_open", lambda text, now: not text)
+    work = [Task(WEB1, Config(window="1:00-2:00"), ("dom0b",))]
+    rows = nightly.run(work, [], [Receiver(DOM0B, {})], Options("r1", windows=True))
+    assert [(row.state, row.message) for row in rows] == [("later", "not within its window, 1:00-2:00")]
+    assert report.subject(rows) == "OK: 0 of 1 copies are good, later: web1 to dom0b"
+    assert "later" in report.text(rows, "dom0a", 1) and "LATER" not in report.text(rows, "dom0a", 1)
