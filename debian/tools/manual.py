@@ -24,7 +24,12 @@ def text(words: str) -> str:
 def prose(words: str) -> str:
     """Return words in which `this` is typed as it is; a line of them may begin with anything."""
     marked = "*".join(text(part) for part in words.split("`"))
-    return re.sub(r"^([-.#|\[])", r"\\\1", marked, flags=re.MULTILINE)
+    return "\n".join(map(text_begins, marked.split("\n")))
+
+
+def text_begins(words: str) -> str:
+    """Return a line in scdoc's form whose first character means nothing but itself."""
+    return re.sub(r"^([-.#|\[])", r"\\\1", words)
 
 
 def bold(words: str) -> str:
@@ -48,10 +53,17 @@ def placeholder(action: argparse.Action) -> str:
     return f"_{text(name.upper())}_"
 
 
+def value_of(action: argparse.Action) -> str:
+    """Return how the words of an argument are written: in brackets what may be left out, with dots what may be repeated."""
+    word = placeholder(action)
+    return {"?": f" [{word}]", "*": f" [{word} ...]", "+": f" {word} ..."}.get(action.nargs or "", f" {word}")
+
+
 def argument(action: argparse.Action) -> Iterator[str]:
     """Yield the lines for one option or argument: how it is written, what it means."""
-    value = "" if action.nargs == 0 else f" {placeholder(action)}"
-    yield ", ".join(bold(option) for option in action.option_strings) + value if action.option_strings else value.strip()
+    value = "" if action.nargs == 0 else value_of(action)
+    options = ", ".join(bold(option) for option in action.option_strings)
+    yield options + value if options else text_begins(value.strip())
     yield "\t" + text((action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%"))
     yield ""
 

@@ -81,8 +81,9 @@ def test_the_copy_of_a_run_killed_between_its_tags_is_started_by_hand(dom0a: Hos
     assert wanted in volumes["web1-disk.good"]
     follow(dom0a, "lvconvert --merge vg0/web1-disk.good", group="vg1")
     follow(dom0a, "lvchange -ay vg0/web1-disk.copy vg0/web1-swap.copy", group="vg1")
-    follow(dom0a, "ls /etc/xen/web1.cfg.before-promote || mv /etc/xen/web1.cfg /etc/xen/web1.cfg.before-promote")
-    follow(dom0a, "cp /etc/xen/copies/vg0/web1.cfg /etc/xen/web1.cfg", group="vg1")
+    follow(dom0a, "mv -n /etc/xen/web1.cfg /etc/xen/web1.cfg.before-promote")
+    follow(dom0a, "cp -i /etc/xen/copies/vg0/web1.cfg /etc/xen/web1.cfg", group="vg1")
+    follow(dom0a, "dmsetup table vg0-web1--disk.copy", group="vg1")
     dom0a.check_output("xl create /etc/xen/web1.cfg")
     mark = "lvchange --addtag xen-legi.promoted --deltag xen-legi --deltag xen-legi.copy"
     follow(dom0a, f"{mark} vg0/web1-disk.copy", group="vg1")

@@ -269,7 +269,7 @@ def test_a_mistake_in_the_file_of_a_domu_costs_its_own_copy_only(wished: Host, l
     wished.check_output(f"cp -a {settings} /root/settings.saved; printf '[backup]\ndestinations = [\"vg1\"]\n' > {settings}")
     wished.check_output(f"echo '{line}' > {OWN}; touch /etc/xen-legi/backup.d/tyni1.toml")
     wished.check_output("lvcreate -qq -y -W y -L 32M -n other1-disk vg0 && mkfs.ext4 -q /dev/vg0/other1-disk && "
-                        "sed 's/tiny1/other1/; s/.phy[^,]*swap[^ ]* //' /etc/xen/tiny1.cfg | tee /etc/xen/other1.cfg")
+                        "sed \"s/tiny1/other1/g; s/'phy:[^']*swap[^']*', //\" /etc/xen/tiny1.cfg > /etc/xen/other1.cfg")
     try:
         told = wished.check_output("backup-domu plan").splitlines()
         assert f"tiny1 cannot be copied: {OWN}: {said}" in told

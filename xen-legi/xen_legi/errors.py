@@ -16,7 +16,7 @@ LATE = -(1 << 16)  # in place of the exit status of a command that was not waite
 EXIT_STATUS_HELP = f"""\
 exit status:
   {EXIT_OK}    done
-  {EXIT_FAILED}    begun and failed; the message tells what is left, if anything is
+  {EXIT_FAILED}    begun and failed; the message tells what is left, if anything is; or an error was found (net check, lint)
   {EXIT_USAGE}    wrong use or something missing; nothing was changed
   {EXIT_PARTLY}    some of several independent jobs failed
   {EXIT_INTERRUPTED}  interrupted by a signal"""

@@ -1,6 +1,6 @@
 """Start a domU with dom0, or no longer; without a word, tell which.
 
-It is a link in /etc/xen/auto to the domU's file, which xendomains(8) reads at boot.
+It is a link in /etc/xen/auto to the domU's file, which xendomains.service reads at boot.
 """
 
 import argparse

@@ -103,7 +103,8 @@ def _network(group: "argparse._ArgumentGroup") -> None:
 def _access(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--ssh-key", default="", metavar="FILE",
                        help="public keys for root (default: /root/.ssh/authorized_keys of this host)")
-    group.add_argument("--password", default="", metavar="TEXT", help="root's password; without it root has none")
+    group.add_argument("--password", default="", metavar="TEXT",
+                       help="root's password, which ps shows meanwhile; without one no password fits, only keys")
     group.add_argument("--passwd", action="store_true", help="ask for root's password")
     group.add_argument("--role", default="", metavar="NAME,...",
                        help="scripts in /etc/xen-tools/role.d or /usr/share/xen-legi/roles, or paths; each is run as "

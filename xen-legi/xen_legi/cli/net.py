@@ -8,8 +8,9 @@ status is 1 if something of it cannot be.
 `apply` does it: only the difference, bridges keep the vifs of their guests, and an interface whose commands or method
 changed is taken down and up while its link stays. What is wrong in the files, or cannot be, is told first, and nothing is
 changed. `try` does the same and takes it back by itself after --timeout seconds, unless `confirm` is said, in any session,
-or Enter is pressed: also when the connection is cut, or a process is killed. `revert` takes it back at once. The files stay
-as they are.
+or Enter is pressed: also when the connection is cut, or a process is killed; the exit status is 1 then. `revert` takes it
+back at once. The files stay as they are. `try` needs systemd, and refuses before the first boot or `apply` with these
+packages: what is in force is not known yet.
 `check` reads the files and tells, with file and line: errors, which ifup would refuse or which would not come to be;
 warnings, for what was hardly meant, or could not be brought up by hand now; differences, which the kernel has in another way
 (before a reboot or ifup that is as it should be). With FILE it reads that file, and what it sources on this host, and asks
@@ -62,7 +63,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="with check: another file than the host's own; with draw: where to")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--dry-run", action="store_true", help="with apply and try: only tell, as plan does")
-    parser.add_argument("--timeout", type=int, metavar="SECONDS", help=f"with try: how long it waits (default: {_TIMEOUT})")
+    parser.add_argument("--timeout", type=int, metavar="SECONDS",
+                        help=f"with try: how long it waits, 5 to 3600 (default: {_TIMEOUT})")
 
 
 def main(options: argparse.Namespace) -> int:

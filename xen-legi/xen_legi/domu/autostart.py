@@ -1,4 +1,4 @@
-"""Which domUs start with dom0: those with an entry in /etc/xen/auto, which xendomains(8) reads at boot."""
+"""Which domUs start with dom0: those with an entry in /etc/xen/auto, which xendomains.service reads at boot."""
 
 import os
 from pathlib import Path
