@@ -81,8 +81,8 @@ def test_a_number_that_is_kept_is_never_replaced_by_a_lower_one(orders: list[obj
     (255, True), (12, True), (30, True), (10, True), (35, True), (23, False), (25, False), (11, False)])
 def test_rsync_tells_a_broken_connection_from_everything_else(status: int, lost: bool) -> None:
     failed = CommandFailed(("rsync",), status, "Connection reset by peer")
-    assert isinstance(send._problem(failed, DOM0B, "web1-disk", []), Lost) == lost
-    assert not isinstance(send._problem(failed, destination.local("vg1"), "web1-disk", []), Lost)
+    assert isinstance(send.problem(failed, DOM0B, "web1-disk", []), Lost) == lost
+    assert not isinstance(send.problem(failed, destination.local("vg1"), "web1-disk", []), Lost)
 
 
 @pytest.mark.parametrize("said, lost", [("Connection timed out", True), ("x\nHost key verification failed.\n", False),

@@ -43,16 +43,19 @@ OTHERS = [volume("vg0", "odd"), volume("vg-a", "off", active=False)]
 
 
 def kind(device: Path) -> str:
-    """swap for what is named so, nothing that we know for what is named odd, else files."""
-    if "odd" in device.name:
-        raise ValueError("holds crypto_LUKS")
-    return "swap" if "swap" in device.name else "files"
+    """swap for what is named so, blocks for what is named odd, else files."""
+    return "swap" if "swap" in device.name else "blocks" if "odd" in device.name else "files"
 
 
 def test_the_volumes_of_a_domu_are_found_by_either_path() -> None:
     one = plan.examine(domu("/dev/vg0/web1-disk", "/dev/mapper/vg0-web1--swap"), VOLUMES, kind)
     assert [(part.name, part.method) for part in one.parts] == [("web1-disk", "files"), ("web1-swap", "swap")]
     assert one.problem == ""
+
+
+def test_what_holds_no_filesystem_that_we_know_is_copied_block_by_block() -> None:
+    one = plan.examine(domu("/dev/vg0/odd", "/dev/vg0/web1-disk"), [*VOLUMES, *OTHERS], kind)
+    assert [part.method for part in one.parts] == ["blocks", "files"] and not one.problem
 
 
 def test_volumes_of_one_name_in_two_groups_get_two_names() -> None:
@@ -66,8 +69,8 @@ def test_the_volumes_of_a_promoted_copy_keep_the_names_of_the_domu() -> None:
 
 
 @pytest.mark.parametrize("paths, said", [
-    (("/srv/web1.img",), "no logical volume"), (("/dev/vg0/web1-swap",), "no disk with files"), ((), "no disk"),
-    (("/dev/vg-a/off",), "not active"), (("/dev/vg0/odd",), "crypto_LUKS"),
+    (("/srv/web1.img",), "no logical volume"), (("/dev/vg0/web1-swap",), "no disk but swap"), ((), "no disk"),
+    (("/dev/vg-a/off",), "not active"),
 ])
 def test_a_domu_that_cannot_be_copied_says_why(paths: tuple[str, ...], said: str) -> None:
     assert said in plan.examine(domu(*paths), [*VOLUMES, *OTHERS], kind).problem

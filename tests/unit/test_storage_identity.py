@@ -75,12 +75,12 @@ def test_swap_is_made_again_under_its_old_names() -> None:
     assert identity.commands(one, DEVICE) == [["mkswap", "-U", one.uuid, str(DEVICE)]]
 
 
-def test_what_cannot_be_copied_says_so() -> None:
-    assert identity.method({"TYPE": "ext4"}) == "files"
-    assert identity.method({"TYPE": "swap"}) == "swap"
-    for values, word in (({"TYPE": "crypto_LUKS"}, "crypto_LUKS"), ({}, "nothing"), ({"PTTYPE": "gpt"}, "partition table")):
-        with pytest.raises(ValueError, match=word):
-            identity.method(values)
+@pytest.mark.parametrize("values, how", [
+    ({"TYPE": "ext4"}, "files"), ({"TYPE": "xfs"}, "files"), ({"TYPE": "swap"}, "swap"), ({"TYPE": "crypto_LUKS"}, "blocks"),
+    ({"TYPE": "btrfs"}, "blocks"), ({"PTTYPE": "gpt"}, "blocks"), ({}, "blocks"),
+])
+def test_files_where_we_know_the_filesystem_and_blocks_of_everything_else(values: dict[str, str], how: str) -> None:
+    assert identity.method(values) == how
 
 
 def test_blkid_escapes_are_undone() -> None:

@@ -19,7 +19,8 @@ from xen_legi.domu import xl
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import die, fail
 from xen_legi.steps import named_point
-from xen_legi.storage import lvm, merge
+from xen_legi.storage import identity, lvm, merge
+from xen_legi.storage.identity import FILES
 from xen_legi.storage.lvm import TAG
 
 REQUESTS = Path("/var/lib/xen-legi/copies")
@@ -44,9 +45,10 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
         _check_stranger(wanted)
     _check_disks(wanted, work)
     copy = settle(work, copy)
+    _check_content(copy, wanted)
     if wanted.generation <= copy.newest:
         die(f"generation {wanted.generation} is not newer than {copy.newest}", hint="run the copy again")
-    renewed = [one.name for one in wanted.volumes if not one.files]
+    renewed = [one.name for one in wanted.volumes if not one.sent]
     group = lvm.group(work.group)
     actions = generations.begin(copy, copies.fits(copy, wanted, group), renewed)
     copies.need_space(copy, actions, wanted, group)
@@ -82,7 +84,7 @@ def commit(work: Work, copy: Copy) -> dict[str, Any]:
         slot = copy.slots.get(one.name)
         if slot is None or slot.copy is None:
             fail(f"the copy of {work.domu} has no volume {one.name}", hint="run the copy again")
-        if one.files and f"{TAG}.synced={wanted.run}" not in slot.copy.volume.tags:
+        if one.sent and f"{TAG}.synced={wanted.run}" not in slot.copy.volume.tags:
             fail(f"{one.name} was not written whole in run {wanted.run}", hint="run the copy again")
     copies.mark_good(work, copy)
     _bring_in_order(work, work.read_copy())
@@ -191,6 +193,19 @@ def _check_disks(wanted: CopyRequest, work: Work) -> None:
             f"refused: the copy of {wanted.domu} would start with {', '.join(map(repr, others))}, not a disk of its own",
             hint=f"in the file of {wanted.domu}, write the paths of its disks plainly, without \\",
         )
+
+
+def _check_content(copy: Copy, wanted: CopyRequest) -> None:
+    """Die if a volume had files at its last good copy and now has what nobody knows: a broken or encrypted filesystem, most
+    likely. Then that copy is what is needed."""
+    for one in wanted.volumes:
+        slot = copy.slots.get(one.name)
+        kept = (slot.good or slot.copy) if slot and one.raw and not wanted.allow_deletes else None
+        if kept is None or not kept.generations or not kept.volume.active:
+            continue
+        if (kind := identity.blkid(kept.volume.path).get("TYPE", "")) in FILES:
+            die(f"{one.name} of {wanted.domu} held {kind} at its last good copy, and now nothing that is known",
+                hint="look at the domU first; if this is right, say --allow-deletes")
 
 
 def _check_stranger(wanted: CopyRequest) -> None:

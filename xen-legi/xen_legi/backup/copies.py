@@ -103,7 +103,7 @@ def mark_good(work: Work, copy: Copy) -> None:
     now = int(time.time())
     for one in work.request.volumes:
         volume = _copy(work, copy.slots.get(one.name, Slot(one.name)))
-        stale = _of(volume, "state", "time", "run", "synced", "merging")
+        stale = _of(volume, "state", "time", "run", "synced", "merging", "limit")
         retag(volume, add=[f"{TAG}.state=good", f"{TAG}.time={now}", generation.tag], remove=stale)
         named_point("receive:tagged")
 
@@ -116,6 +116,8 @@ def _fits(slot: Slot | None, wanted: VolumeRequest, group: lvm.Group) -> bool:
         return False
     if not volume.active:
         lvm.activate(volume.full_name)
+    if wanted.raw:  # its blocks are compared with whatever is there
+        return True
     try:
         return wanted.identity.same(identity.probe(volume.path))
     except Problem:
@@ -155,7 +157,7 @@ def _merge(work: Work, copy: Copy, slot: Slot, *, background: bool = False) -> N
     if volume.open or slot.good.volume.open:
         fail(f"{volume.path} is in use and cannot be set back now", hint="who has it open? see lsof(8), xl list, mount")
     was = _of(slot.good.volume, "time", "files")
-    stale = _of(volume, "generation", "merging", "state", "time", "files")
+    stale = _of(volume, "generation", "merging", "state", "time", "files", "limit")
     retag(volume, add=[f"{TAG}.state=merging", f"{TAG}.merging={best}", *was], remove=stale)
     named_point("receive:merging")
     merge.merge(slot.good.volume, background=background)

@@ -3,16 +3,16 @@
 import contextlib
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from xen_legi import files, workers
-from xen_legi.backup import boot, copies, destination, ghost, report, request, send
+from xen_legi.backup import boot, copies, destination, ghost, report, request, send, send_blocks
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
-from xen_legi.backup.plan import Domu, Part
+from xen_legi.backup.plan import SENT, Domu, Part
 from xen_legi.backup.report import Row
 from xen_legi.backup.request import CopyRequest, VolumeRequest
 from xen_legi.backup.send import Sent
@@ -66,24 +66,27 @@ def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> Iter
         die(f"{domu.name} is not copied: {domu.problem}", hint="until then, leave it out: exclude in xen-legi.toml")
     with lock(ghost.lock_name(domu.name), what=f"the backup of {domu.name}"):
         named_point("backup:locked")
-        data = [one for one in domu.parts if one.method == "files"]
+        data = [one for one in domu.parts if one.method in SENT]
         wanted = _request(domu, _generation(domu.name, there), boot.needed(domu.config), options)
         with ghost.ghosts(domu.name, [one.volume for one in data], options.ghost_size, options.run) as (made, pause):
             wanted = _with_identities(wanted, domu, dict(zip((one.name for one in data), made)))
             with _mounted(wanted, data, made) as trees:
                 named_point("backup:ghosts-mounted")
-                yield from _to_all(there, Transfer(wanted, trees, made, pause.seconds, options))
+                devices = {part.name: one.device for part, one in zip(data, made) if part.method == "blocks"}
+                yield from _to_all(there, Transfer(wanted, trees, made, pause.seconds, options, devices))
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What goes to every receiver: the request, the mounted ghost of each slot, and how long the guest was paused."""
+    """What goes to every receiver: the request, the mounted ghost of each slot (the device, of one that is copied block by
+    block), and how long the guest was paused."""
 
     wanted: CopyRequest
     trees: dict[str, Path]
     made: Sequence[Ghost]
     pause: float
     options: Options
+    devices: Mapping[str, Path] = field(default_factory=dict)
 
 
 def _to_all(receivers: Sequence[Receiver], what: Transfer) -> Iterator[Row]:
@@ -175,12 +178,29 @@ def _transfer(where: Destination, what: Transfer) -> Sent:
         _prove(what.made)
         total += send.send(tree, where, domu, slot, run, checksum=checksum, bandwidth=what.options.bandwidth)
         named_point("backup:sent")
+    total += _transfer_blocks(where, what)
     _prove(what.made)
     for slot, tree in what.trees.items():
         differ = send.verify(tree, where, domu, slot, run, checksum=checksum)
         if differ:
             lines = "".join(f"\n    {line}" for line in differ[:5])
             fail(f"{where.name}: the copy of {slot} differs from its ghost in {len(differ)} places:{lines}",
+                 hint="the last good copy is kept; the next run tries again")
+    return total
+
+
+def _transfer_blocks(where: Destination, what: Transfer) -> Sent:
+    """Send what differs of each volume that goes block by block, and have it compared once more."""
+    total = Sent()
+    for slot, device in what.devices.items():
+        _prove(what.made)
+        size = what.wanted.volume(slot).size
+        source = send_blocks.Source(device, size, (what.wanted.domu, slot, what.wanted.run))
+        sent, own = send_blocks.send_changed(source, where, what.options.bandwidth)
+        total += sent
+        named_point("backup:sent")
+        if differ := send_blocks.verify(source, where, own):
+            fail(f"{where.name}: the copy of {slot} differs from its ghost in {len(differ)} places: {differ[0]}, ...",
                  hint="the last good copy is kept; the next run tries again")
     return total
 
@@ -192,6 +212,8 @@ def _prove(made: Sequence[Ghost]) -> float:
 
 def _floor(receiver: Receiver, wanted: CopyRequest, trees: dict[str, Path]) -> None:
     """Die if the domU has lost most of its files since its last good copy: then that copy is what is needed now."""
+    if not trees:
+        return
     before = receiver.number(wanted.domu, "files")
     now = sum(namespace.used_inodes(tree) for tree in trees.values())
     if before >= _SMALL and now < before // 2 and not wanted.allow_deletes:
@@ -206,6 +228,8 @@ def _mounted(wanted: CopyRequest, data: Sequence[Part], made: Sequence[Ghost]) -
     with contextlib.ExitStack() as mounts:
         trees = {}
         for part, one in zip(data, made):
+            if part.method != "files":
+                continue
             kind = wanted.volume(part.name).identity.type
             trees[part.name] = mounts.enter_context(namespace.mounted(one.device, kind))
         yield trees
@@ -223,7 +247,10 @@ def _with_identities(wanted: CopyRequest, domu: Domu, made: dict[str, Ghost]) ->
     volumes = []
     for part in domu.parts:
         device = made[part.name].device if part.name in made else part.volume.path
-        volumes.append(VolumeRequest(part.name, part.path, part.volume.size, identity.probe(device)))
+        volume = VolumeRequest(part.name, part.path, part.volume.size, identity.probe(device))
+        if volume.raw != (part.method == "blocks"):
+            fail(f"{part.volume.full_name} has changed its kind since the run began", hint="the next run copies it")
+        volumes.append(volume)
     whole = CopyRequest(
         wanted.domu, wanted.run, wanted.generation, wanted.config, tuple(volumes), wanted.boot, wanted.allow_deletes
     )

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 
 from xen_legi.domu import xl
 from xen_legi.errors import CommandFailed, fail
-from xen_legi.run import run, spawn
+from xen_legi.run import PIPE, run, spawn
 from xen_legi.steps import named_point, warn
 
 LIMIT = 5  # seconds
-_PIPE = -1  # the standard library's word for: a pipe, please
 _TOO_LONG = 124  # timeout(1)
 _NEVER = 3  # it was not paused at all
 _TRIES = 3
@@ -48,7 +47,7 @@ def paused(name: str, wanted: bool) -> Iterator[Pause]:
         yield pause
         return
     argv = ["sh", "-c", _SHELL, "pause", str(number), str(LIMIT)]
-    with spawn(argv, stdin=_PIPE, stdout=_PIPE, outlives_us=True) as shell:
+    with spawn(argv, stdin=PIPE, stdout=PIPE, outlives_us=True) as shell:
         assert shell.stdin and shell.stdout
         began = time.monotonic()
         try:

@@ -13,12 +13,13 @@ from xen_legi.peers.words import NAME
 from xen_legi.storage import identity
 from xen_legi.storage.lvm import Volume
 
-CANNOT = "cannot be copied yet (method blocks)"
+SENT = ("files", "blocks")  # the methods that need a ghost
+CANNOT = "cannot be copied yet"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One disk of a domU: its name in the copy, its path in the configuration, its volume, and files or swap."""
+    """One disk of a domU: its name in the copy, its path in the configuration, its volume, and how it is copied."""
 
     name: str
     path: str
@@ -53,8 +54,8 @@ def choose(known: Sequence[DomuConfig], names: Sequence[str], exclude: Iterable[
 def examine(
     config: DomuConfig, volumes: Sequence[Volume], method_of: Callable[[Path], str], devices: Devices = NO_DEVICES
 ) -> Domu:
-    """Given a domU, the host's volumes, what tells a device's method (or raises ValueError), and where paths lead, return
-    how it is copied."""
+    """Given a domU, the host's volumes, what tells a device's method (files, blocks, swap), and where paths lead, return how
+    it is copied."""
     if not re.fullmatch(NAME, config.name):
         return Domu(config, problem=f"its name {config.name!r} cannot name a copy: letters, digits and . _ + - are allowed")
     parts = []
@@ -64,17 +65,14 @@ def examine(
             return Domu(config, problem=f"its disk {disk.path} is no logical volume of this host and {CANNOT}")
         if not volume.active:
             return Domu(config, problem=f"its volume {volume.full_name} is not active (lvchange -ay {volume.full_name})")
-        try:
-            parts.append(Part("", disk.path, volume, method_of(volume.path)))
-        except ValueError as error:
-            return Domu(config, problem=f"its volume {volume.full_name} {error}")
-    if not any(one.method == "files" for one in parts):
-        return Domu(config, problem="it has no disk with files")
+        parts.append(Part("", disk.path, volume, method_of(volume.path)))
+    if not any(one.method in SENT for one in parts):
+        return Domu(config, problem="it has no disk but swap" if parts else "it has no disk")
     return Domu(config, _named(parts))
 
 
 def method_of(device: Path) -> str:
-    """Return how the volume at a device is copied; raise ValueError if it cannot be."""
+    """Return how the volume at a device is copied."""
     return identity.method(identity.blkid(device))
 
 

@@ -63,9 +63,9 @@ def _understand(arguments: list[str]) -> tuple[Caller, Order]:
 
 
 def _refuse(problem: Problem, arguments: Sequence[str]) -> int:
-    """Tell the caller why not: as JSON, but for a transfer, whose standard output is rsync's."""
+    """Tell the caller why not: as JSON, but for an order whose standard output is something else."""
     line = os.environ.get("SSH_ORIGINAL_COMMAND", "") if "--peer" in arguments[:1] else " ".join(arguments[2:])
-    if not line.startswith(words.TRANSFERS):
+    if not line.startswith(words.STREAMS):
         print(json.dumps({"problem": problem.message, "hint": problem.hint}))
         return problem.status
     print(f"xen-legi receive: {problem.message}", file=sys.stderr)
@@ -123,6 +123,23 @@ def _transfer(caller: Caller, order: Order) -> int:
         return serve.transfer(*commit.resume(caller.work(domu), run), slot, order.verb, what)
 
 
+def _sums(caller: Caller, order: Order) -> int:
+    from xen_legi.backup import serve_blocks  # here, as below: few domUs are copied block by block
+
+    domu, slot, run = order.words
+    with copies_lock(caller, domu):
+        serve_blocks.sums(*commit.resume(caller.work(domu), run), slot)
+    return EXIT_OK
+
+
+def _patch(caller: Caller, order: Order) -> int:
+    from xen_legi.backup import serve_blocks
+
+    domu, slot, run = order.words
+    with copies_lock(caller, domu):
+        return _answer({"chunks": serve_blocks.patch(*commit.resume(caller.work(domu), run), slot)})
+
+
 def _commit(caller: Caller, order: Order) -> int:
     domu, run = order.words
     with copies_lock(caller, domu):
@@ -157,6 +174,8 @@ _VERBS: dict[str, Callable[[Caller, Order], int]] = {
     "modules": _modules,
     "sync": _transfer,
     "verify": _transfer,
+    "sums": _sums,
+    "patch": _patch,
     "commit": _commit,
     "abort": _abort,
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 from xen_legi.errors import die
 from xen_legi.peers.words import NAME
-from xen_legi.storage.identity import FILES, SWAP, Identity
+from xen_legi.storage.identity import FILES, RAW, SWAP, Identity
 
 FORMAT = 1
 MAX_VOLUMES = 64
@@ -32,8 +32,18 @@ class VolumeRequest:
 
     @property
     def files(self) -> bool:
-        """Tell whether this volume's files are sent; else it is made anew."""
-        return self.identity.type != SWAP
+        """Tell whether this volume's files are sent."""
+        return self.identity.type in FILES
+
+    @property
+    def raw(self) -> bool:
+        """Tell whether its blocks are sent, whatever they are."""
+        return self.identity.type == RAW
+
+    @property
+    def sent(self) -> bool:
+        """Tell whether it is sent; else it is made anew."""
+        return self.files or self.raw
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,7 @@ def _volume(tree: Mapping[str, Any]) -> VolumeRequest:
 
 def _identity(tree: Mapping[str, Any]) -> Identity:
     return Identity(
-        type=_match(tree["type"], "|".join((*FILES, SWAP)), "type"),
+        type=_match(tree["type"], "|".join((*FILES, SWAP, RAW)), "type"),
         uuid=_match(tree["uuid"], r"(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?", "uuid"),
         label=_match(tree["label"], r"[^\x00-\x1f\x7f]{0,16}", "label"),
         block_size=_number(tree["block_size"], 0, 65536),

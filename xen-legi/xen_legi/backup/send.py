@@ -72,7 +72,7 @@ def send(
                 progress.update(done)
             named_point("backup:sending")
     except CommandFailed as error:
-        raise _problem(error, where, slot, said) from None
+        raise problem(error, where, slot, said) from None
     finally:
         progress.close()
     namespace.check(source)
@@ -93,7 +93,7 @@ def verify(source: Path, where: Destination, domu: str, slot: str, run: str, *, 
         for line in _rsync(source, where, ("verify", domu, slot, run), extra):
             found.append(line)
     except CommandFailed as error:
-        raise _problem(error, where, slot, found) from None
+        raise problem(error, where, slot, found) from None
     namespace.check(source)
     return [line for line in found if line.strip()]
 
@@ -123,7 +123,7 @@ def _rsync(source: Path, where: Destination, order: tuple[str, ...], extra: list
     return lines(["rsync", *CLIENT_OPTIONS, *extra, *shell, f"{source}/", f"{where.name}:{PLACE}"], env=passed_on())
 
 
-def _problem(error: CommandFailed, where: Destination, slot: str, printed: Iterable[str]) -> Problem:
+def problem(error: CommandFailed, where: Destination, slot: str, printed: Iterable[str]) -> Problem:
     """Return what a person needs to know of a transfer that failed; `printed` are its lines, without its progress."""
     refused = [line.split(": ", 1)[1] for line in error.stderr.splitlines() if line.startswith("xen-legi receive: ")]
     hints = [line.split(": ", 1)[1] for line in error.stderr.splitlines() if line.startswith("  hint: ")]

@@ -11,6 +11,8 @@ from xen_legi.steps import named_point
 from xen_legi.storage import lvm, namespace
 from xen_legi.storage.lvm import TAG, Volume
 
+LIMIT_HIT = f"{TAG}.limit=hit"  # more would have been deleted than may be; a complete generation takes it away
+_TOO_MANY = 25  # rsync's exit status then
 _DELETE_ALWAYS = 1000  # files that any run may delete, however small the domU
 
 
@@ -18,11 +20,11 @@ def transfer(work: Work, copy: Copy, slot_name: str, verb: str, what: Transfer) 
     """Serve one transfer of one volume and return the exit status of rsync's server."""
     wanted = work.request.volume(slot_name) if work.request else None
     slot = copy.slots.get(slot_name, Slot(slot_name))
-    volume = _writable(work, slot)
+    volume = writable(work, slot)
     if wanted is None or not wanted.files:
         die(f"refused: no files are sent for {slot_name}")
     assert work.request
-    limit = None if work.request.allow_deletes or verb == "verify" else max_delete(files_before(slot))
+    limit = None if work.request.allow_deletes or verb == "verify" else _limit(slot, volume)
     namespace.enter()
     with namespace.mounted(volume.path, wanted.identity.type, writable=verb == "sync") as place:
         named_point("receive:mounted")
@@ -35,8 +37,16 @@ def transfer(work: Work, copy: Copy, slot_name: str, verb: str, what: Transfer) 
         namespace.flush(volume.path)
         named_point("receive:flushed")
         if status == 0:
-            _mark_synced(volume, work.request.run, files)
+            mark_synced(volume, work.request.run, files)
+        if status == _TOO_MANY:
+            copies.retag(volume, add=[LIMIT_HIT])
     return status
+
+
+def _limit(slot: Slot, volume: Volume) -> int:
+    """Return how many files this run may delete: none, once a run has stopped at its limit. Else each night would delete as
+    much again, until nothing is left to be refused."""
+    return 0 if LIMIT_HIT in volume.tags else max_delete(files_before(slot))
 
 
 def max_delete(files: int) -> int:
@@ -50,7 +60,7 @@ def files_before(slot: Slot) -> int:
     return next((int(text) for text in said if text.isdecimal()), 0)
 
 
-def _writable(work: Work, slot: Slot) -> Volume:
+def writable(work: Work, slot: Slot) -> Volume:
     """Return the volume that is being written. Die unless it belongs to the run that is under way."""
     if slot.copy is None or slot.copy.state != "dirty" or slot.copy.generations:
         die(f"refused: {slot.name} of {work.domu} is not being written")
@@ -70,6 +80,7 @@ def _serve(argv: list[str]) -> int:
     return int(process.returncode)
 
 
-def _mark_synced(volume: Volume, run: str, files: int) -> None:
+def mark_synced(volume: Volume, run: str, files: int) -> None:
+    """Say on a volume that a run has written it whole, and how many files it has then."""
     stale = [tag for tag in volume.tags if tag.startswith((f"{TAG}.files=", f"{TAG}.synced="))]
     copies.retag(volume, add=[f"{TAG}.synced={run}", f"{TAG}.files={files}"], remove=stale)

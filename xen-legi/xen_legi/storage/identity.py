@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi.errors import die, fail
+from xen_legi.errors import fail
 from xen_legi.run import run
 
 EXT = ("ext2", "ext3", "ext4")
 FILES = (*EXT, "xfs")  # copied file by file
 MAKE_TIMEOUT = 1800  # seconds for each of the commands that make one, two at most
 SWAP = "swap"  # not copied but made anew with the same identity
+RAW = "raw"  # everything else: copied block by block, whatever it is
 # features that come and go while a filesystem is used: the journal's, and what the kernel adds at the first need
 _TRANSIENT = frozenset(("needs_recovery", "orphan_present"))
 _DYNAMIC = _TRANSIENT | {"large_file", "ext_attr", "dir_nlink", "large_dir", "ea_inode", "verity"}
@@ -43,15 +44,11 @@ class Identity:
 
 
 def method(values: Mapping[str, str]) -> str:
-    """Given what blkid says of a volume, return how it is copied: files or swap. Raise ValueError if not at all yet."""
+    """Given what blkid says of a volume, return how it is copied: files, swap (made anew), or blocks."""
     kind = values.get("TYPE", "")
     if kind in FILES:
         return "files"
-    if kind == SWAP:
-        return "swap"
-    if values.get("PTTYPE") or values.get("PTUUID"):
-        raise ValueError("holds a partition table and cannot be copied yet (method blocks)")
-    raise ValueError(f"holds {kind or 'nothing that blkid knows'} and cannot be copied yet (method blocks)")
+    return "swap" if kind == SWAP else "blocks"
 
 
 def blkid(device: Path) -> dict[str, str]:
@@ -66,12 +63,11 @@ def parse_blkid(text: str) -> dict[str, str]:
 
 
 def probe(device: Path) -> Identity:
-    """Return the identity of what is on a device. Die if it is nothing that we can copy."""
+    """Return the identity of what is on a device."""
     values = blkid(device)
-    try:
-        how = method(values)
-    except ValueError as error:
-        die(f"{device} {error}", hint="leave the domU out (exclude) until then, and save it in another way")
+    how = method(values)
+    if how == "blocks":
+        return Identity(RAW, "")
     if how == SWAP:
         return Identity(SWAP, values.get("UUID", ""), values.get("LABEL", ""))
     if values["TYPE"] == "xfs":
@@ -113,7 +109,10 @@ def parse_xfs(text: str, values: Mapping[str, str]) -> Identity:
 
 
 def make(one: Identity, device: Path) -> None:
-    """Make a filesystem or swap space of this identity on a device. Fail if it came out different."""
+    """Make a filesystem or swap space of this identity on a device. Fail if it came out different. What is copied block by
+    block needs nothing to be there before."""
+    if one.type == RAW:
+        return
     for argv in commands(one, device):
         run(argv, timeout=MAKE_TIMEOUT)
     if not one.same(made := probe(device)):
