@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xen_legi import steps
 from xen_legi.backup import destination, job, nightly, report, send
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options, Receiver, Transfer
@@ -16,13 +17,14 @@ from xen_legi.errors import CommandFailed, Lost, Problem
 from xen_legi.peers.book import Peer
 from xen_legi.storage import namespace
 
-DOM0B = destination.remote(Peer("dom0b", "10.0.0.2"))
+DOM0B, DOM0C = (destination.remote(Peer(name, "10.0.0.2")) for name in ("dom0b", "dom0c"))
 WEB1 = config.parse("name = 'web1'\nmemory = 1\n", Path("web1.cfg"))
 
 
 @pytest.fixture
 def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The orders that the receiver got."""
+    monkeypatch.setattr(steps, "LOCKS", tmp_path / "locks")
     given: list[tuple[str, ...]] = []
 
     def call(where: Destination, verb: str, *words: str, **more: Any) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, .
 
     monkeypatch.setattr(Destination, "call", call)
     monkeypatch.setattr(job, "COUNTERS", tmp_path)
-    monkeypatch.setattr(job, "_PAUSE", 0)
+    monkeypatch.setattr(job, "PAUSE", 0)
     return given
 
 
@@ -67,7 +69,8 @@ def test_tries_are_counted_and_what_is_no_broken_connection_is_not_tried_again(
     monkeypatch: pytest.MonkeyPatch, orders: list[tuple[str, ...]], retries: int, ends: list[Problem]
 ) -> None:
     row = copy(monkeypatch, retries, *ends)
-    assert (row.state, row.message) == (report.FAILED, ends[-1].message)
+    said = list(dict.fromkeys(one.message for one in ends))
+    assert (row.state, row.message) == (report.FAILED, "; tried again: ".join(said))
     assert [verb for verb, *_ in orders] == ["begin", "abort"] * len(ends)
 
 
@@ -89,6 +92,24 @@ def test_rsync_tells_a_broken_connection_from_everything_else(status: int, lost:
                                         ("Permission denied (publickey).", False)])
 def test_a_key_that_is_refused_will_be_refused_again(said: str, lost: bool) -> None:
     assert isinstance(destination.unreachable("dom0b", said), Lost) == lost
+
+
+def test_a_domu_that_goes_nowhere_is_a_failed_row_and_never_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespace, "enter", lambda: None)
+    broken = Task(WEB1, Config(), (), Problem("its file is wrong"))
+    for asked in ([Receiver(DOM0B, {})], [Receiver(DOM0B, {}, Problem("down"))]):
+        rows = nightly.run([Task(WEB1, Config(), ()), broken], [], asked, Options("r1"))
+        assert [(row.state, row.message) for row in rows] == [("failed", "no destination is set for it"),
+                                                              ("failed", "its file is wrong")]
+
+
+def test_who_cannot_be_reached_is_asked_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter([Lost("no route"), Problem("bad key"), None])
+    monkeypatch.setattr(job, "PAUSE", 0)
+    monkeypatch.setattr(nightly, "reap", lambda: None)
+    monkeypatch.setattr(nightly, "ask", lambda where: Receiver(where, {}, next(said)))
+    first, second = nightly.receivers([DOM0B, DOM0C], retries=1)
+    assert first.problem is None and second.problem and second.problem.message == "bad key"
 
 
 def test_outside_of_its_window_a_domu_waits_and_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,13 @@ def test_what_is_wrong_is_told_with_its_level(places: tuple[Place, ...], said: l
     assert found(*places) == said
 
 
+def test_mistakes_and_copies_of_domus_that_are_gone_are_told() -> None:
+    gone = [place(3), place(3, "vg1"), place(400, "vg1", "old1")]
+    wanted = Expected("dom0a", {"web1": BOTH}, ["web2.toml: copies is wrong"])
+    assert found(*gone, wanted=wanted) == [(CRITICAL, "the copy of old1 of dom0a here is 16 days old"),
+                                           (WARNING, "web2.toml: copies is wrong")]
+
+
 @pytest.mark.parametrize("places, said", [
     ((place(3), place(3, "vg1")), []),
     ((place(3), place(3, "vg1"), place(400, "dom0c:vg0")), []),

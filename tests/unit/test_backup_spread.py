@@ -8,10 +8,12 @@ GIB = 1 << 30
 PEERS = ("dom0b", "dom0c", "dom0d")
 
 
-def rooms(*free: int | None, holds: dict[str, set[str]] | None = None) -> list[Room]:
+def rooms(
+    *free: int | None, holds: dict[str, set[str]] | None = None, chosen: dict[str, set[str]] | None = None
+) -> list[Room]:
     """The peers with so much room, in GiB."""
-    return [Room(name, name, None if size is None else size * GIB, frozenset((holds or {}).get(name, ())))
-            for name, size in zip(PEERS, free)]
+    return [Room(name, name, None if size is None else size * GIB,
+                 *(frozenset((names or {}).get(name, ())) for names in (holds, chosen))) for name, size in zip(PEERS, free)]
 
 
 def test_where_copies_and_destinations_are_as_many_each_gets_one() -> None:
@@ -30,6 +32,22 @@ def test_what_is_placed_takes_room_from_the_next() -> None:
 def test_a_domu_stays_where_its_copies_are() -> None:
     held = rooms(1, 90, 80, holds={"dom0b": {"web1"}, "dom0d": {"web1"}})
     assert spread([Wish("web1", GIB, PEERS, 2)], held) == {"web1": ("dom0b", "dom0d")}
+
+
+def test_of_many_places_with_a_copy_those_of_the_last_time_are_taken() -> None:
+    everywhere = {name: {"web1"} for name in PEERS}
+    held = rooms(90, 1, 2, holds=everywhere, chosen={"dom0c": {"web1"}, "dom0d": {"web1"}})
+    assert spread([Wish("web1", GIB, PEERS, 2)], held) == {"web1": ("dom0c", "dom0d")}
+
+
+def test_a_copy_that_was_only_begun_goes_on_where_it_was_begun() -> None:
+    held = rooms(1, 90, 80, holds={"dom0d": {"web1"}}, chosen={"dom0b": {"web1"}})
+    assert spread([Wish("web1", 4 * GIB, PEERS, 2)], held) == {"web1": ("dom0b", "dom0d")}
+
+
+def test_the_group_that_a_domu_is_in_is_taken_last_of_those_with_room() -> None:
+    places = [Room("vg0", "dom0a", 90 * GIB), Room("dom0b", "dom0b", 5 * GIB)]
+    assert spread([Wish("web1", GIB, ("vg0", "dom0b"), 1, frozenset({"vg0"}))], places) == {"web1": ("dom0b",)}
 
 
 def test_a_host_that_is_down_keeps_its_domus_and_gets_no_others() -> None:

@@ -26,7 +26,12 @@ def own(directory: Path, text: str, name: str = "web1") -> Config:
 
 
 def test_without_a_file_the_settings_of_the_host_hold(tmp_path: Path) -> None:
-    assert wishes.of("web1", HOST, tmp_path) == wishes.of("a/../b", HOST, tmp_path) == HOST
+    assert all(wishes.of(name, HOST, tmp_path) == HOST for name in ("web1", "a/../b", "\0"))
+
+
+def test_no_destinations_are_those_of_the_host_and_none_counts_twice(tmp_path: Path) -> None:
+    assert own(tmp_path, "destinations = []").destinations == HOST.destinations
+    assert own(tmp_path, 'destinations = ["vg1", "dom0b", "vg1"]').destinations == ("vg1", "dom0b")
 
 
 def test_a_file_goes_before_them_where_it_says_something(tmp_path: Path) -> None:
@@ -48,7 +53,8 @@ def test_a_domu_is_excluded_by_its_own_file_before_that_of_the_host(tmp_path: Pa
     ("copies = 'two'", "copies must be a whole number, not 'two'"), ("copies = 99", "copies: 99 is not a number of copies"),
     ("window = '25:00-3:00'", "window: '25:00-3:00' is no part of the day"), ("bandwidth = '5'", "'5' is not a size"),
     ("retries = 11", "retries: 11 is not a number of retries"), ("[backup]\ncopies = 2", "backup is unknown here"),
-    ("copies = ", "web1.toml: Invalid value"),
+    ("copies = ", "web1.toml: Invalid value"), (f"copies = {'1' * 5000}", "web1.toml: "),
+    (f"x = {'[' * 9999}", "web1.toml: "),
     ("ghost_size = '101%'", "is not between"), ("at_once = 1", "at_once is unknown"),
 ])
 def test_what_is_wrong_in_it_is_told_with_its_place(tmp_path: Path, text: str, said: str) -> None:
@@ -93,7 +99,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def receiver(name: str, free: int, *held: str, problem: Problem | None = None) -> Receiver:
     copies: dict[str, dict[str, object]] = {one: {"generation": 3} for one in held}
-    return Receiver(resolve(name), copies, problem, None if problem else free << 30)
+    return Receiver(resolve(name), copies, problem, free << 30)
 
 
 def test_a_wrong_file_is_the_problem_of_its_domu_alone(directory: Path) -> None:
@@ -114,14 +120,35 @@ def test_a_host_that_does_not_answer_is_remembered_as_the_place_of_its_domus(dir
     (directory / "web1.toml").write_text('destinations = ["dom0b", "dom0c", "dom0d"]\ncopies = 1')
     work = tasks.tasks([WEB1], HOST, [], resolve)
     assert tasks.destinations(work) == ["dom0b", "dom0c", "dom0d"]
-    first = tasks.placed(work, [receiver("dom0b", 3), receiver("dom0c", 9), receiver("dom0d", 5)])
+    asked = [receiver("dom0b", 3), receiver("dom0c", 9), receiver("dom0d", 5)]
+    first = tasks.placed(work, asked)
     assert [one.to for one in first] == [("dom0c",)]
-    tasks.remember(first, work)
+    tasks.remember(first, asked)
     silent = Problem("dom0c cannot be reached")
     again = tasks.placed(work, [receiver("dom0b", 90), receiver("dom0c", 0, problem=silent), receiver("dom0d", 5)])
     assert [one.to for one in again] == [("dom0c",)]
-    moved = tasks.placed(work, [receiver("dom0b", 1, "web1"), receiver("dom0c", 99), receiver("dom0d", 99)])
-    assert [one.to for one in moved] == [("dom0b",)]
+    held = tasks.placed(work, [receiver("dom0b", 1, "web1"), receiver("dom0c", 99), receiver("dom0d", 99)])
+    assert [(one.to, one.left) for one in held] == [(("dom0b",), ())]
+    both = tasks.placed(work, [receiver("dom0b", 1, "web1"), receiver("dom0c", 9, "web1"), receiver("dom0d", 99)])
+    assert [(one.to, one.left) for one in both] == [(("dom0c",), ("dom0b",))]
+
+
+def test_a_host_that_cannot_be_used_becomes_nobodys_place(directory: Path) -> None:
+    (directory / "web1.toml").write_text('destinations = ["dom0b", "dom0c"]\ncopies = 1')
+    work = tasks.tasks([WEB1], HOST, [], resolve)
+    asked = [receiver("dom0b", 90, problem=Problem("rsync 3.1.0 of dom0b is old")), receiver("dom0c", 9)]
+    assert [one.to for one in tasks.placed(work, asked)] == [("dom0c",)]
+    none = [receiver(name, 90, problem=Problem("down")) for name in ("dom0b", "dom0c")]
+    tasks.remember(tasks.placed(work, none), none)
+    assert (directory / "places" / "web1").read_text() == ""
+
+
+def test_settings_follow_a_new_name_and_replace_no_others(directory: Path) -> None:
+    assert wishes.renamed("web1", "www") == ""
+    (directory / "web1.toml").write_text("copies = 1")
+    assert "was web1.toml" in wishes.renamed("web1", "www") and (directory / "www.toml").read_text() == "copies = 1"
+    (directory / "web1.toml").write_text("copies = 2")
+    assert "could not become" in wishes.renamed("web1", "www") and (directory / "www.toml").read_text() == "copies = 1"
 
 
 def test_the_settings_of_a_domu_are_some_of_those_of_the_host() -> None:

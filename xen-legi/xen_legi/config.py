@@ -194,7 +194,7 @@ def tree(text: str, *, where: str) -> dict[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, and for thousands of brackets
         die(f"{where}: {error}", hint='a setting is written name = "value"; xen-legi config sample shows all of them')
 
 

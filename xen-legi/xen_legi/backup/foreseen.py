@@ -19,9 +19,14 @@ def text(domus: Foreseen, unread: Iterable[NotCopied], strays: Iterable[Path]) -
     for task, one in domus:
         where = ", ".join(task.to)
         rows += [(one.name, part.volume.full_name, format_size(part.volume.size), part.method, where) for part in one.parts]
-        notes += [f"{one.name} is copied between {task.settings.window} only"] if task.settings.window else []
+        if task.settings.window:
+            notes.append(f"{one.name} is copied between {task.settings.window} only, unless it is named")
+        notes += [f"an older copy of {one.name} is left at {place}: manual-recovery.md tells how it is removed"
+                  for place in task.left]
         notes += [f"{one.name} cannot be copied: {said}" for said in _problems(task, one)]
-        if len(task.to) < min(task.settings.copies, len(task.settings.destinations)):
+        if not task.to:
+            notes.append(f"{one.name} cannot be copied: no destination is set for it")
+        if 0 < len(task.to) < min(task.settings.copies, len(task.settings.destinations)):
             notes.append(f"{one.name} has fewer copies than {task.settings.copies}: its destinations are on fewer hosts")
     notes += [f"{one.name} cannot be copied: {one.message}" for one in unread]
     notes += [f"{one} is not the file of a domU of this host" for one in strays]

@@ -46,6 +46,7 @@ class Expected:
 
     host: str
     domus: Mapping[str, Aim]
+    wrong: Sequence[str] = ()  # what is not right with the settings of single domUs
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,12 @@ class Finding:
 
 def findings(places: Sequence[Place], wanted: Expected, limits: Limits, now: int) -> list[Finding]:
     """Return what is wrong with the copies of this host's domUs, and with those that it keeps for others; worst first."""
-    found = [Finding(WARNING, one.problem) for one in places if one.problem]
+    found = [Finding(WARNING, one) for one in (*(one.problem for one in places if one.problem), *wanted.wrong)]
     silent = [one.where for one in places if one.problem]
     for name, aim in wanted.domus.items():
         mine = [one for one in _good(places) if (one.domu, one.source) == (name, wanted.host)]
         found += _of_domu(name, mine, aim, silent, Ages(limits, now))
-    others = (one for one in _good(places) if one.source != wanted.host)
+    others = (one for one in _good(places) if one.source != wanted.host or one.domu not in wanted.domus)
     for one in others:
         if level := limits.level(now - one.time):
             found.append(Finding(level, f"the copy of {one.domu} of {one.source} here is {age(one.time, now)} old"))

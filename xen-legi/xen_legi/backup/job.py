@@ -22,7 +22,7 @@ from xen_legi.storage import identity, namespace
 from xen_legi.units import format_seconds
 
 COUNTERS = Path("/var/lib/xen-legi/backup/generation")
-_PAUSE = 10  # seconds before a copy whose connection broke is tried again
+PAUSE = 10  # seconds before a copy whose connection broke is tried again
 _SMALL = 1000  # below so many files, losing half of them is nothing that we can judge
 
 
@@ -103,19 +103,21 @@ def _to_all(receivers: Sequence[Receiver], what: Transfer) -> Iterator[Row]:
 def _to_one(receiver: Receiver, what: Transfer) -> Row:
     """Copy to one receiver; whatever goes wrong there is this row's problem and nobody else's."""
     began = time.monotonic()
+    said: list[str] = []
     for attempt in range(1 + what.options.retries):
         try:
             if attempt:
-                say(f"{receiver.where.name} is tried again in {_PAUSE} s")
-                time.sleep(_PAUSE)
+                say(f"{receiver.where.name} is tried again in {PAUSE} s")
+                time.sleep(PAUSE)
                 what = _again(what, attempt)
             return _copied(receiver, what, began)
         except Exception as error:
             problem = _given_up(receiver.where, what.wanted, error)
+        said += [problem.message] if problem.message not in said else []
         if not isinstance(problem, Lost):
             break
     took = time.monotonic() - began
-    return report.failed(what.wanted.domu, receiver.where.name, problem.message, problem.hint, took)
+    return report.failed(what.wanted.domu, receiver.where.name, "; tried again: ".join(said), problem.hint, took)
 
 
 def _again(what: Transfer, attempt: int) -> Transfer:
@@ -273,7 +275,8 @@ def _count(domu: str, generation: int) -> None:
     """Keep the number of a generation before anybody hears of it, unless a higher one was kept."""
     path = COUNTERS / domu
     try:
-        files.replace(path, f"{max(generation, _counted(domu))}\n")
+        with lock(f"generation-{domu}", what=f"the generations of {domu}", wait=30):  # two copies may be tried again at once
+            files.replace(path, f"{max(generation, _counted(domu))}\n")
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror or error}", hint="is the disk full?")
 

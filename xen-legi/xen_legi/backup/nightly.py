@@ -14,7 +14,7 @@ from xen_legi.backup.tasks import Task
 from xen_legi.backup.unreadable import NotCopied
 from xen_legi.config import Config
 from xen_legi.domu import disks
-from xen_legi.errors import Problem, die
+from xen_legi.errors import Lost, Problem, die
 from xen_legi.steps import named_point, say, step, warn
 from xen_legi.storage import lvm, namespace
 from xen_legi.units import parse_size
@@ -25,10 +25,11 @@ def run_name() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(3).hex()}"
 
 
-def receivers(destinations: Iterable[Destination]) -> list[Receiver]:
+def receivers(destinations: Iterable[Destination], retries: int = 0) -> list[Receiver]:
     """Remove what killed runs have left on this host, and ask every destination what it has."""
     reap()
     asked = ask_all(destinations)
+    asked = once_more(asked) if retries else asked
     named_point("backup:receivers-asked")
     return asked
 
@@ -38,18 +39,39 @@ def ask_all(destinations: Iterable[Destination]) -> list[Receiver]:
     return [ask(one) for one in destinations]
 
 
+def once_more(asked: Sequence[Receiver]) -> list[Receiver]:
+    """Ask those again that could not be reached: it may have been a moment's trouble, and a whole night depends on it."""
+    if not any(isinstance(one.problem, Lost) for one in asked):
+        return list(asked)
+    time.sleep(job.PAUSE)
+    return [ask(one.where) if isinstance(one.problem, Lost) else one for one in asked]
+
+
 def run(work: Sequence[Task], unreadable: Iterable[NotCopied], asked: Sequence[Receiver], options: Options) -> list[Row]:
     """Do these tasks and return the rows of the report. One failure never stops the others."""
     rows = [report.failed(one.name, to.where.name, one.message, one.hint) for one in unreadable for to in asked]
     if not any_answered(asked):
-        return rows + [row for one in work for to in _mine(one, asked) if (row := job.unreached(one.name, to))]
+        return rows + [row for one in work for row in _unreached(one, _mine(one, asked))]
     for to in asked:
         if to.problem:
             say(f"• {to.problem.message}")
     namespace.enter()
-    for one in sorted(work, key=lambda one: not one.settings.window):  # what can come too late comes first
+    for one in sorted(work, key=_turn):
         rows += _one(one, _mine(one, asked), options)
     return rows
+
+
+def _turn(one: Task) -> int:
+    """Tell when a domU's turn is: first what can come too late, last what may still come early enough."""
+    return 1 if not one.settings.window else 0 if window.is_open(one.settings.window, time.localtime()) else 2
+
+
+def _unreached(one: Task, asked: Sequence[Receiver]) -> list[Row]:
+    """Return the rows of a domU where nobody can be reached, or that has no destination at all: it is never left out."""
+    if asked:
+        return [row for to in asked if (row := job.unreached(one.name, to))]
+    problem = one.problem or Problem("no destination is set for it", hint="destinations in xen-legi.toml, or its own file")
+    return [report.failed(one.name, "-", problem.message, problem.hint)]
 
 
 def _mine(one: Task, asked: Iterable[Receiver]) -> list[Receiver]:
@@ -96,6 +118,8 @@ def _one(task: Task, asked: Sequence[Receiver], options: Options) -> list[Row]:
     config = task.config
     if options.windows and not window.is_open(task.settings.window, time.localtime()):
         return [report.later(config.name, to.where.name, f"not within its window, {task.settings.window}") for to in asked]
+    if not asked:
+        return _unreached(task, asked)
     began = time.monotonic()
     rows: list[Row] = []
     try:

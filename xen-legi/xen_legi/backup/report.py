@@ -49,7 +49,7 @@ def failed(domu: str, destination: str, message: str, hint: str = "", seconds: f
 
 def later(domu: str, destination: str, message: str) -> Row:
     """Return the row of a copy that this run does not make, as the settings want it."""
-    return Row(domu, destination, LATER, message=message)
+    return Row(domu, destination, LATER, message=message, hint="a run must begin within it: see /etc/cron.d/xen-legi-backup")
 
 
 def subject(rows: Sequence[Row]) -> str:

@@ -1,7 +1,7 @@
 """The work of a run: each domU with the settings that hold for it and the destinations that it goes to."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,12 +24,14 @@ PLACES = Path("/var/lib/xen-legi/backup/places")
 
 @dataclass(frozen=True)
 class Task:
-    """A domU, its settings, the names of its destinations; `problem` tells what is wrong with its own settings, if so."""
+    """A domU, its settings, the names of its destinations; `problem` tells what is wrong with its own settings, if so;
+    `left` are those that have an older copy and get no other."""
 
     config: DomuConfig
     settings: Config
     to: tuple[str, ...]
     problem: Problem | None = None
+    left: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -52,27 +54,40 @@ def destinations(work: Iterable[Task]) -> list[str]:
 
 def undecided(work: Iterable[Task]) -> bool:
     """Tell whether the receivers must be asked where the copies go."""
-    return any(_wish(one, 0).free_to_choose for one in work)
+    return any(_wish(one).free_to_choose for one in work)
 
 
 def placed(work: Sequence[Task], asked: Iterable[Receiver]) -> list[Task]:
     """Given what the receivers told, return the tasks with as many destinations as copies are wanted."""
     if not undecided(work):
         return list(work)
-    sizes = _sizes([one.config for one in work])
-    where = spread.spread((_wish(one, sizes[one.name]) for one in work), [_room(one, work) for one in asked])
-    return [replace(one, to=where[one.name]) for one in work]
+    rooms = [_room(one, work) for one in asked]
+    volumes = _volumes()
+    where = spread.spread((_wish(one, volumes) for one in work), rooms)
+    return [replace(one, to=where[one.name], left=tuple(_left(one, where[one.name], rooms))) for one in work]
 
 
-def remember(work: Iterable[Task], before: Iterable[Task]) -> None:
-    """Keep where the domUs were sent that have a choice: when a destination does not answer, nobody else knows it."""
-    for now, then in zip(work, before, strict=True):
-        if now.to == then.to:
-            continue
-        try:
-            files.replace(PLACES / now.name, "".join(f"{name}\n" for name in now.to))
-        except OSError as error:
-            warn(f"{PLACES / now.name} cannot be written: {error.strerror}; is the disk full?")
+def remember(work: Iterable[Task], asked: Iterable[Receiver]) -> None:
+    """Keep where the domUs were sent that have a choice: when a destination does not answer, nobody else knows it. One that
+    cannot be used now is a place only if it was one before."""
+    usable = {one.where.name for one in asked if not one.problem}
+    for one in work:
+        if one.settings.copies and one.to != one.settings.destinations and not one.problem:
+            _keep(one.name, [name for name in one.to if name in usable or name in _kept(one.name)])
+
+
+def _keep(domu: str, names: Iterable[str]) -> None:
+    try:
+        files.replace(PLACES / domu, "".join(f"{name}\n" for name in names))
+    except OSError as error:
+        warn(f"{PLACES / domu} cannot be written: {error.strerror}; is the disk full?")
+
+
+def _kept(domu: str) -> list[str]:
+    try:
+        return files.read(PLACES / domu).split()
+    except OSError:
+        return []
 
 
 def _task(domu: DomuConfig, settings: Config, to: tuple[str, ...], resolve: Callable[[str], Destination]) -> Task:
@@ -86,35 +101,34 @@ def _task(domu: DomuConfig, settings: Config, to: tuple[str, ...], resolve: Call
         for name in mine.destinations:
             resolve(name)
     except Problem as problem:
-        return Task(domu, mine, settings.destinations,
-                    Problem(f"{wishes.file_of(domu.name)}: {problem.message}", hint=problem.hint))
-    return Task(domu, mine, tuple(dict.fromkeys(mine.destinations)))
+        wrong = Problem(f"{wishes.file_of(domu.name)}: {problem.message}", hint=problem.hint)
+        return Task(domu, mine, settings.destinations, wrong)
+    return Task(domu, mine, mine.destinations)
 
 
-def _wish(one: Task, size: int) -> Wish:
+def _wish(one: Task, volumes: Sequence[Volume] = ()) -> Wish:
     """Return what the spreading needs to know. Where something is wrong, all destinations get a row that tells it."""
     wrong = one.problem or not re.fullmatch(NAME, one.name)
-    return Wish(one.name, size, one.to, 0 if wrong else one.settings.copies)
+    mine = [found for disk in one.config.disks if (found := disks.locate(disk.path, volumes))]
+    size, groups = sum(volume.size for volume in mine), frozenset(volume.group for volume in mine)
+    return Wish(one.name, size, one.to, 0 if wrong else one.settings.copies, groups)
 
 
 def _room(one: Receiver, work: Iterable[Task]) -> Room:
+    kept = {task.name for task in work if _wish(task).free_to_choose and one.where.name in _kept(task.name)}
     held = {domu for domu in one.copies if one.number(domu, "generation")}
-    if one.problem:
-        chosen = (task.name for task in work if _wish(task, 0).free_to_choose)
-        held = {name for name in chosen if one.where.name in files.read(PLACES / name).split()}
-    return Room(one.where.name, state.host() if one.where.local else one.where.name, one.free, frozenset(held))
+    chosen = frozenset(kept | (set(one.copies) - held))
+    host = state.host() if one.where.local else one.where.name
+    return Room(one.where.name, host, None if one.problem else one.free, frozenset(kept if one.problem else held), chosen)
 
 
-def _sizes(domus: Sequence[DomuConfig]) -> dict[str, int]:
-    """Return the bytes of each domU's volumes."""
-    volumes = lvm.volumes()
-    return {one.name: _size(one, volumes) for one in domus}
+def _left(one: Task, to: Sequence[str], rooms: Iterable[Room]) -> Iterator[str]:
+    """Yield the destinations that have a copy of a domU and get none any more."""
+    yield from (room.name for room in rooms if room.name in one.to and room.name not in to and one.name in room.holds)
 
 
-def _size(domu: DomuConfig, volumes: Sequence[Volume]) -> int:
+def _volumes() -> Sequence[Volume]:
     try:
-        known = disks.devices([domu], volumes)
-        found = [disks.locate(disk.path, volumes, known) for disk in domu.disks]
-    except Problem:  # its copy will tell
-        return 0
-    return sum(one.size for one in found if one)
+        return lvm.volumes()
+    except Problem:  # each domU's own row will tell
+        return []

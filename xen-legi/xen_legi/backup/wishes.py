@@ -3,6 +3,7 @@
 /etc/xen-legi/backup.d/NAME.toml has some of the same settings, without a section, and `exclude = true`.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ def file_of(domu: str, directory: Path | None = None) -> Path:
 def of(domu: str, settings: Config, directory: Path | None = None) -> Config:
     """Return the settings that hold for a domU. Raise Problem with the place in its file for what is wrong there."""
     path = file_of(domu, directory)
-    tree = config.tree(_text(path) if "/" not in domu else "", where=str(path))
+    tree = config.tree("" if {"/", "\0"} & set(domu) else _text(path), where=str(path))
     known = {one.name: one for one in fields(Config) if one.name in OWN}
     excluded = tree.pop("exclude", domu in settings.exclude)
     if not isinstance(excluded, bool):
@@ -33,6 +34,10 @@ def of(domu: str, settings: Config, directory: Path | None = None) -> Config:
         if name not in known:
             die(f"{path}: {name} is unknown here", hint=f"a domU's own settings: {', '.join(OWN)}, exclude")
         values[name] = config.checked(known[name], value, f"{path}: {name}")
+    if "destinations" in values and not (named := tuple(dict.fromkeys(values["destinations"]))):
+        del values["destinations"]  # as in the host's settings, none means: the usual ones
+    elif "destinations" in values:
+        values["destinations"] = named
     exclude = {*settings.exclude, domu} if excluded else {*settings.exclude} - {domu}
     return replace(settings, **values, exclude=tuple(sorted(exclude)))
 
@@ -53,6 +58,19 @@ def of_or_host(name: str, settings: Config, directory: Path | None = None) -> Co
         return of(name, settings, directory)
     except Problem:
         return settings
+
+
+def renamed(old: str, new: str, directory: Path | None = None) -> str:
+    """Let the settings of a domU follow its new name. Return what a person must know of it, or nothing."""
+    before, after = file_of(old, directory), file_of(new, directory)
+    if not before.exists():
+        return ""
+    try:
+        os.link(before, after)  # unlike a rename, it never takes another file's place
+        before.unlink()
+    except OSError as error:
+        return f"{before} could not become {after}: {error.strerror}"
+    return f"{after}, its settings for copies, was {before.name}"
 
 
 def _text(path: Path) -> str:

@@ -162,10 +162,10 @@ def _run(options: argparse.Namespace) -> int:
     configs, unread = _domus(options, settings)
     if options.cron and not configs and not unread:
         return EXIT_OK
-    work = _tasks(options, settings, configs)
-    asked = nightly.receivers(_destinations(_wanted(options, settings, work)))
+    work = _tasks(settings, configs, options.to)
+    asked = nightly.receivers(_destinations(_wanted(options, settings, work)), settings.retries)
     chosen = tasks.placed(work, asked)
-    tasks.remember(chosen, work)
+    tasks.remember(chosen, asked)
     what = Options(nightly.run_name(), checksum=options.checksum, allow_deletes=options.allow_deletes,
                    at_once=settings.at_once, windows=not options.names)
     rows = nightly.run(chosen, unread, asked, what)
@@ -185,9 +185,9 @@ def _settings() -> Config:
     return settings if settings.destinations else replace(settings, destinations=tuple(one.name for one in book.all_peers()))
 
 
-def _tasks(options: argparse.Namespace, settings: Config, configs: Sequence[DomuConfig]) -> list[Task]:
+def _tasks(settings: Config, configs: Sequence[DomuConfig], to: Sequence[str] = ()) -> list[Task]:
     groups, peers = set(lvm.groups()), book.all_peers()
-    return tasks.tasks(configs, settings, options.to, lambda name: destination.resolve(name, groups, peers))
+    return tasks.tasks(configs, settings, to, lambda name: destination.resolve(name, groups, peers))
 
 
 def _wanted(options: argparse.Namespace, settings: Config, work: Sequence[Task]) -> Sequence[str]:
@@ -210,14 +210,14 @@ def _plan(options: argparse.Namespace) -> int:
     settings = _settings()
     volumes = lvm.volumes()
     configs, unread = _domus(options, settings)
-    work = _tasks(options, settings, configs)
+    work = _tasks(settings, configs, options.to)
     where = _destinations(_wanted(options, settings, work))
     if tasks.undecided(work):
         work = tasks.placed(work, nightly.ask_all(where))
     devices = disks.devices(configs, volumes)
     domus = [(one, plan.examine(one.config, volumes, plan.method_of, devices)) for one in work]
     if options.json:
-        print(report.as_json(foreseen.facts(domus, unread, settings.destinations)), end="")
+        print(report.as_json(foreseen.facts(domus, unread, options.to or settings.destinations)), end="")
     else:
         print(foreseen.text(domus, unread, [] if options.names else _strays()), end="")
     return EXIT_OK
@@ -226,7 +226,7 @@ def _plan(options: argparse.Namespace) -> int:
 def _strays() -> list[Path]:
     """Return the files with settings for domUs that this host does not have."""
     files, broken = domu_config.all_files()
-    return wishes.strays([one.name for one in files] + [one.file.stem for one in broken])
+    return wishes.strays([name for one in files for name in (one.name, one.file.stem)] + [one.file.stem for one in broken])
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -237,9 +237,9 @@ def _check(options: argparse.Namespace) -> int:
         need_root("backup-domu")
         limits = _limits(options)
         settings = _settings()
-        domus = _to_be_copied(settings)
-        places = _places(settings, domus)
-        wanted = health.Expected(state.host(), _aims(domus, settings))
+        work, unread = _all(settings)
+        places = _places(settings, work)
+        wanted = health.Expected(state.host(), _aims(settings, work, unread), _mistakes(work))
         found = health.findings(places, wanted, limits, now)
         level, line = health.status(found), health.line(places, found, now)
     except (Problem, OSError) as problem:
@@ -260,34 +260,44 @@ def _limits(options: argparse.Namespace) -> health.Limits:
     return limits
 
 
-def _places(settings: Config, domus: Sequence[str]) -> list[overview.Place]:
-    names = dict.fromkeys([*settings.destinations, *(name for one in _aims(domus, settings).values() for name in one.where)])
-    where = _destinations(list(names)) if names else []
-    return [*overview.sent(where), *overview.kept()]
+def _all(settings: Config) -> tuple[list[Task], list[str]]:
+    """Return all domUs that are to be copied, and the names of those whose file cannot be read."""
+    known, twins = unreadable.apart(domu_config.all_domus())
+    unread = [one.name for one in (*unreadable.all_unreadable(), *twins)]
+    out = wishes.excluded([*(one.name for one in known), *unread], settings)
+    work = _tasks(settings, [one for one in known if one.name not in out])
+    return work, [name for name in dict.fromkeys(unread) if name not in out]
 
 
-def _aims(domus: Sequence[str], settings: Config) -> dict[str, health.Aim]:
-    """Return how many copies each domU should have, and where. One whose own settings are wrong has those of all."""
-    mine = {name: wishes.of_or_host(name, settings) for name in domus}
-    return {name: health.Aim(one.destinations, one.copies) for name, one in mine.items()}
+def _places(settings: Config, work: Sequence[Task]) -> list[overview.Place]:
+    names = dict.fromkeys([*settings.destinations, *tasks.destinations(work)])
+    return [*overview.sent(_destinations(list(names)) if names else []), *overview.kept()]
 
 
-def _to_be_copied(settings: Config) -> list[str]:
-    """Return the domUs of this host that are not excluded, those whose file cannot be read among them."""
-    names = [one.name for one in domu_config.all_domus()] + [one.name for one in unreadable.all_unreadable()]
-    out = wishes.excluded(names, settings)
-    return [name for name in dict.fromkeys(names) if name not in out]
+def _aims(settings: Config, work: Sequence[Task], unread: Sequence[str]) -> dict[str, health.Aim]:
+    """Return how many copies each domU should have, and where: never more than there are hosts for them."""
+    peers = {one.name for one in book.all_peers()}
+    aims = dict.fromkeys(unread, (settings.destinations, settings.copies))
+    aims |= {one.name: (one.to, one.settings.copies) for one in work}
+    return {name: health.Aim(to, min(copies, len({one if one in peers else "" for one in to})) if copies < len(to) else 0)
+            for name, (to, copies) in aims.items()}
+
+
+def _mistakes(work: Sequence[Task]) -> list[str]:
+    return [one.problem.message for one in work if one.problem] + [
+        f"{one} is not the file of a domU of this host" for one in _strays()]
 
 
 def _status(options: argparse.Namespace) -> int:
     settings = _settings()
-    domus = _to_be_copied(settings)
-    places = _places(settings, domus)
+    work, unread = _all(settings)
+    places = _places(settings, work)
     if options.json:
         facts = {"format": report.FORMAT, "host": state.host(), "copies": [asdict(one) for one in places]}
         print(report.as_json(facts), end="")
     else:
-        print(overview.text(places, domus), end="")
+        print(overview.text(places, [*(one.name for one in work), *unread]), end="")
+        print("".join(f"{one}\n" for one in _mistakes(work)), end="")
     return EXIT_PARTLY if any(one.problem for one in places) else EXIT_OK
 
 

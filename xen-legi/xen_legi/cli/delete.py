@@ -8,6 +8,7 @@ import argparse
 import time
 from pathlib import Path
 
+from xen_legi.backup import wishes
 from xen_legi.cli import agreed
 from xen_legi.domu import config, disks, names, xl
 from xen_legi.domu.removal import Removal, removal
@@ -15,7 +16,7 @@ from xen_legi.errors import EXIT_OK, EXIT_USAGE, Problem, die, fail, need_root
 from xen_legi.install import hooks, leftovers
 from xen_legi.install.delete import delete
 from xen_legi.install.tidy import tidy
-from xen_legi.steps import lock, say, step
+from xen_legi.steps import lock, say, step, warn
 from xen_legi.storage import images, lvm
 
 EXAMPLES = """\
@@ -60,6 +61,8 @@ def main(options: argparse.Namespace) -> int:
         delete(now)
     hooks.after("delete", now.domu)
     print(f"domU {options.name} removed:\n{plan.described()}")
+    if (own := wishes.file_of(options.name)).exists():
+        warn(f"{own} is left: it would hold for a new domU of this name")
     return EXIT_OK
 
 

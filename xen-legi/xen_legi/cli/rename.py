@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from xen_legi import config as settings
-from xen_legi.backup import elsewhere
+from xen_legi.backup import elsewhere, wishes
 from xen_legi.backup.job import COUNTERS
 from xen_legi.domu import config, disks, growth, names, renaming, xl
 from xen_legi.domu.config import DomuConfig
@@ -69,6 +69,8 @@ def _tell_of_copies(plan: Renaming) -> None:
     """Tell what a person who relies on copies should know."""
     if plan.old in settings.load().exclude:
         warn(f"the setting exclude names {plan.old}: until it names {plan.new}, the next backup-domu copies it")
+    if told := wishes.renamed(plan.old, plan.new):
+        warn(told)
     if (COUNTERS / plan.old).exists():
         say(f"copies keep the name {plan.old}: do not start one while {plan.new} is in use; "
             f"the next backup-domu makes copies of {plan.new}")

@@ -25,7 +25,7 @@ CLIENT_OPTIONS = ("-aHAXxS", "--numeric-ids", "--delete-after", "--timeout=600",
 _FLAGS = frozenset("lHogDtpAXrxS")  # -aHAXxS as the client spells it to its server
 _WORDS = frozenset(("--timeout=600", "--delete-after", "--numeric-ids", "-@-1"))  # -@-1: --modify-window=-1
 _EXTRA_FLAGS = {"sync": frozenset("Wc"), "verify": frozenset("c")}
-_LIMIT = re.compile(r"--bwlimit=[0-9]{1,9}")  # it limits the sender, who says it to its server, too
+_LIMIT = re.compile(r"--bwlimit=[0-9]{1,12}")  # it limits the sender, who says it to its server, too
 _EXTRA_WORDS = {"sync": frozenset(("--stats",)), "verify": frozenset(("--log-format=%i",))}
 
 

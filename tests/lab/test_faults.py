@@ -1,0 +1,196 @@
+"""Faults of a copy on real device-mapper, without Xen: after each of them the last good copy is what it was, and the next
+run heals. The other ones are in test_store, test_within, test_backup and the long groups."""
+
+import re
+import shlex
+import time
+from collections.abc import Iterator
+
+import pytest
+from testinfra.host import Host
+
+from backups import backup, copied_tiny, in_disk, leftovers, manifest, problem, report, volumes
+from marks import daily
+
+COPY, KEPT, DISK = "/dev/vg1/tiny1-disk.copy", "/dev/vg1/tiny1-disk.good", "/dev/vg0/tiny1-disk"
+RAW, RAW_COPY = "/dev/vg0/tiny1-raw", "/dev/vg1/tiny1-raw.copy"
+RAW_BYTES, CHUNK = 9 << 20, 256 << 10
+
+
+@pytest.fixture
+def tiny(store: Host) -> Iterator[Host]:
+    """The store with a domU tiny1, which is never started and has a good copy on vg1."""
+    with copied_tiny(store, "--to vg1") as host:
+        yield host
+
+
+@pytest.fixture
+def raw(tiny: Host) -> Iterator[Host]:
+    """tiny1 has a disk that nobody knows the content of, and a good copy of it."""
+    tiny.check_output(f"lvcreate -qq -y -W y -L {RAW_BYTES}B -n tiny1-raw vg0 && udevadm settle && "
+                      f"head -c {RAW_BYTES} /dev/urandom > {RAW} && "
+                      f"sed -i.saved \"s#disk = \\[#&'phy:{RAW},xvdb,w', #\" /etc/xen/tiny1.cfg")
+    assert "tiny1-raw" in tiny.check_output("backup-domu plan tiny1 --to vg1 | grep blocks")
+    assert backup(tiny, "--to vg1").rc == 0
+    yield tiny
+
+
+def digest(host: Host, device: str) -> str:
+    """Return the digest of the raw disk or of its copy: a copy may be longer by what its group rounds to."""
+    return str(host.check_output(f"head -c {RAW_BYTES} {device} | sha256sum")).split()[0]
+
+
+def scribble(host: Host, *places: int) -> None:
+    """Change some bytes of the raw disk."""
+    for place in places:
+        host.check_output(f"head -c 700 /dev/urandom | dd of={RAW} bs=1 seek={place} conv=notrunc,fsync status=none")
+
+
+def test_a_disk_of_any_content_is_copied_block_by_block_and_then_only_what_changed(raw: Host) -> None:
+    assert digest(raw, RAW) == digest(raw, RAW_COPY) and manifest(raw, COPY) == manifest(raw, DISK)
+    scribble(raw, 5, 3 * CHUNK - 100, RAW_BYTES - 700)
+    assert backup(raw, "--to vg1").rc == 0
+    assert digest(raw, RAW) == digest(raw, RAW_COPY) and leftovers(raw) == []
+    (row,) = report(raw)
+    assert 4 * CHUNK <= row["bytes"] < 4 * CHUNK + 100_000  # one of the changes is in two chunks; and the lists of the files
+    raw.check_output(f"head -c 100 /dev/urandom | dd of={RAW_COPY} bs=1 seek=123456 conv=notrunc,fsync status=none")
+    assert backup(raw, "--to vg1").rc == 0
+    assert digest(raw, RAW) == digest(raw, RAW_COPY)  # what somebody did to the copy is mended
+
+
+@pytest.mark.parametrize("point", daily("receive:writing", more=(
+    "backup:comparing", "backup:sending", "receive:written", "receive:flushed", "backup:verified")))
+def test_a_copy_by_blocks_that_is_killed_leaves_the_last_good_one_and_is_done_by_the_next_run(raw: Host, point: str) -> None:
+    before = digest(raw, RAW_COPY)
+    scribble(raw, 0, CHUNK, 7 * CHUNK)
+    killed = backup(raw, "--to vg1", kill=point)
+    assert killed.rc in (3, 137), killed.stdout + killed.stderr
+    kept = "/dev/vg1/tiny1-raw.good" if "vg1/tiny1-raw.good" in volumes(raw) else RAW_COPY
+    assert digest(raw, kept) == before
+    assert backup(raw, "--to vg1").rc == 0
+    assert digest(raw, RAW) == digest(raw, RAW_COPY) and leftovers(raw) == []
+
+
+def test_a_filesystem_that_is_not_known_any_more_is_not_taken_for_a_disk_of_blocks(tiny: Host) -> None:
+    before = manifest(tiny, COPY)
+    saved = "/root/tiny1-head"
+    tiny.check_output(f"dd if={DISK} of={saved} bs=1M count=2 status=none && "
+                      f"dd if=/dev/urandom of={DISK} bs=1M count=2 conv=fsync status=none")
+    result = backup(tiny, "--to vg1")
+    assert result.rc == 3 and "held ext4 at its last good copy, and now nothing that is known" in report(tiny)[0]["message"]
+    assert manifest(tiny, COPY) == before and "xen-legi.state=good" in volumes(tiny)["vg1/tiny1-disk.copy"]
+    assert backup(tiny, "--to vg1 --allow-deletes").rc == 0
+    tiny.check_output(f"cmp {DISK} {COPY}; dd if={saved} of={DISK} bs=1M conv=fsync status=none; rm {saved}")
+    assert backup(tiny, "--to vg1").rc == 0
+    assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
+
+
+def test_too_many_deletions_are_refused_night_after_night_until_a_person_says_so(tiny: Host) -> None:
+    in_disk(tiny, "mkdir /run/look/many; cd /run/look/many; seq 2500 | xargs touch")
+    assert backup(tiny, "--to vg1").rc == 0
+    before = manifest(tiny, COPY)
+    in_disk(tiny, "cd /run/look/many; seq 2500 | xargs rm; seq 2501 5000 | xargs touch")  # as many files: no loss to be seen
+    for _ in range(3):
+        assert backup(tiny, "--to vg1").rc == 3
+        assert "more files would have been deleted" in report(tiny)[0]["message"]
+        assert manifest(tiny, KEPT) == before
+    assert backup(tiny, "--to vg1 --allow-deletes").rc == 0
+    assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
+    assert "xen-legi.limit=hit" not in volumes(tiny)["vg1/tiny1-disk.copy"]
+
+
+@pytest.mark.parametrize("point", ["receive:config-written", "receive:drop-good"])
+def test_a_receiver_that_is_killed_after_its_last_tag_has_the_copy_and_both_ends_agree_after_the_next_run(
+    tiny: Host, point: str
+) -> None:
+    in_disk(tiny, "echo new > /run/look/etc/new")
+    killed = backup(tiny, "--to vg1", kill=point)
+    assert killed.rc in (3, 137) and manifest(tiny, COPY) == manifest(tiny, DISK)
+    assert re.search(r"tiny1 +store +vg1 +good +2 ", tiny.run("backup-domu status").stdout)
+    assert backup(tiny, "--to vg1").rc == 0 and report(tiny)[0]["generation"] == 3
+    assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
+
+
+def test_a_ghost_that_overflows_while_two_are_written_fails_both_and_empties_neither(tiny: Host) -> None:
+    assert backup(tiny, "--to vg0").rc == 0
+    tiny.check_output("systemctl is-active lvm2-monitor")
+    before = manifest(tiny, COPY)
+    pid = tiny.check_output("XEN_LEGI_STOP_AT=backup:ghosts-mounted setsid backup-domu run tiny1 --to vg0 --to vg1 "
+                            ">/run/held.log 2>&1 </dev/null & echo $!").strip()
+    try:
+        wait(tiny, f"ps -o state= -p {pid} | grep T")
+        in_disk(tiny, "dd if=/dev/urandom of=/run/look/big bs=1M count=30 conv=fsync status=none")
+    finally:
+        tiny.run(f"kill -CONT {pid}")
+    wait(tiny, f"! kill -0 {pid}")
+    rows = report(tiny)
+    assert {one["state"] for one in rows} == {"failed"} and len(rows) == 2
+    for group in ("vg0", "vg1"):
+        name = "tiny1-disk.good" if f"{group}/tiny1-disk.good" in volumes(tiny) else "tiny1-disk.copy"
+        assert manifest(tiny, f"/dev/{group}/{name}") == before
+    assert backup(tiny, "--to vg0 --to vg1").rc == 0 and leftovers(tiny) == []
+
+
+def test_a_broken_directory_of_the_guest_is_named_and_costs_no_file_of_the_copy(tiny: Host) -> None:
+    block = tiny.check_output(f"debugfs -R 'blocks /etc/deep' {DISK} 2>/dev/null").split()[0]
+    size = tiny.check_output(f"dumpe2fs -h {DISK} 2>/dev/null | sed -n 's/^Block size: *//p'").strip()
+    before = manifest(tiny, COPY)
+    tiny.check_output(f"dd if={DISK} of=/root/block bs={size} skip={block} count=1 status=none; "
+                      f"tr '\\0-\\377' '\\377\\0-\\376' < /root/block | "
+                      f"dd of={DISK} bs={size} seek={block} conv=notrunc,fsync status=none")
+    try:
+        assert backup(tiny, "--to vg1").rc == 3
+        assert report(tiny)[0]["state"] == "failed"
+        name = KEPT if "vg1/tiny1-disk.good" in volumes(tiny) else COPY
+        assert manifest(tiny, name) == before
+    finally:
+        tiny.check_output(f"dd if=/root/block of={DISK} bs={size} seek={block} conv=notrunc,fsync status=none")
+    assert backup(tiny, "--to vg1").rc == 0
+    assert manifest(tiny, COPY) == manifest(tiny, DISK)
+
+
+def test_a_bridge_that_is_not_there_is_told_every_night(tiny: Host) -> None:
+    tiny.check_output("echo \"vif = ['bridge=nobr7']\" >> /etc/xen/tiny1.cfg")
+    result = backup(tiny, "--to vg1")
+    said = "there is no bridge nobr7 here: the copy would not start"
+    assert result.rc == 0 and report(tiny)[0]["warnings"] == [said] and said in result.stdout
+
+
+def test_an_old_rsync_is_refused_before_anything_is_begun(tiny: Host) -> None:
+    there = volumes(tiny)
+    old = '#!/bin/sh\n[ "$*" = --version ] && exec echo rsync version 3.2.3\nexec /usr/bin/rsync "$@"\n'
+    tiny.check_output(f"printf %s {shlex.quote(old)} > /usr/local/sbin/rsync && chmod 755 /usr/local/sbin/rsync")
+    try:
+        result = backup(tiny, "--to vg1")
+    finally:
+        tiny.check_output("rm /usr/local/sbin/rsync")
+    assert result.rc == 2 and "rsync 3.2.3 of vg1 is older than 3.2.7" in problem(result)[0] and volumes(tiny) == there
+
+
+def test_a_bit_that_flips_in_a_copy_is_found_by_checksum(tiny: Host) -> None:
+    flip = ("touch -r /run/look/etc/file299 /run/look/when; printf X | dd of=/run/look/etc/file299 bs=1 seek=7 conv=notrunc "
+            "status=none; touch -r /run/look/when /run/look/etc/file299; rm /run/look/when")
+    in_disk(tiny, flip, COPY)
+    assert backup(tiny, "--to vg1 --checksum").rc == 0 and report(tiny)[0]["changed"] == 1
+    assert manifest(tiny, COPY) == manifest(tiny, DISK)
+
+
+def test_disks_may_come_and_go_between_two_nights(tiny: Host) -> None:
+    tiny.check_output("lvcreate -qq -y -W y -L 16M -n tiny1-data vg0 && mkfs.ext4 -q /dev/vg0/tiny1-data && "
+                      "sed -i.saved \"s#disk = \\[#&'phy:/dev/vg0/tiny1-data,xvdb,w', #\" /etc/xen/tiny1.cfg")
+    assert backup(tiny, "--to vg1", kill="receive:volume-made").rc in (3, 137)
+    assert backup(tiny, "--to vg1").rc == 0
+    assert manifest(tiny, "/dev/vg1/tiny1-data.copy") == manifest(tiny, "/dev/vg0/tiny1-data")
+    assert "tiny1-data.copy" in tiny.check_output("cat /etc/xen/copies/vg1/tiny1.cfg")
+    tiny.check_output("mv /etc/xen/tiny1.cfg.saved /etc/xen/tiny1.cfg; lvremove -qq -y vg0/tiny1-data")
+    assert backup(tiny, "--to vg1").rc == 0
+    assert "tiny1-data" not in tiny.check_output("cat /etc/xen/copies/vg1/tiny1.cfg")
+    assert manifest(tiny, COPY) == manifest(tiny, DISK)
+
+
+def wait(host: Host, command: str, seconds: float = 200) -> None:
+    """Wait until a command succeeds on the host."""
+    deadline = time.monotonic() + seconds
+    while host.run(command).rc:
+        assert time.monotonic() < deadline, command
+        time.sleep(0.5)
