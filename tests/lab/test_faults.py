@@ -99,6 +99,16 @@ def test_too_many_deletions_are_refused_night_after_night_until_a_person_says_so
     assert "xen-legi.limit=hit" not in volumes(tiny)["vg1/tiny1-disk.copy"]
 
 
+def test_a_large_file_that_changes_whole_has_room_in_a_copy_that_is_no_larger_than_its_domu(tiny: Host) -> None:
+    big = "dd if=/dev/urandom of=/run/look/big bs=1M count=32 conv=fsync status=none"
+    in_disk(tiny, big)
+    assert backup(tiny, "--to vg1").rc == 0
+    in_disk(tiny, f"{big}; cp /run/look/etc/motd /run/look/etc/zzz")
+    result = backup(tiny, "--to vg1")
+    assert result.rc == 0 and "without the old files beside the new ones" in result.stderr, result.stdout + result.stderr
+    assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
+
+
 @pytest.mark.parametrize("point", ["receive:config-written", "receive:drop-good"])
 def test_a_receiver_that_is_killed_after_its_last_tag_has_the_copy_and_both_ends_agree_after_the_next_run(
     tiny: Host, point: str

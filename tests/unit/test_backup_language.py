@@ -62,6 +62,16 @@ def test_a_transfer_with_other_options_is_refused(change: tuple[str, str]) -> No
         transfer(line)
 
 
+def test_files_may_be_written_in_place_only_together_with_deleting_before_and_never_in_a_comparison() -> None:
+    tight = SYNC.replace("--delete-after", "--delete-before").replace(" . copy", " --inplace . copy")
+    assert transfer(f"sync web1 web1-disk r1 {tight}") == Transfer("iLsfxCIvu", whole=False, checksum=False, tight=True)
+    for line in (f"sync web1 d r1 {tight.replace(' --inplace', '')}",
+                 f"sync web1 d r1 {SYNC.replace(' . copy', ' --inplace . copy')}",
+                 f"verify web1 d r1 {VERIFY.replace('--delete-after', '--delete-before --inplace')}"):
+        with pytest.raises(Problem, match="refused"):
+            transfer(line)
+
+
 def test_a_comparison_that_would_write_is_refused() -> None:
     with pytest.raises(Problem, match="refused"):
         transfer(f"verify web1 web1-disk r1 {VERIFY.replace('-nl', '-l')}")
@@ -70,6 +80,8 @@ def test_a_comparison_that_would_write_is_refused() -> None:
 def test_the_servers_options_are_ours_whatever_the_client_said() -> None:
     argv = words.server("sync", Transfer("iLsfxCIvu", whole=False, checksum=False), "/mnt/x", 1000)
     assert argv[:2] == ["rsync", "--server"] and argv[-2:] == [".", "/mnt/x/"]
+    tight = words.server("sync", Transfer("iLsfxCIvu", whole=False, checksum=False, tight=True), "/mnt/x", 1000)
+    assert set(tight[3:-2]) ^ set(argv[3:-2]) == {"--delete-after", "--delete-before", "--inplace"}
     assert set(argv[3:-2]) == {"--timeout=600", "--delete-after", "--numeric-ids", "-@-1", "--stats", "--max-delete=1000"}
     assert sorted(argv[2].split("e.")[0]) == sorted("-lHogDtpAXrxS")
     again = words.server("verify", Transfer("iLsfxCIvu", whole=False, checksum=True), "/mnt/x", None)

@@ -23,12 +23,12 @@ os.execvp(argv[0], argv)
 """
 
 
-def sync(source: Path, copy: Path, shell: Path, *more: str) -> None:
+def sync(source: Path, copy: Path, shell: Path, *more: str, how: tuple[str, ...] = words.AFTER) -> None:
     """Bring `copy` to what `source` has, as a run of backup-domu does."""
     shell.write_text(SHELL)
     through = ["-e", f"{sys.executable} {shell} {copy}", "--rsync-path", "sync web1 web1-disk r1"]
     env = {**os.environ, "PYTHONPATH": str(Path(xen_legi.__file__).parents[1])}
-    subprocess.run(["rsync", *words.CLIENT_OPTIONS, "--stats", *more, *through, f"{source}/", f"peer:{words.PLACE}"],
+    subprocess.run(["rsync", *words.CLIENT_OPTIONS, *how, "--stats", *more, *through, f"{source}/", f"peer:{words.PLACE}"],
                    check=True, env=env, timeout=60, stdout=subprocess.DEVNULL)
 
 
@@ -41,6 +41,20 @@ def test_a_file_written_again_within_the_second_and_with_the_same_size_is_copied
         sync(source, copy, tmp_path / "shell.py")
         assert (copy / "file").read_text() == content
         assert (copy / "file").stat().st_mtime_ns == (source / "file").stat().st_mtime_ns
+
+
+def test_files_are_written_in_place_where_there_is_no_room_for_two(tmp_path: Path) -> None:
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    source.mkdir(), copy.mkdir()
+    for name, content in (("file", b"a" * 9000), ("sparse", bytes(1 << 20)), ("gone", b"x")):
+        (copy / name).write_bytes(content)
+        (source / name).write_bytes(content[:-1] + b"b")
+    os.link(source / "file", source / "same")
+    (source / "gone").unlink()
+    inode = (copy / "file").stat().st_ino
+    sync(source, copy, tmp_path / "shell.py", how=words.TIGHT)
+    assert {one.name: one.read_bytes() for one in copy.iterdir()} == {one.name: one.read_bytes() for one in source.iterdir()}
+    assert (copy / "file").stat().st_ino == inode == (copy / "same").stat().st_ino
 
 
 def test_a_limit_of_the_bandwidth_is_kept_and_understood(tmp_path: Path) -> None:

@@ -176,14 +176,17 @@ def _transfer(where: Destination, what: Transfer) -> Sent:
     """Send every tree, prove the ghosts, then have every copy compared. Raise Problem for any difference."""
     total = Sent()
     domu, run, checksum = what.wanted.domu, what.wanted.run, what.options.checksum
+    tight = set()  # the slots that were written in place
     for slot, tree in what.trees.items():
         _prove(what.made)
-        total += send.send(tree, where, domu, slot, run, checksum=checksum, bandwidth=what.options.bandwidth)
+        sent = send.send(tree, where, domu, slot, run, checksum=checksum, bandwidth=what.options.bandwidth)
+        tight |= {slot} if sent.tight else set()
+        total += sent
         named_point("backup:sent")
     total += _transfer_blocks(where, what)
     _prove(what.made)
     for slot, tree in what.trees.items():
-        differ = send.verify(tree, where, domu, slot, run, checksum=checksum)
+        differ = send.verify(tree, where, domu, slot, run, checksum=checksum or slot in tight)
         if differ:
             lines = "".join(f"\n    {line}" for line in differ[:5])
             fail(f"{where.name}: the copy of {slot} differs from its ghost in {len(differ)} places:{lines}",

@@ -5,14 +5,14 @@ Why these options and no others: docs/decisions.md, "Backup: the line of rsync".
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xen_legi.backup.destination import Destination, passed_on, unreachable
 from xen_legi.errors import CommandFailed, Lost, Problem
-from xen_legi.peers.words import CLIENT_OPTIONS, PLACE
+from xen_legi.peers.words import AFTER, CLIENT_OPTIONS, PLACE, TIGHT
 from xen_legi.run import lines
-from xen_legi.steps import Progress, named_point
+from xen_legi.steps import Progress, named_point, say
 from xen_legi.storage import namespace
 
 _REASONS = {
@@ -27,10 +27,16 @@ _REASONS = {
     35: "the receiver did not answer in time",
 }
 _BROKEN = (10, 12, 30, 35)
+_FULL = "No space left on device"
 _HINTS = {
+    11: "has the domU files that change and are larger than what it has free? a larger disk gives its copies room, too",
     23: "the lines above name them; they keep their former content, nothing was deleted",
     25: "has the domU lost its files? look at it; if this is right, say --allow-deletes",
 }
+
+
+class _NoRoom(Problem):
+    """The copy's filesystem is full."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Sent:
     changed: int = 0
     deleted: int = 0
     bytes: int = 0
+    tight: bool = False  # files were written in place
 
     def __add__(self, other: "Sent") -> "Sent":
         return Sent(
@@ -48,6 +55,7 @@ class Sent:
             self.changed + other.changed,
             self.deleted + other.deleted,
             self.bytes + other.bytes,
+            self.tight or other.tight,
         )
 
 
@@ -57,15 +65,26 @@ def send(
     """Bring the copy of one volume to what its ghost at `source` has. Raise Problem if anything was not as it must be.
 
     With `checksum` a file is also sent if only its content differs: what verify() finds must be mended by the same run.
-    `bandwidth`: bytes a second that another host is sent, 0: no limit.
+    `bandwidth`: bytes a second that another host is sent, 0: no limit. Where the copy has no room for a file beside its
+    former self, files are written in place: then they must be compared by content.
     """
+    extra = [*(["--whole-file"] if where.local else []), *(["--checksum"] if checksum else []), *limited(where, bandwidth)]
+    order = ("sync", domu, slot, run)
+    try:
+        return _send(source, where, order, [*extra, *AFTER])
+    except _NoRoom as problem:
+        say(f"{problem.message}: once more, without the old files beside the new ones")
+        return replace(_send(source, where, order, [*extra, *TIGHT]), tight=True)
+
+
+def _send(source: Path, where: Destination, order: tuple[str, str, str, str], options: list[str]) -> Sent:
     namespace.check(source)
+    slot = order[2]
     progress = Progress(f"{slot} to {where.name}")
-    extra = ["--stats", "--no-human-readable", "--info=progress2", *(["--whole-file"] if where.local else []),
-             *(["--checksum"] if checksum else []), *limited(where, bandwidth)]
+    extra = [*options, "--stats", "--no-human-readable", "--info=progress2"]
     said: list[str] = []
     try:
-        for line in _rsync(source, where, ("sync", domu, slot, run), extra):
+        for line in _rsync(source, where, order, extra):
             if (done := transferred(line)) is None:
                 said.append(line)
             else:
@@ -87,7 +106,7 @@ def limited(where: Destination, bandwidth: int) -> list[str]:
 def verify(source: Path, where: Destination, domu: str, slot: str, run: str, *, checksum: bool) -> list[str]:
     """Return how the copy of one volume differs from its ghost: a line for each difference, none if all is well."""
     namespace.check(source)
-    extra = ["--dry-run", "--itemize-changes", *(["--checksum"] if checksum else [])]
+    extra = [*AFTER, "--dry-run", "--itemize-changes", *(["--checksum"] if checksum else [])]
     found: list[str] = []
     try:
         for line in _rsync(source, where, ("verify", domu, slot, run), extra):
@@ -133,7 +152,10 @@ def problem(error: CommandFailed, where: Destination, slot: str, printed: Iterab
         lost = [line for line in error.stderr.splitlines() if not line.startswith("rsync")]
         return unreachable(where.name, "\n".join(lost))
     reason = _REASONS.get(error.command_status, f"rsync ended with status {error.command_status}")
-    said = [line for line in printed if line.startswith("rsync:") or "cannot" in line][:3]
+    told = list(printed)
+    said = [line for line in told if line.startswith("rsync:") or "cannot" in line][:3]
     detail = "".join(f"\n    {line}" for line in said)
+    if any(_FULL in line for line in (*told, error.stderr)):
+        return _NoRoom(f"{slot} to {where.name}: the copy's filesystem is full", hint=_HINTS[11], status=1)
     kind = Lost if error.command_status in _BROKEN and not where.local else Problem
     return kind(f"{slot} to {where.name}: {reason}{detail}", hint=_HINTS.get(error.command_status, ""), status=1)

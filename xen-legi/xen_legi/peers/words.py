@@ -21,9 +21,11 @@ TRANSFERS = ("sync", "verify")
 STREAMS = (*TRANSFERS, "sums")  # whose standard output is no answer
 
 PLACE = "copy"  # what our clients name as their destination; the receiver knows the place itself
-CLIENT_OPTIONS = ("-aHAXxS", "--numeric-ids", "--delete-after", "--timeout=600", "--modify-window=-1")
+CLIENT_OPTIONS = ("-aHAXxS", "--numeric-ids", "--timeout=600", "--modify-window=-1")
+AFTER = ("--delete-after",)  # nothing is deleted before all is known to be well
+TIGHT = ("--delete-before", "--inplace")  # where there is no room for both
 _FLAGS = frozenset("lHogDtpAXrxS")  # -aHAXxS as the client spells it to its server
-_WORDS = frozenset(("--timeout=600", "--delete-after", "--numeric-ids", "-@-1"))  # -@-1: --modify-window=-1
+_WORDS = frozenset(("--timeout=600", "--numeric-ids", "-@-1"))  # -@-1: --modify-window=-1
 _EXTRA_FLAGS = {"sync": frozenset("Wc"), "verify": frozenset("c")}
 _LIMIT = re.compile(r"--bwlimit=[0-9]{1,12}")  # it limits the sender, who says it to its server, too
 _EXTRA_WORDS = {"sync": frozenset(("--stats",)), "verify": frozenset(("--log-format=%i",))}
@@ -40,11 +42,13 @@ class Order:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What may differ between transfers: rsync's capabilities (its own -e word), whole files, checksums."""
+    """What may differ between transfers: rsync's capabilities (its own -e word), whole files, checksums, and whether files
+    are written in place."""
 
     capabilities: str
     whole: bool
     checksum: bool
+    tight: bool = False
 
 
 def parse(line: str) -> Order:
@@ -76,9 +80,15 @@ def transfer(order: Order) -> Transfer:
     if len(match[1]) != len(flags) or flags - _EXTRA_FLAGS[order.verb] != wanted:
         die(f"refused: the options -{match[1]} are not those of {order.verb}")
     said = [word for word in order.rsync[2:-2] if not _LIMIT.fullmatch(word)]
-    if sorted(said) != sorted(_WORDS | _EXTRA_WORDS[order.verb]):
+    tight = order.verb == "sync" and set(TIGHT) <= set(said)
+    if sorted(said) != _long(order.verb, tight):
         die(f"refused: the options {' '.join(order.rsync[2:-2])} are not those of {order.verb}")
-    return Transfer(match[2], "W" in flags, "c" in flags)
+    return Transfer(match[2], "W" in flags, "c" in flags, tight)
+
+
+def _long(verb: str, tight: bool) -> list[str]:
+    """Return the long options of a transfer, in order."""
+    return sorted(_WORDS | _EXTRA_WORDS[verb] | set(TIGHT if tight else AFTER))
 
 
 def server(verb: str, what: Transfer, place: str, max_delete: int | None) -> list[str]:
@@ -86,5 +96,5 @@ def server(verb: str, what: Transfer, place: str, max_delete: int | None) -> lis
     flags = "".join(sorted(_FLAGS)) + ("n" if verb == "verify" else "")
     flags += ("W" if what.whole else "") + ("c" if what.checksum else "")
     limit = [] if max_delete is None else [f"--max-delete={max_delete}"]
-    options = sorted(_WORDS | _EXTRA_WORDS[verb])
-    return ["rsync", "--server", f"-{flags}e.{what.capabilities}", *options, *limit, ".", f"{place}/"]
+    options = [*_long(verb, what.tight), *limit]
+    return ["rsync", "--server", f"-{flags}e.{what.capabilities}", *options, ".", f"{place}/"]
