@@ -11,6 +11,7 @@ from xen_legi.backup.job import Options, Receiver, Transfer
 from xen_legi.backup.request import CopyRequest
 from xen_legi.backup.send import Sent
 from xen_legi.backup.tasks import Task
+from xen_legi.backup.unreadable import NotCopied
 from xen_legi.config import Config
 from xen_legi.domu import config
 from xen_legi.errors import CommandFailed, Lost, Problem
@@ -98,9 +99,20 @@ def test_a_domu_that_goes_nowhere_is_a_failed_row_and_never_left_out(monkeypatch
     monkeypatch.setattr(namespace, "enter", lambda: None)
     broken = Task(WEB1, Config(), (), Problem("its file is wrong"))
     for asked in ([Receiver(DOM0B, {})], [Receiver(DOM0B, {}, Problem("down"))]):
-        rows = nightly.run([Task(WEB1, Config(), ()), broken], [], asked, Options("r1"))
-        assert [(row.state, row.message) for row in rows] == [("failed", "no destination is set for it"),
-                                                              ("failed", "its file is wrong")]
+        work = [Task(WEB1, Config(window="1:00-2:00"), ()), broken]
+        rows = nightly.run(work, [], asked, Options("r1", windows=True))
+        said = {"no destination is set for it", "its file is wrong"}
+        assert len(rows) == 2 and {row.message for row in rows if row.state == "failed"} == said
+
+
+def test_what_cannot_be_read_has_a_row_for_each_usual_destination_and_one_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(namespace, "enter", lambda: None)
+    unread = [NotCopied("odd1", "/etc/xen/odd1.cfg cannot be read", "")]
+    for usual, where in ((("dom0b",), ["dom0b"]), ((), ["-"])):
+        rows = nightly.run([], unread, [Receiver(DOM0B, {}), Receiver(DOM0C, {})], Options("r1", usual=usual))
+        assert [(row.domu, row.destination) for row in rows] == [("odd1", one) for one in where]
 
 
 def test_who_cannot_be_reached_is_asked_once_more(monkeypatch: pytest.MonkeyPatch) -> None:

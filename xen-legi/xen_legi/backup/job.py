@@ -52,6 +52,7 @@ class Options:
     at_once: int = 1
     bandwidth: int = 0  # bytes a second to another host, 0: no limit
     retries: int = 0  # of a copy whose connection broke
+    usual: Sequence[str] = ()  # the destinations of what belongs to no domU
     windows: bool = False  # whether a domU must be in its window: not when a person names it
 
 

@@ -49,7 +49,8 @@ def once_more(asked: Sequence[Receiver]) -> list[Receiver]:
 
 def run(work: Sequence[Task], unreadable: Iterable[NotCopied], asked: Sequence[Receiver], options: Options) -> list[Row]:
     """Do these tasks and return the rows of the report. One failure never stops the others."""
-    rows = [report.failed(one.name, to.where.name, one.message, one.hint) for one in unreadable for to in asked]
+    usual = [to.where.name for to in asked if to.where.name in options.usual] or ["-"]
+    rows = [report.failed(one.name, where, one.message, one.hint) for one in unreadable for where in usual]
     if not any_answered(asked):
         return rows + [row for one in work for row in _unreached(one, _mine(one, asked))]
     for to in asked:
@@ -116,10 +117,10 @@ def ask(where: Destination) -> Receiver:
 
 def _one(task: Task, asked: Sequence[Receiver], options: Options) -> list[Row]:
     config = task.config
-    if options.windows and not window.is_open(task.settings.window, time.localtime()):
-        return [report.later(config.name, to.where.name, f"not within its window, {task.settings.window}") for to in asked]
     if not asked:
         return _unreached(task, asked)
+    if options.windows and not window.is_open(task.settings.window, time.localtime()):
+        return [report.later(config.name, to.where.name, f"not within its window, {task.settings.window}") for to in asked]
     began = time.monotonic()
     rows: list[Row] = []
     try:

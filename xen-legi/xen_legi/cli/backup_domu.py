@@ -167,7 +167,7 @@ def _run(options: argparse.Namespace) -> int:
     chosen = tasks.placed(work, asked)
     tasks.remember(chosen, asked)
     what = Options(nightly.run_name(), checksum=options.checksum, allow_deletes=options.allow_deletes,
-                   at_once=settings.at_once, windows=not options.names)
+                   at_once=settings.at_once, usual=options.to or settings.destinations, windows=not options.names)
     rows = nightly.run(chosen, unread, asked, what)
     seconds = time.time() - began
     kept = _keep(rows, began, seconds)
