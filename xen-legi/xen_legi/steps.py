@@ -147,13 +147,20 @@ def _take(descriptor: int, wait: float, kind: int) -> bool:
             time.sleep(0.2)
 
 
-def _holder(path: Path) -> str:
+def holder(name: str) -> tuple[int, int, str] | None:
+    """Return who holds the lock `name`, by what it wrote into it: its process, since when (1970), its command line."""
     try:
-        pid, since, command = path.read_text().strip().split(" ", 2)
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(int(since)))
-        return f"process {pid} since {when} ({command})"
+        pid, since, command = (LOCKS / f"{name}.lock").read_text().strip().split(" ", 2)
+        return int(pid), int(since), command
     except (OSError, ValueError):
+        return None
+
+
+def _holder(path: Path) -> str:
+    if not (found := holder(path.stem)):
         return "another process"
+    pid, since, command = found
+    return f"process {pid} since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(since))} ({command})"
 
 
 @contextlib.contextmanager

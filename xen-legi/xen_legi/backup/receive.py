@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xen_legi import config, steps
-from xen_legi.backup import boot, commit, copies, request, serve, state
+from xen_legi.backup import boot, commit, copies, request, serve, state, supersede
 from xen_legi.backup.copies import Work
 from xen_legi.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Problem, die, need_root
 from xen_legi.peers import book, words
@@ -91,6 +91,8 @@ def _begin(caller: Caller, order: Order) -> int:
     wanted = request.from_json(_input())
     if wanted.domu != order.words[0]:
         die("refused: the request is for another domU than the order")
+    if not caller.local:
+        supersede.end_former(copies.lock_name(wanted.domu, caller.group), caller.source)
     with copies_lock(caller, wanted.domu):
         return _answer(commit.begin(caller.work(wanted.domu), wanted, local=caller.local))
 
