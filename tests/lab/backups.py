@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,14 @@ def leftovers(host: Host) -> list[str]:
     found = [name for name in volumes(host) if ".ghost-" in name or name.endswith(".good")]
     mounts = host.run("cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -e ghost -e [.]copy -e xen-legi/mnt/").stdout
     return found + str(mounts).splitlines()
+
+
+def wait_until_runs(host: Host, command: str, seconds: float = 200) -> None:
+    """Wait until a command succeeds on a host."""
+    deadline = time.monotonic() + seconds
+    while host.run(command).rc:
+        assert time.monotonic() < deadline, command
+        time.sleep(0.5)
 
 
 def problem(result: CommandResult) -> list[str]:

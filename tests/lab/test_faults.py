@@ -3,13 +3,12 @@ run heals. The other ones are in test_store, test_within, test_backup and the lo
 
 import re
 import shlex
-import time
 from collections.abc import Iterator
 
 import pytest
 from testinfra.host import Host
 
-from backups import backup, copied_tiny, in_disk, leftovers, manifest, problem, report, volumes
+from backups import backup, copied_tiny, in_disk, leftovers, manifest, problem, report, volumes, wait_until_runs
 from marks import daily
 
 COPY, KEPT, DISK = "/dev/vg1/tiny1-disk.copy", "/dev/vg1/tiny1-disk.good", "/dev/vg0/tiny1-disk"
@@ -128,11 +127,11 @@ def test_a_ghost_that_overflows_while_two_are_written_fails_both_and_empties_nei
     pid = tiny.check_output("XEN_LEGI_STOP_AT=backup:ghosts-mounted setsid backup-domu run tiny1 --to vg0 --to vg1 "
                             ">/run/held.log 2>&1 </dev/null & echo $!").strip()
     try:
-        wait(tiny, f"ps -o state= -p {pid} | grep T")
+        wait_until_runs(tiny, f"ps -o state= -p {pid} | grep T")
         in_disk(tiny, "dd if=/dev/urandom of=/run/look/big bs=1M count=30 conv=fsync status=none")
     finally:
         tiny.run(f"kill -CONT {pid}")
-    wait(tiny, f"! kill -0 {pid}")
+    wait_until_runs(tiny, f"! kill -0 {pid}")
     rows = report(tiny)
     assert {one["state"] for one in rows} == {"failed"} and len(rows) == 2
     for group in ("vg0", "vg1"):
@@ -196,11 +195,3 @@ def test_disks_may_come_and_go_between_two_nights(tiny: Host) -> None:
     assert backup(tiny, "--to vg1").rc == 0
     assert "tiny1-data" not in tiny.check_output("cat /etc/xen/copies/vg1/tiny1.cfg")
     assert manifest(tiny, COPY) == manifest(tiny, DISK)
-
-
-def wait(host: Host, command: str, seconds: float = 200) -> None:
-    """Wait until a command succeeds on the host."""
-    deadline = time.monotonic() + seconds
-    while host.run(command).rc:
-        assert time.monotonic() < deadline, command
-        time.sleep(0.5)

@@ -1,0 +1,88 @@
+"""Copies between the two hosts: what the light machine, which is alone, cannot show."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from testinfra.host import Host
+
+from backups import backup, leftovers, manifest, report, volumes, wait_until_runs
+
+RAW, RAW_COPY, SIZE, CHUNK = "/dev/vg0/tiny1-raw", "/dev/vg0/tiny1-raw.copy", 5 << 20, 256 << 10
+
+
+@pytest.fixture
+def raw(tiny1: Host, dom0b: Host) -> Iterator[Host]:
+    """dom0a's tiny1 has a disk that nobody knows the content of; at the end neither it nor its copy is there."""
+    tiny1.check_output(f"lvcreate -qq -y -W y -L {SIZE}B -n tiny1-raw vg0 && udevadm settle && "
+                       f"head -c {SIZE} /dev/urandom > {RAW} && "
+                       f"sed -i.saved \"s#disk = \\[#&'phy:{RAW},xvdb,w', #\" /etc/xen/tiny1.cfg")
+    try:
+        yield tiny1
+    finally:
+        tiny1.check_output("mv /etc/xen/tiny1.cfg.saved /etc/xen/tiny1.cfg; udevadm settle; lvremove -qq -y vg0/tiny1-raw")
+        assert backup(tiny1, "--to dom0b").rc == 0
+        assert "vg0/tiny1-raw.copy" not in volumes(dom0b)
+
+
+def digest(host: Host, device: str) -> str:
+    """Return the digest of the raw disk or of its copy."""
+    return str(host.check_output(f"head -c {SIZE} {device} | sha256sum")).split()[0]
+
+
+def test_a_disk_of_any_content_goes_to_the_other_host_block_by_block(raw: Host, dom0b: Host) -> None:
+    assert backup(raw, "--to dom0b").rc == 0
+    assert digest(raw, RAW) == digest(dom0b, RAW_COPY)
+    assert RAW_COPY in dom0b.check_output("cat /etc/xen/copies/vg0/tiny1.cfg")
+    raw.check_output(f"head -c 900 /dev/urandom | dd of={RAW} bs=1 seek={2 * CHUNK + 7} conv=notrunc,fsync status=none")
+    assert backup(raw, "--to dom0b").rc == 0
+    assert digest(raw, RAW) == digest(dom0b, RAW_COPY) and leftovers(dom0b) == []
+    assert CHUNK <= report(raw)[0]["bytes"] < 2 * CHUNK
+
+
+@contextmanager
+def held(host: Host, words: str) -> Iterator[None]:
+    """A backup that stands still while it sends; afterwards it has gone on to its end."""
+    pid = host.check_output(f"XEN_LEGI_STOP_AT=backup:sending setsid backup-domu run tiny1 {words} >/run/held.log 2>&1 "
+                            "</dev/null & echo $!").strip()
+    try:
+        wait_until_runs(host, f"ps -o state= -p {pid} | grep T")
+        yield
+    finally:
+        host.run(f"kill -CONT {pid}")
+        wait_until_runs(host, f"! kill -0 {pid}")
+
+
+def test_a_copy_whose_connection_breaks_is_made_by_another_try(tiny1: Host, dom0b: Host) -> None:
+    before = report_of(tiny1, dom0b)
+    with held(tiny1, "--to dom0b"):
+        dom0b.check_output("kill -9 $(pgrep -f '[r]eceive --peer dom0a')")
+    (row,) = report(tiny1)
+    assert row["state"] == "good" and row["generation"] == before + 2, tiny1.check_output("cat /run/held.log")
+    assert "dom0b is tried again in 10 s" in tiny1.check_output("cat /run/held.log")
+    assert manifest(tiny1, "/dev/vg0/tiny1-disk") == manifest(dom0b, "/dev/vg0/tiny1-disk.copy") and leftovers(dom0b) == []
+
+
+def report_of(tiny1: Host, dom0b: Host) -> int:
+    """Make a copy, and return its generation."""
+    assert backup(tiny1, "--to dom0b").rc == 0
+    return int(report(tiny1)[0]["generation"])
+
+
+def test_a_copy_that_is_being_written_is_not_promoted(tiny1: Host) -> None:
+    with held(tiny1, "--to vg1"):
+        there = volumes(tiny1)
+        result = tiny1.run("xen-legi promote tiny1 --group vg1")
+        assert result.rc == 2 and "in use" in result.stderr, result.stdout + result.stderr
+        assert volumes(tiny1) == there
+    assert report(tiny1)[0]["state"] == "good"
+    assert manifest(tiny1, "/dev/vg0/tiny1-disk") == manifest(tiny1, "/dev/vg1/tiny1-disk.copy")
+
+
+def test_the_other_host_raises_the_alarm_when_this_one_makes_no_copies_any_more(tiny1: Host, dom0b: Host) -> None:
+    said = "the copy of tiny1 of dom0a here is "
+    assert said not in dom0b.run("backup-domu check").stdout
+    late = dom0b.run("backup-domu check --warning 0s --critical 0s")
+    assert late.rc == 2 and said in late.stdout
+    plugin = dom0b.run("/usr/lib/nagios/plugins/check_xen_legi --warning 0s --critical 0s")
+    assert (plugin.rc, said in plugin.stdout) == (2, True)
