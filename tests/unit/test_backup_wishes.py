@@ -84,6 +84,12 @@ def test_what_is_no_window(text: str) -> None:
         window.minutes(text)
 
 
+@pytest.mark.parametrize("how, days", [("", ""), ("weekly", "2026-12-06 2026-12-13 2026-11-29"), ("monthly", "2026-12-06")])
+def test_copies_are_compared_by_content_on_sundays(how: str, days: str) -> None:
+    month = ["2026-11-29", *(f"2026-12-{day:02}" for day in range(1, 20))]
+    assert {one for one in month if window.is_sunday_for(how, time.strptime(one, "%Y-%m-%d"))} == set(days.split())
+
+
 def resolve(name: str) -> Destination:
     return destination.resolve(name, {"vg0", "vg1"}, [Peer(one, "10.0.0.2") for one in ("dom0b", "dom0c", "dom0d")])
 

@@ -147,6 +147,10 @@ class Config:
         "backup", "", 'part of the day in which a run of all domUs may begin with one: "22:00-06:00"; nothing: always',
         lambda value: value and window.minutes(value),
     )
+    checksum: str = setting(
+        "backup", "monthly", "how often the nightly run also compares what files contain: weekly or monthly (on its first"
+        " Sunday); nothing: never", _one_of("", "weekly", "monthly"),
+    )
     retries: int = setting(
         "backup", 1, "how often a run tries a copy again whose connection broke", _retries
     )

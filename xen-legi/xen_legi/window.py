@@ -1,4 +1,5 @@
-"""The part of the day in which the copy of a domU may begin: "22:00-06:00", in the time of this host. Pure."""
+"""When things are done, in the time of this host: the part of the day in which a copy may begin ("22:00-06:00"), and the
+Sundays on which copies are compared by content. Pure."""
 
 import re
 from time import struct_time
@@ -22,3 +23,8 @@ def is_open(window: str, now: struct_time) -> bool:
     first, last = minutes(window)
     moment = now.tm_hour * 60 + now.tm_min
     return first <= moment < last if first < last else moment >= first or moment < last
+
+
+def is_sunday_for(how_often: str, now: struct_time) -> bool:
+    """Tell whether a day is the one for what is done weekly or monthly; never, if it is done not at all."""
+    return now.tm_wday == 6 and (how_often == "weekly" or (how_often == "monthly" and now.tm_mday <= 7))

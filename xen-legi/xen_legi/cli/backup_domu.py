@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from xen_legi import VERSION, config, files, run, steps
+from xen_legi import VERSION, config, files, run, steps, window
 from xen_legi.backup import (
     destination, foreseen, health, nightly, overview, plan, report, state, tasks, unreadable, wishes,
 )  # fmt: skip
@@ -166,7 +166,8 @@ def _run(options: argparse.Namespace) -> int:
     asked = nightly.receivers(_destinations(_wanted(options, settings, work)), settings.retries)
     chosen = tasks.placed(work, asked)
     tasks.remember(chosen, asked)
-    what = Options(nightly.run_name(), checksum=options.checksum, allow_deletes=options.allow_deletes,
+    by_content = options.checksum or (options.cron and window.is_sunday_for(settings.checksum, time.localtime(began)))
+    what = Options(nightly.run_name(), checksum=by_content, allow_deletes=options.allow_deletes,
                    at_once=settings.at_once, usual=options.to or settings.destinations, windows=not options.names)
     rows = nightly.run(chosen, unread, asked, what)
     seconds = time.time() - began
