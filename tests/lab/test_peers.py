@@ -6,9 +6,10 @@ from contextlib import contextmanager
 import pytest
 from testinfra.host import Host
 
-from backups import backup, leftovers, manifest, report, volumes, wait_until_runs
+from backups import backup, in_disk, leftovers, manifest, report, volumes, wait_until_runs
 
 RAW, RAW_COPY, SIZE, CHUNK = "/dev/vg0/tiny1-raw", "/dev/vg0/tiny1-raw.copy", 5 << 20, 256 << 10
+SETTINGS, LOG = "/etc/xen-legi/xen-legi.toml", "/run/backup.log"
 
 
 @pytest.fixture
@@ -40,41 +41,64 @@ def test_a_disk_of_any_content_goes_to_the_other_host_block_by_block(raw: Host, 
     assert CHUNK <= report(raw)[0]["bytes"] < 2 * CHUNK
 
 
-@contextmanager
-def held(host: Host, words: str) -> Iterator[None]:
-    """A backup that stands still while it sends; afterwards it has gone on to its end."""
-    pid = host.check_output(f"XEN_LEGI_STOP_AT=backup:sending setsid backup-domu run tiny1 {words} >/run/held.log 2>&1 "
-                            "</dev/null & echo $!").strip()
+@pytest.fixture
+def slow(tiny1: Host) -> Iterator[int]:
+    """dom0a sends slowly, and has something to send; yields the generation of the last copy."""
+    tiny1.check_output(f"cp -a {SETTINGS} /root/settings.saved; printf '[backup]\nbandwidth = \"300K\"\n' > {SETTINGS}")
     try:
-        wait_until_runs(host, f"ps -o state= -p {pid} | grep T")
-        yield
+        assert backup(tiny1, "--to dom0b").rc == 0
+        in_disk(tiny1, "dd if=/dev/urandom of=/run/look/big bs=1M count=9 conv=fsync status=none")
+        yield int(report(tiny1)[0]["generation"])
     finally:
-        host.run(f"kill -CONT {pid}")
-        wait_until_runs(host, f"! kill -0 {pid}")
+        tiny1.check_output(f"mv /root/settings.saved {SETTINGS}")
 
 
-def test_a_copy_whose_connection_breaks_is_made_by_another_try(tiny1: Host, dom0b: Host) -> None:
-    before = report_of(tiny1, dom0b)
-    with held(tiny1, "--to dom0b"):
+@contextmanager
+def going_on(host: Host, words: str, variables: str = "") -> Iterator[str]:
+    """A backup in the background, whose process is yielded; at the end it is waited for."""
+    command = f"{variables} setsid backup-domu run tiny1 {words} >{LOG} 2>&1 </dev/null & echo $!"
+    pid = str(host.check_output(command)).strip()
+    try:
+        yield pid
+    finally:
+        wait_until_runs(host, f"! kill -0 {pid}", 400)
+
+
+def test_a_copy_whose_connection_breaks_is_made_by_another_try(tiny1: Host, dom0b: Host, slow: int) -> None:
+    with going_on(tiny1, "--to dom0b"):
+        wait_until_runs(dom0b, "pgrep -f '[r]sync --server'")
         dom0b.check_output("kill -9 $(pgrep -f '[r]eceive --peer dom0a')")
+    said = tiny1.check_output(f"cat {LOG}")
     (row,) = report(tiny1)
-    assert row["state"] == "good" and row["generation"] == before + 2, tiny1.check_output("cat /run/held.log")
-    assert "dom0b is tried again in 10 s" in tiny1.check_output("cat /run/held.log")
+    assert "dom0b is tried again in 10 s" in said and (row["state"], row["generation"]) == ("good", slow + 2), said
     assert manifest(tiny1, "/dev/vg0/tiny1-disk") == manifest(dom0b, "/dev/vg0/tiny1-disk.copy") and leftovers(dom0b) == []
 
 
-def report_of(tiny1: Host, dom0b: Host) -> int:
-    """Make a copy, and return its generation."""
-    assert backup(tiny1, "--to dom0b").rc == 0
-    return int(report(tiny1)[0]["generation"])
+def test_a_break_that_the_receiver_does_not_notice_keeps_nobody_waiting_for_ten_minutes(
+    tiny1: Host, dom0b: Host, slow: int
+) -> None:
+    address = tiny1.check_output("ssh -G -F /etc/xen-legi/peers/dom0b.conf dom0b | sed -n 's/^hostname //p'").strip()
+    with going_on(tiny1, "--to dom0b"):
+        wait_until_runs(dom0b, "pgrep -f '[r]sync --server'")
+        tiny1.check_output(f"ip route add blackhole {address}/32")
+        try:
+            wait_until_runs(tiny1, f"grep 'is tried again' {LOG}", 300)
+        finally:
+            tiny1.check_output(f"ip route del blackhole {address}/32")
+    said = tiny1.check_output(f"cat {LOG}")
+    (row,) = report(tiny1)
+    assert (row["state"], row["generation"]) == ("good", slow + 2), said
+    assert manifest(tiny1, "/dev/vg0/tiny1-disk") == manifest(dom0b, "/dev/vg0/tiny1-disk.copy") and leftovers(dom0b) == []
 
 
 def test_a_copy_that_is_being_written_is_not_promoted(tiny1: Host) -> None:
-    with held(tiny1, "--to vg1"):
+    with going_on(tiny1, "--to vg1", "XEN_LEGI_STOP_AT=receive:mounted"):
+        wait_until_runs(tiny1, "ps -o state= -p $(pgrep -f '[r]eceive --local vg1 sync') | grep T")
         there = volumes(tiny1)
         result = tiny1.run("xen-legi promote tiny1 --group vg1")
-        assert result.rc == 2 and "in use" in result.stderr, result.stdout + result.stderr
-        assert volumes(tiny1) == there
+        same = volumes(tiny1) == there
+        tiny1.check_output("kill -CONT $(pgrep -f '[r]eceive --local vg1 sync')")
+    assert result.rc == 2 and "is in use by process" in result.stderr and same, result.stdout + result.stderr
     assert report(tiny1)[0]["state"] == "good"
     assert manifest(tiny1, "/dev/vg0/tiny1-disk") == manifest(tiny1, "/dev/vg1/tiny1-disk.copy")
 

@@ -41,7 +41,7 @@ def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, .
 def copy(monkeypatch: pytest.MonkeyPatch, retries: int, *ends: Problem | None) -> report.Row:
     left = iter(ends)
 
-    def transfer(where: Destination, what: Transfer) -> Sent:
+    def transfer(where: Destination, what: Transfer, unsure: set[str]) -> Sent:
         if end := next(left):
             raise end
         return Sent(1, 1, 0, 1)

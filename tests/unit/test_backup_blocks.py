@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from xen_legi.backup import blocks, send_blocks, serve_blocks
-from xen_legi.errors import Problem
+from xen_legi.backup.destination import Destination
+from xen_legi.errors import Lost, Problem
 
 CHUNK = blocks.CHUNK
 
@@ -130,3 +131,47 @@ def test_a_limit_is_kept_on_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(32):
             pace.take(CHUNK)
         assert clock[0] == pytest.approx(took)
+
+
+def stub(directory: Path, script: str) -> Destination:
+    """A receiver that does what a shell script says; $3 is the verb."""
+    program = directory / "stub"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return Destination("dom0b", (str(program),), local=False)
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> send_blocks.Source:
+    """A ghost of three chunks, and little patience."""
+    monkeypatch.setattr(blocks, "SILENCE", 3)
+    monkeypatch.setattr(send_blocks, "_PATIENCE", 1)
+    (tmp_path / "ghost").write_bytes(noise(3 * CHUNK))
+    return send_blocks.Source(tmp_path / "ghost", 3 * CHUNK, ("web1", "disk", "r1"))
+
+
+ZEROS = "head -c 48 /dev/zero"  # the digests of three chunks
+
+
+@pytest.mark.parametrize("script, kind, said", [
+    (f"{ZEROS}; exec >&-; sleep 60", Lost, "dom0b did not end within"), (f"{ZEROS}; echo; sleep 60", Problem, "more chunks"),
+    ("head -c 47 /dev/zero", Problem, "told of 2 of 3 chunks"), ("head -c 16 /dev/zero; sleep 60", Lost, "dom0b was silent"),
+    ("echo 'xen-legi receive: refused: so' >&2; exit 2", Problem, "dom0b: refused: so"),
+    ("exit 255", Lost, "cannot be reached"),
+    (f"[ $2 = patch ] || {{ {ZEROS}; exit; }}; cat >/dev/null; sleep 60", Lost, "dom0b did not end within"),
+    (f"[ $2 = patch ] || {{ {ZEROS}; exit; }}; echo '{{\"problem\": \"full\"}}'; exit 1", Problem, "dom0b: full"),
+    (f"[ $2 = patch ] || {{ {ZEROS}; exit; }}; sleep 60", Lost, "dom0b took nothing"),
+])
+def test_a_receiver_that_does_not_do_its_part_is_never_waited_for_without_an_end(
+    script: str, kind: type[Problem], said: str, source: send_blocks.Source, tmp_path: Path
+) -> None:
+    with pytest.raises(Problem, match=said) as caught:
+        send_blocks.send_changed(source, stub(tmp_path, script))
+    assert type(caught.value) is kind
+
+
+def test_all_that_differs_arrives_at_the_other_end_of_real_pipes(source: send_blocks.Source, tmp_path: Path) -> None:
+    where = stub(tmp_path, f"[ $2 = patch ] || {{ {ZEROS}; exit; }}; cat >{tmp_path}/stream; echo '{{}}'")
+    sent, own = send_blocks.send_changed(source, where)
+    assert own == digests(source.device, source.size) and sent.bytes == 3 * CHUNK
+    assert (tmp_path / "stream").read_bytes() == stream(source.device, source.size, range(3))

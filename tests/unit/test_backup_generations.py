@@ -169,3 +169,11 @@ def test_copies_in_two_groups_are_two_copies() -> None:
 
 def test_every_action_says_what_it_does() -> None:
     assert all("web1-disk" in str(Action(one, "web1-disk")) for one in Do)
+
+
+def test_a_copy_whose_run_was_stopped_at_its_limit_is_measured_against_the_last_good_one_again() -> None:
+    stopped = replace(WRITTEN, tags=WRITTEN.tags | {generations.LIMIT_HIT})
+    assert doings(begin(copy_of(stopped, KEPT, SWAP))) == [
+        ("MERGE", "disk"), ("SETTLE", "disk"), ("KEEP", "disk"), ("DIRTY", "disk")]
+    for others in ((stopped, ASIDE, SWAP), (WRITTEN, ASIDE, SWAP), (WRITTEN, KEPT, SWAP)):
+        assert doings(begin(copy_of(*others))) == [("DIRTY", "disk")]

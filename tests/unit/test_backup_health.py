@@ -59,8 +59,9 @@ def test_what_is_wrong_is_told_with_its_level(places: tuple[Place, ...], said: l
 def test_mistakes_and_copies_of_domus_that_are_gone_are_told() -> None:
     gone = [place(3), place(3, "vg1"), place(400, "vg1", "old1")]
     wanted = Expected("dom0a", {"web1": BOTH}, ["web2.toml: copies is wrong"])
-    assert found(*gone, wanted=wanted) == [(CRITICAL, "the copy of old1 of dom0a here is 16 days old"),
+    assert found(*gone, wanted=wanted) == [(WARNING, "there is a copy of old1 at vg1, and no such domU here any more"),
                                            (WARNING, "web2.toml: copies is wrong")]
+    assert found(*gone, wanted=Expected("dom0a", {"web1": BOTH}, (), {"old1"})) == []
 
 
 @pytest.mark.parametrize("places, said", [

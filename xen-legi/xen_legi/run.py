@@ -93,13 +93,13 @@ def spawn(
         die(f"{words[0]} is not installed", hint=how_to_get(os.path.basename(words[0])))
     try:
         yield process
+        process.wait()
     except BaseException:
         if outlives_us:
             _leave(process, words[0])
         else:
             _end(process)
         raise
-    process.wait()
 
 
 def run(

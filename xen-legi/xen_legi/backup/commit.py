@@ -12,14 +12,14 @@ from typing import Any
 from xen_legi import files
 from xen_legi.backup import boot, copies, generations, request, state, trusted
 from xen_legi.backup.copies import Work
-from xen_legi.backup.generations import COPY, GOOD, Copy, Generation
-from xen_legi.backup.request import CopyRequest
+from xen_legi.backup.generations import COPY, GOOD, Copy, Generation, Slot
+from xen_legi.backup.request import NOTHING, CopyRequest
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import die, fail
 from xen_legi.steps import named_point
-from xen_legi.storage import identity, lvm, merge
+from xen_legi.storage import lvm, merge
 from xen_legi.storage.identity import FILES
 from xen_legi.storage.lvm import TAG
 
@@ -46,8 +46,8 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
     _check_disks(wanted, work)
     copy = settle(work, copy)
     _check_content(copy, wanted)
-    if wanted.generation <= copy.newest:
-        die(f"generation {wanted.generation} is not newer than {copy.newest}", hint="run the copy again")
+    if wanted.generation <= copy.newest or outdated(work, wanted):
+        die(f"generation {wanted.generation} of {wanted.domu} is not newer than what is here", hint="run the copy again")
     renewed = [one.name for one in wanted.volumes if not one.sent]
     group = lvm.group(work.group)
     actions = generations.begin(copy, copies.fits(copy, wanted, group), renewed)
@@ -58,8 +58,14 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
     return {
         "done": [str(one) for one in actions],
         "missing": boot.missing(wanted.boot),
+        "by_content": [one.name for one in wanted.volumes if copies.UNSURE in _tags(copy, one.name)],
         "warnings": [*boot.warnings(wanted.boot), *_bridge_warnings(wanted)],
     }
+
+
+def _tags(copy: Copy, slot: str) -> frozenset[str]:
+    found = copy.slots.get(slot)
+    return found.copy.volume.tags if found and found.copy else frozenset()
 
 
 def resume(work: Work, run: str) -> tuple[Work, Copy]:
@@ -196,16 +202,22 @@ def _check_disks(wanted: CopyRequest, work: Work) -> None:
 
 
 def _check_content(copy: Copy, wanted: CopyRequest) -> None:
-    """Die if a volume had files at its last good copy and now has what nobody knows: a broken or encrypted filesystem, most
-    likely. Then that copy is what is needed."""
+    """Die if a volume had files at its last good copy, or anything that is known, and has not any more: a broken filesystem,
+    or one that somebody has encrypted. Then that copy is what is needed."""
     for one in wanted.volumes:
-        slot = copy.slots.get(one.name)
-        kept = (slot.good or slot.copy) if slot and one.raw and not wanted.allow_deletes else None
-        if kept is None or not kept.generations or not kept.volume.active:
-            continue
-        if (kind := identity.blkid(kept.volume.path).get("TYPE", "")) in FILES:
-            die(f"{one.name} of {wanted.domu} held {kind} at its last good copy, and now nothing that is known",
+        slot = copy.slots.get(one.name, Slot(one.name))
+        kept = slot.good if slot.good and slot.good.generations else slot.copy
+        held = kept.volume.tagged(f"{TAG}.holds") if kept else ""
+        if not wanted.allow_deletes and (held in FILES and not one.files or held and held != NOTHING == one.kind):
+            now = "nothing that is known" if one.kind == NOTHING else one.kind
+            die(f"{one.name} of {wanted.domu} held {held} at its last good copy, and now {now}",
                 hint="look at the domU first; if this is right, say --allow-deletes")
+
+
+def outdated(work: Work, wanted: CopyRequest) -> bool:
+    """Tell whether a later run has begun than the one that is asked for: an order may have been long on its way."""
+    text = files.read(_request_file(work))
+    return bool(text) and request.from_json(text).generation >= wanted.generation
 
 
 def _check_stranger(wanted: CopyRequest) -> None:

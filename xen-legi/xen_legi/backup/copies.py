@@ -18,6 +18,8 @@ from xen_legi.storage import identity, lvm, merge
 from xen_legi.storage.lvm import TAG, Volume
 from xen_legi.units import MIB, format_size
 
+UNSURE = f"{TAG}.content=unsure"  # files were written in place, and nobody has compared them yet
+BLOCKS = f"{TAG}.blocks=begun"  # its blocks were written, perhaps not all
 LOCK_WAIT = 30  # seconds: a transfer whose client has died needs a moment to notice it
 _COMMANDS = 15  # of lvm2 for one volume in one order, at most: every action looks at the copy and changes it
 
@@ -103,8 +105,9 @@ def mark_good(work: Work, copy: Copy) -> None:
     now = int(time.time())
     for one in work.request.volumes:
         volume = _copy(work, copy.slots.get(one.name, Slot(one.name)))
-        stale = _of(volume, "state", "time", "run", "synced", "merging", "limit")
-        retag(volume, add=[f"{TAG}.state=good", f"{TAG}.time={now}", generation.tag], remove=stale)
+        stale = _of(volume, "state", "time", "run", "synced", "merging", "limit", "content", "blocks", "holds")
+        holds = f"{TAG}.holds={one.kind}"
+        retag(volume, add=[f"{TAG}.state=good", f"{TAG}.time={now}", holds, generation.tag], remove=stale)
         named_point("receive:tagged")
 
 
@@ -118,6 +121,8 @@ def _fits(slot: Slot | None, wanted: VolumeRequest, group: lvm.Group) -> bool:
         lvm.activate(volume.full_name)
     if wanted.raw:  # its blocks are compared with whatever is there
         return True
+    if BLOCKS in volume.tags:  # half of one thing and half of another may look like the filesystem that is wanted
+        return False
     try:
         return wanted.identity.same(identity.probe(volume.path))
     except Problem:
@@ -126,7 +131,7 @@ def _fits(slot: Slot | None, wanted: VolumeRequest, group: lvm.Group) -> bool:
 
 def _keep(work: Work, copy: Copy, slot: Slot) -> None:
     volume = _copy(work, slot)
-    holds = _of(volume, "generation", "time", "files")
+    holds = _of(volume, "generation", "time", "files", "holds")
     tags = [*work.tags(slot.name, "good"), *holds]
     lvm.snapshot(volume, f"{slot.name}{GOOD}", _whole_snapshot(volume.size), tags=tags)
 
@@ -156,8 +161,8 @@ def _merge(work: Work, copy: Copy, slot: Slot, *, background: bool = False) -> N
     assert best and slot.good
     if volume.open or slot.good.volume.open:
         fail(f"{volume.path} is in use and cannot be set back now", hint="who has it open? see lsof(8), xl list, mount")
-    was = _of(slot.good.volume, "time", "files")
-    stale = _of(volume, "generation", "merging", "state", "time", "files", "limit")
+    was = _of(slot.good.volume, "time", "files", "holds")
+    stale = _of(volume, "generation", "merging", "state", "time", "files", "limit", "content", "blocks", "holds")
     retag(volume, add=[f"{TAG}.state=merging", f"{TAG}.merging={best}", *was], remove=stale)
     named_point("receive:merging")
     merge.merge(slot.good.volume, background=background)

@@ -16,6 +16,7 @@ from xen_legi.storage.lvm import TAG, Volume
 COPY_TAG = f"{TAG}.copy"
 PROMOTED_TAG = f"{TAG}.promoted"
 STARTED_TAG = f"{TAG}.started"  # the promotion was done to its end
+LIMIT_HIT = f"{TAG}.limit=hit"  # a run may have deleted as many files of it as one may, and has not completed it
 COPY, GOOD = ".copy", ".good"
 
 
@@ -58,6 +59,11 @@ class Member:
         if self.volume.invalid:
             return frozenset()
         return _generations(self.volume.tags, f"{TAG}.generation=")
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether a run was stopped at its limit of deletions here."""
+        return LIMIT_HIT in self.volume.tags
 
     @property
     def merging(self) -> frozenset[Generation]:
@@ -244,6 +250,9 @@ def _begin(slot: Slot, fits: bool | None, renewed: bool, best: Generation | None
         return act(Do.DROP_COPY) + (new if fits is not None else [])
     if fits and slot.good is None:
         return (act(Do.KEEP) if holds_best and not renewed else []) + dirty
+    if fits and slot.snapshot and slot.copy.stopped and best is not None and slot.holds(best):
+        # measured against the last good one again: else each night would delete as much, until nothing is left to refuse
+        return act(Do.MERGE, Do.SETTLE, Do.KEEP) + dirty
     if fits:
         return dirty
     if holds_best:

@@ -4,7 +4,7 @@ See the Monitoring Plugins' guidelines: one line, figures after a bar, exit stat
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xen_legi.backup.overview import Place
@@ -47,6 +47,7 @@ class Expected:
     host: str
     domus: Mapping[str, Aim]
     wrong: Sequence[str] = ()  # what is not right with the settings of single domUs
+    excluded: Collection[str] = ()  # domUs of this host that are not to be copied
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,11 @@ def findings(places: Sequence[Place], wanted: Expected, limits: Limits, now: int
     for name, aim in wanted.domus.items():
         mine = [one for one in _good(places) if (one.domu, one.source) == (name, wanted.host)]
         found += _of_domu(name, mine, aim, silent, Ages(limits, now))
-    others = (one for one in _good(places) if one.source != wanted.host or one.domu not in wanted.domus)
-    for one in others:
-        if level := limits.level(now - one.time):
+    for one in _good(places):
+        own = one.source == wanted.host
+        if own and one.domu not in wanted.domus and one.domu not in wanted.excluded:
+            found.append(Finding(WARNING, f"there is a copy of {one.domu} at {one.where}, and no such domU here any more"))
+        if not own and (level := limits.level(now - one.time)):
             found.append(Finding(level, f"the copy of {one.domu} of {one.source} here is {age(one.time, now)} old"))
     return sorted(found, key=lambda one: (-one.level, one.text))
 

@@ -115,7 +115,7 @@ def _to_one(receiver: Receiver, what: Transfer) -> Row:
         except Exception as error:
             problem = _given_up(receiver.where, what.wanted, error)
         said += [problem.message] if problem.message not in said else []
-        if not isinstance(problem, Lost):
+        if not isinstance(problem, Lost) or receiver.where.local:
             break
     took = time.monotonic() - began
     return report.failed(what.wanted.domu, receiver.where.name, "; tried again: ".join(said), problem.hint, took)
@@ -134,8 +134,8 @@ def _copied(receiver: Receiver, what: Transfer, began: float) -> Row:
     """Make the copy and return its row."""
     where, wanted = receiver.where, what.wanted
     _floor(receiver, wanted, what.trees)
-    warnings = _begin(where, wanted)
-    sent = _transfer(where, what)
+    warnings, unsure = _begin(where, wanted)
+    sent = _transfer(where, what, unsure)
     full = _prove(what.made)  # for the last time: what becomes of the ghosts from here on is nothing to this copy
     named_point("backup:verified")
     where.call("commit", wanted.domu, wanted.run, timeout=copies.timeout("commit", len(wanted.volumes)))
@@ -156,13 +156,15 @@ def _given_up(where: Destination, wanted: CopyRequest, error: Exception) -> Prob
     return problem
 
 
-def _begin(where: Destination, wanted: CopyRequest) -> list[str]:
-    """Have the receiver get ready, give it the kernels that it lacks, and return what it warns of."""
+def _begin(where: Destination, wanted: CopyRequest) -> tuple[list[str], set[str]]:
+    """Have the receiver get ready, give it the kernels that it lacks, and return what it warns of, and in which volumes size
+    and time of a file are no proof of its content."""
     limit = copies.timeout("begin", len(wanted.volumes))
     answer = where.call("begin", wanted.domu, payload=request.to_json(wanted), timeout=limit)
     named_point("backup:begun")
     try:
         missing, warnings = list(answer["missing"]), [str(one) for one in answer["warnings"]]
+        unsure = {str(one) for one in answer.get("by_content", ())}
     except (KeyError, TypeError) as error:
         raise destination.strange(where.name, error) from None
     for one in wanted.boot:
@@ -170,24 +172,24 @@ def _begin(where: Destination, wanted: CopyRequest) -> list[str]:
             say(f"{where.name} lacks {one.path}: sending it")
             where.push("kernel", Path(one.path).name, one.sha256, file=Path(one.path))
             named_point("backup:kernel-sent")
-    return warnings
+    return warnings, unsure
 
 
-def _transfer(where: Destination, what: Transfer) -> Sent:
+def _transfer(where: Destination, what: Transfer, unsure: set[str]) -> Sent:
     """Send every tree, prove the ghosts, then have every copy compared. Raise Problem for any difference."""
     total = Sent()
-    domu, run, checksum = what.wanted.domu, what.wanted.run, what.options.checksum
-    tight = set()  # the slots that were written in place
+    domu, run = what.wanted.domu, what.wanted.run
+    by_content = set(what.trees) if what.options.checksum else unsure
     for slot, tree in what.trees.items():
         _prove(what.made)
-        sent = send.send(tree, where, domu, slot, run, checksum=checksum, bandwidth=what.options.bandwidth)
-        tight |= {slot} if sent.tight else set()
+        sent = send.send(tree, where, domu, slot, run, checksum=slot in by_content, bandwidth=what.options.bandwidth)
+        by_content |= {slot} if sent.tight else set()
         total += sent
         named_point("backup:sent")
     total += _transfer_blocks(where, what)
     _prove(what.made)
     for slot, tree in what.trees.items():
-        differ = send.verify(tree, where, domu, slot, run, checksum=checksum or slot in tight)
+        differ = send.verify(tree, where, domu, slot, run, checksum=slot in by_content)
         if differ:
             lines = "".join(f"\n    {line}" for line in differ[:5])
             fail(f"{where.name}: the copy of {slot} differs from its ghost in {len(differ)} places:{lines}",

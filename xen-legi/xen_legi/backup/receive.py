@@ -91,7 +91,7 @@ def _begin(caller: Caller, order: Order) -> int:
     wanted = request.from_json(_input())
     if wanted.domu != order.words[0]:
         die("refused: the request is for another domU than the order")
-    if not caller.local:
+    if not caller.local and not commit.outdated(caller.work(wanted.domu), wanted):
         supersede.end_former(copies.lock_name(wanted.domu, caller.group), caller.source)
     with copies_lock(caller, wanted.domu):
         return _answer(commit.begin(caller.work(wanted.domu), wanted, local=caller.local))

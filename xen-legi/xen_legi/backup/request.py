@@ -14,6 +14,7 @@ from xen_legi.peers.words import NAME
 from xen_legi.storage.identity import FILES, RAW, SWAP, Identity
 
 FORMAT = 1
+NOTHING = "nothing"
 MAX_VOLUMES = 64
 MAX_CONFIG = 64 * 1024
 _SECTOR = 512
@@ -39,6 +40,12 @@ class VolumeRequest:
     def raw(self) -> bool:
         """Tell whether its blocks are sent, whatever they are."""
         return self.identity.type == RAW
+
+    @property
+    def kind(self) -> str:
+        """What it holds, in a word that may be a tag: ext4, swap, crypto_LUKS, gpt; nothing, where blkid knows nothing."""
+        word = self.identity.label if self.raw else self.identity.type
+        return re.sub(r"[^A-Za-z0-9_.-]", "_", word) or NOTHING
 
     @property
     def sent(self) -> bool:

@@ -155,7 +155,7 @@ def problem(error: CommandFailed, where: Destination, slot: str, printed: Iterab
     told = list(printed)
     said = [line for line in told if line.startswith("rsync:") or "cannot" in line][:3]
     detail = "".join(f"\n    {line}" for line in said)
-    if any(_FULL in line for line in (*told, error.stderr)):
+    if any(line.startswith("rsync:") and _FULL in line for line in (*told, *error.stderr.splitlines())):
         return _NoRoom(f"{slot} to {where.name}: the copy's filesystem is full", hint=_HINTS[11], status=1)
     kind = Lost if error.command_status in _BROKEN and not where.local else Problem
     return kind(f"{slot} to {where.name}: {reason}{detail}", hint=_HINTS.get(error.command_status, ""), status=1)

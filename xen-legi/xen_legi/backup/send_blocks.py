@@ -6,13 +6,17 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xen_legi.backup import blocks, send
 from xen_legi.backup.destination import Destination, passed_on
 from xen_legi.backup.send import Sent
-from xen_legi.errors import CommandFailed, fail
+from xen_legi.errors import CommandFailed, Lost, fail
 from xen_legi.run import PIPE, ended, spawn
 from xen_legi.steps import Progress, named_point
+
+if TYPE_CHECKING:
+    import subprocess
 
 _PATIENCE = 60  # seconds in which an end that has nothing more to do ends
 
@@ -62,7 +66,9 @@ def _sums(source: Source, where: Destination, own: bytearray | None) -> bytes:
             assert process.stdout
             with contextlib.suppress(EOFError):  # it has ended, and says why
                 _read_sums(process.stdout.fileno(), source, where, own, theirs)
-            ended(process, _PATIENCE)
+                blocks.exactly(process.stdout.fileno(), 1, where.name)
+                fail(f"{where.name} told of more chunks of {source.slot} than there are")
+            _need_end(process, _PATIENCE, where)
         if process.returncode:
             errors.seek(0)
             raise send.problem(CommandFailed(("sums",), process.returncode, errors.read()), where, source.slot, [])
@@ -92,7 +98,7 @@ def _patch(source: Source, where: Destination, numbers: Sequence[int], bandwidth
             with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
                 _write_chunks(process.stdin.fileno(), source, where, numbers, blocks.Pace(0 if where.local else bandwidth))
             process.stdin.close()
-            ended(process, blocks.SILENCE)
+            _need_end(process, blocks.SILENCE, where)
         out.seek(0)
         errors.seek(0)
         where.understand(process.returncode, out.read(), errors.read())
@@ -107,9 +113,15 @@ def _write_chunks(pipe: int, source: Source, where: Destination, numbers: Sequen
             pace.take(len(data))
             blocks.write(pipe, data, where.name)
             progress.update(done * blocks.CHUNK)
-            named_point("backup:sending")
+            named_point("backup:sending-blocks")
     blocks.write(pipe, blocks.END.to_bytes(blocks.HEAD, "big"), where.name)
     progress.close()
+
+
+def _need_end(process: "subprocess.Popen[str]", seconds: int, where: Destination) -> None:
+    """Raise Lost unless a receiver that has nothing more to do ends: who waited for it would wait for ever."""
+    if not ended(process, seconds):
+        raise Lost(f"{where.name} did not end within {seconds} seconds", status=1)
 
 
 def _order(where: Destination, verb: str, source: Source) -> list[str]:

@@ -1,6 +1,6 @@
 """The receiving end of a transfer: rsync's server, with our options, on a mount that only this process sees."""
 
-from xen_legi.backup import copies
+from xen_legi.backup import copies, generations
 from xen_legi.backup.copies import Work
 from xen_legi.backup.generations import Copy, Slot
 from xen_legi.errors import die
@@ -11,8 +11,7 @@ from xen_legi.steps import named_point
 from xen_legi.storage import lvm, namespace
 from xen_legi.storage.lvm import TAG, Volume
 
-LIMIT_HIT = f"{TAG}.limit=hit"  # more would have been deleted than may be; a complete generation takes it away
-_TOO_MANY = 25  # rsync's exit status then
+_STOPPED = (23, 24, 25)  # rsync's exit statuses when it may have deleted all that it might; 25 is hidden by the others
 _DELETE_ALWAYS = 1000  # files that any run may delete, however small the domU
 
 
@@ -25,10 +24,14 @@ def transfer(work: Work, copy: Copy, slot_name: str, verb: str, what: Transfer) 
         die(f"refused: no files are sent for {slot_name}")
     assert work.request
     limit = None if work.request.allow_deletes or verb == "verify" else _limit(slot, volume)
+    if what.tight:
+        copies.retag(volume, add=[copies.UNSURE])
     namespace.enter()
     with namespace.mounted(volume.path, wanted.identity.type, writable=verb == "sync") as place:
         named_point("receive:mounted")
         status = _serve(words.server(verb, what, str(place), limit))
+        if verb == "sync" and status in _STOPPED:
+            copies.retag(volume, add=[generations.LIMIT_HIT])
         files = namespace.used_inodes(place)
         if verb == "sync":
             named_point("receive:written")
@@ -38,15 +41,12 @@ def transfer(work: Work, copy: Copy, slot_name: str, verb: str, what: Transfer) 
         named_point("receive:flushed")
         if status == 0:
             mark_synced(volume, work.request.run, files)
-        if status == _TOO_MANY:
-            copies.retag(volume, add=[LIMIT_HIT])
     return status
 
 
 def _limit(slot: Slot, volume: Volume) -> int:
-    """Return how many files this run may delete: none, once a run has stopped at its limit. Else each night would delete as
-    much again, until nothing is left to be refused."""
-    return 0 if LIMIT_HIT in volume.tags else max_delete(files_before(slot))
+    """Return how many files a transfer may delete: none, after another one of this run may have stopped at its limit."""
+    return 0 if generations.LIMIT_HIT in volume.tags else max_delete(files_before(slot))
 
 
 def max_delete(files: int) -> int:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from xen_legi.backup import blocks, serve
+from xen_legi.backup import blocks, copies, serve
 from xen_legi.backup.copies import Work
 from xen_legi.backup.generations import Copy, Slot
 from xen_legi.errors import die, fail
@@ -31,10 +31,11 @@ def patch(work: Work, copy: Copy, slot: str) -> int:
     """Write the chunks that come on standard input to the volume, have them on stable storage, and return how many."""
     volume, size = _wanted(work, copy, slot)
     assert work.request
+    copies.retag(volume, add=[copies.BLOCKS])
     number = _written(volume.path, size)
-    named_point("receive:written")
+    named_point("receive:blocks-written")
     namespace.flush(volume.path)
-    named_point("receive:flushed")
+    named_point("receive:blocks-flushed")
     serve.mark_synced(volume, work.request.run, 0)
     return number
 
@@ -58,7 +59,7 @@ def _written(device: Path, size: int) -> int:
                 die(f"refused: chunk {at} after chunk {last} of {blocks.count(size)}")
             _put(descriptor, _next(blocks.length(size, at)), at * blocks.CHUNK)
             last, number = at, number + 1
-            named_point("receive:writing")
+            named_point("receive:writing-blocks")
     finally:
         os.close(descriptor)
     return number
@@ -74,5 +75,8 @@ def _next(wanted: int) -> bytes:
 def _put(descriptor: int, data: bytes, offset: int) -> None:
     left = memoryview(data)
     while left:
-        written = os.pwrite(descriptor, left, offset)
+        try:
+            written = os.pwrite(descriptor, left, offset)
+        except OSError as error:
+            fail(f"the copy cannot be written: {error.strerror}", hint="is its disk broken? see dmesg there")
         left, offset = left[written:], offset + written

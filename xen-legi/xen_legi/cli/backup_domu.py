@@ -240,7 +240,8 @@ def _check(options: argparse.Namespace) -> int:
         settings = _settings()
         work, unread = _all(settings)
         places = _places(settings, work)
-        wanted = health.Expected(state.host(), _aims(settings, work, unread), _mistakes(work))
+        every = {one.name for one in domu_config.all_domus()}
+        wanted = health.Expected(state.host(), _aims(settings, work, unread), _mistakes(work), every)
         found = health.findings(places, wanted, limits, now)
         level, line = health.status(found), health.line(places, found, now)
     except (Problem, OSError) as problem:

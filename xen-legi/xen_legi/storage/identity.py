@@ -26,7 +26,8 @@ _XFS_INODE = ("sparse", "nrext64")
 
 @dataclass(frozen=True)
 class Identity:
-    """What blkid, dumpe2fs or xfs_info say of a filesystem. Sizes in bytes, except `blocks`. Swap has only names."""
+    """What blkid, dumpe2fs or xfs_info say of a filesystem. Sizes in bytes, except `blocks`. Swap has only names; what
+    is raw has in place of a label what blkid takes it for, if anything."""
 
     type: str
     uuid: str
@@ -67,7 +68,7 @@ def probe(device: Path) -> Identity:
     values = blkid(device)
     how = method(values)
     if how == "blocks":
-        return Identity(RAW, "")
+        return Identity(RAW, "", (values.get("TYPE") or values.get("PTTYPE") or "")[:16])
     if how == SWAP:
         return Identity(SWAP, values.get("UUID", ""), values.get("LABEL", ""))
     if values["TYPE"] == "xfs":
