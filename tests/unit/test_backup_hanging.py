@@ -1,10 +1,13 @@
 """What hangs (a disk that does not answer, a child that cannot be killed) costs its own domU's copy and nothing more."""
 
+import os
+import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
-from xen_legi import run
+from xen_legi import run, steps
 from xen_legi.backup import destination, ghost, job, nightly, plan, report
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options, Receiver
@@ -137,3 +140,11 @@ def test_a_peer_that_accepts_a_connection_and_says_nothing_cannot_be_reached(mon
     assert "xen-legi peer check dom0b" in caught.value.hint
     with pytest.raises(CommandFailed):
         destination.local("vg1").call("status", timeout=60)
+
+
+def test_a_command_that_is_only_waited_for_is_ended_when_we_are() -> None:
+    """A receiver waits for rsync's server: if that went on alone, it would hold the copy's volume."""
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    with pytest.raises(KeyboardInterrupt), steps.signals_unwind(), run.spawn(["sleep", "60"]) as process:
+        pass
+    assert process.poll() == -signal.SIGTERM
