@@ -89,6 +89,14 @@ def test_rsync_tells_a_broken_connection_from_everything_else(status: int, lost:
     assert not isinstance(send.problem(failed, destination.local("vg1"), "web1-disk", []), Lost)
 
 
+def test_a_connection_that_broke_is_not_explained_by_the_last_line_of_the_progress() -> None:
+    said = "        393,216   0%  326.83kB/s    0:02:36  \n        400,000   1%  326.83kB/s    0:02:30  \n"
+    failed = CommandFailed(("rsync",), 255, f"{said}rsync error: unexplained error (code 255) at rsync.c(716)\n")
+    assert send.problem(failed, DOM0B, "web1-disk", []).message == "dom0b cannot be reached: no answer"
+    broke = CommandFailed(("rsync",), 255, f"Connection to dom0b closed by remote host.\n{said}")
+    assert "closed by remote host" in send.problem(broke, DOM0B, "web1-disk", []).message
+
+
 @pytest.mark.parametrize("said, lost", [("Connection timed out", True), ("x\nHost key verification failed.\n", False),
                                         ("Permission denied (publickey).", False)])
 def test_a_key_that_is_refused_will_be_refused_again(said: str, lost: bool) -> None:

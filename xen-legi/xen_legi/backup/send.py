@@ -149,7 +149,7 @@ def problem(error: CommandFailed, where: Destination, slot: str, printed: Iterab
     if refused:
         return Problem(f"{where.name}: {refused[-1]}", hint=hints[-1] if hints else "", status=1)
     if error.command_status == 255 and not where.local:
-        lost = [line for line in error.stderr.splitlines() if not line.startswith("rsync")]
+        lost = [line for line in error.stderr.splitlines() if not line.startswith("rsync") and transferred(line) is None]
         return unreachable(where.name, "\n".join(lost))
     reason = _REASONS.get(error.command_status, f"rsync ended with status {error.command_status}")
     told = list(printed)
