@@ -19,7 +19,7 @@ def test_a_copy_without_room_for_a_file_beside_its_former_self_is_written_in_pla
     def rsync(source: Path, where: destination.Destination, order: tuple[str, ...], extra: list[str]) -> Iterator[str]:
         calls.append(extra)
         if len(calls) == 1:
-            full = 'rsync: [receiver] write failed on "big": No space left on device (28)'
+            full = '  32,768   0%    0.00kB/s   rsync: [receiver] write failed on "big": No space left on device (28)'
             yield full if tries == 2 else "rsync: [sender] read errors mapping: Input/output error (5)"
             raise CommandFailed(("rsync",), status, "")
         yield "Number of files: 7"

@@ -27,7 +27,7 @@ _REASONS = {
     35: "the receiver did not answer in time",
 }
 _BROKEN = (10, 12, 30, 35)
-_FULL = "No space left on device"
+_FULL = re.compile("rsync: .*No space left on device")  # behind a progress line that has no end, perhaps
 _HINTS = {
     11: "has the domU files that change and are larger than what it has free? a larger disk gives its copies room, too",
     23: "the lines above name them; they keep their former content, nothing was deleted",
@@ -85,10 +85,10 @@ def _send(source: Path, where: Destination, order: tuple[str, str, str, str], op
     said: list[str] = []
     try:
         for line in _rsync(source, where, order, extra):
-            if (done := transferred(line)) is None:
-                said.append(line)
-            else:
+            if (done := transferred(line)) is not None:
                 progress.update(done)
+            if done is None or "rsync: " in line:  # a word of trouble follows the progress on its line
+                said.append(line)
             named_point("backup:sending")
     except CommandFailed as error:
         raise problem(error, where, slot, said) from None
@@ -155,7 +155,7 @@ def problem(error: CommandFailed, where: Destination, slot: str, printed: Iterab
     told = list(printed)
     said = [line for line in told if line.startswith("rsync:") or "cannot" in line][:3]
     detail = "".join(f"\n    {line}" for line in said)
-    if any(line.startswith("rsync:") and _FULL in line for line in (*told, *error.stderr.splitlines())):
+    if error.command_status == 11 or any(map(_FULL.search, (*told, *error.stderr.splitlines()))):
         return _NoRoom(f"{slot} to {where.name}: the copy's filesystem is full", hint=_HINTS[11], status=1)
     kind = Lost if error.command_status in _BROKEN and not where.local else Problem
     return kind(f"{slot} to {where.name}: {reason}{detail}", hint=_HINTS.get(error.command_status, ""), status=1)
