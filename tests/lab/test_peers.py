@@ -92,7 +92,7 @@ def test_a_break_that_the_receiver_does_not_notice_keeps_nobody_waiting_for_ten_
 
 
 def test_a_copy_that_is_being_written_is_not_promoted(tiny1: Host) -> None:
-    with going_on(tiny1, "--to vg1", "XEN_LEGI_STOP_AT=receive:mounted"):
+    with going_on(tiny1, "--to vg1", "XEN_LEGI_STOP_AT=receive:written"):
         wait_until_runs(tiny1, "ps -o state= -p $(pgrep -f '[r]eceive --local vg1 sync') | grep T")
         there = volumes(tiny1)
         result = tiny1.run("xen-legi promote tiny1 --group vg1")
