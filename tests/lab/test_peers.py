@@ -77,7 +77,7 @@ def test_a_copy_whose_connection_breaks_is_made_by_another_try(tiny1: Host, dom0
 def test_a_break_that_the_receiver_does_not_notice_keeps_nobody_waiting_for_ten_minutes(
     tiny1: Host, dom0b: Host, slow: int
 ) -> None:
-    address = tiny1.check_output("ssh -G -F /etc/xen-legi/peers/dom0b.conf dom0b | sed -n 's/^hostname //p'").strip()
+    address = tiny1.check_output("getent ahostsv4 dom0b").split()[0]
     with going_on(tiny1, "--to dom0b"):
         wait_until_runs(dom0b, "pgrep -f '[r]sync --server'")
         tiny1.check_output(f"ip route add blackhole {address}/32")
