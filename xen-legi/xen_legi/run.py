@@ -25,6 +25,7 @@ from xen_legi.steps import warn
 
 Argument = str | Path
 PIPE = subprocess.PIPE  # for spawn(): what leads to us
+Process = subprocess.Popen[str]
 _PATIENCE = 5  # seconds for a child to end when it is told to
 _LONGER = 30  # seconds more for a child that is never told to end
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>

@@ -6,17 +6,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from xen_legi.backup import blocks, send
 from xen_legi.backup.destination import Destination, passed_on
 from xen_legi.backup.send import Sent
 from xen_legi.errors import CommandFailed, Lost, fail
-from xen_legi.run import PIPE, ended, spawn
+from xen_legi.run import PIPE, Process, ended, spawn
 from xen_legi.steps import Progress, named_point
-
-if TYPE_CHECKING:
-    import subprocess
 
 _PATIENCE = 60  # seconds in which an end that has nothing more to do ends
 
@@ -118,7 +114,7 @@ def _write_chunks(pipe: int, source: Source, where: Destination, numbers: Sequen
     progress.close()
 
 
-def _need_end(process: "subprocess.Popen[str]", seconds: int, where: Destination) -> None:
+def _need_end(process: Process, seconds: int, where: Destination) -> None:
     """Raise Lost unless a receiver that has nothing more to do ends: who waited for it would wait for ever."""
     if not ended(process, seconds):
         raise Lost(f"{where.name} did not end within {seconds} seconds", status=1)
