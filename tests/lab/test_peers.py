@@ -74,6 +74,7 @@ def test_a_copy_whose_connection_breaks_is_made_by_another_try(tiny1: Host, dom0
     assert manifest(tiny1, "/dev/vg0/tiny1-disk") == manifest(dom0b, "/dev/vg0/tiny1-disk.copy") and leftovers(dom0b) == []
 
 
+@pytest.mark.long  # three minutes: ssh takes one to notice it
 def test_a_break_that_the_receiver_does_not_notice_keeps_nobody_waiting_for_ten_minutes(
     tiny1: Host, dom0b: Host, slow: int
 ) -> None:
