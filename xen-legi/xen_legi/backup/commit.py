@@ -215,9 +215,14 @@ def _check_content(copy: Copy, wanted: CopyRequest) -> None:
 
 
 def outdated(work: Work, wanted: CopyRequest) -> bool:
-    """Tell whether a later run has begun than the one that is asked for: an order may have been long on its way."""
+    """Tell whether a later run than the one that is asked for is under way: an order may have been long on its way. What a
+    request says of a copy that is not being written counts for nothing: its volumes may be gone, or another's."""
     text = files.read(_request_file(work))
-    return bool(text) and request.from_json(text).generation >= wanted.generation
+    if not text:
+        return False
+    now = request.from_json(text)
+    writing = any(f"{TAG}.run={now.run}" in one.tags for one in work.read_copy().volumes)
+    return writing and now.generation >= wanted.generation
 
 
 def _check_stranger(wanted: CopyRequest) -> None:

@@ -156,6 +156,6 @@ def problem(error: CommandFailed, where: Destination, slot: str, printed: Iterab
     said = [line for line in told if line.startswith("rsync:") or "cannot" in line][:3]
     detail = "".join(f"\n    {line}" for line in said)
     if error.command_status == 11 or any(map(_FULL.search, (*told, *error.stderr.splitlines()))):
-        return _NoRoom(f"{slot} to {where.name}: the copy's filesystem is full", hint=_HINTS[11], status=1)
+        return _NoRoom(f"{slot} to {where.name}: {_REASONS[11]}{detail}", hint=_HINTS[11], status=1)
     kind = Lost if error.command_status in _BROKEN and not where.local else Problem
     return kind(f"{slot} to {where.name}: {reason}{detail}", hint=_HINTS.get(error.command_status, ""), status=1)
