@@ -3,6 +3,7 @@ run heals. The other ones are in test_store, test_within, test_backup and the lo
 
 import re
 import shlex
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -197,3 +198,54 @@ def test_disks_may_come_and_go_between_two_nights(tiny: Host) -> None:
     assert backup(tiny, "--to vg1").rc == 0
     assert "tiny1-data" not in tiny.check_output("cat /etc/xen/copies/vg1/tiny1.cfg")
     assert manifest(tiny, COPY) == manifest(tiny, DISK)
+
+
+def test_a_volume_group_within_a_guest_is_nothing_to_this_host(tiny: Host) -> None:
+    inside = "--config 'devices { scan_lvs=1 }'"
+    tiny.check_output(f"lvcreate -qq -y -W y -L 32M -n tiny1-pv vg0 && pvcreate -qq {inside} /dev/vg0/tiny1-pv && "
+                      f"vgcreate -qq {inside} guestvg /dev/vg0/tiny1-pv && lvcreate -qq {inside} -L 8M -n root guestvg && "
+                      f"vgchange -qq {inside} -an guestvg && vgrename -qq {inside} guestvg vg1 2>/dev/null; "
+                      f"sed -i.saved \"s#disk = \\[#&'phy:/dev/vg0/tiny1-pv,xvdb,w', #\" /etc/xen/tiny1.cfg")
+    before = tiny.check_output("vgs --noheadings -o vg_name,vg_uuid")
+    for _ in range(2):
+        assert backup(tiny, "--to vg1").rc == 0
+    tiny.check_output("cmp /dev/vg0/tiny1-pv /dev/vg1/tiny1-pv.copy")
+    assert tiny.check_output("vgs --noheadings -o vg_name,vg_uuid") == before and leftovers(tiny) == []
+    assert tiny.run("dmsetup ls | grep guestvg").rc == 1
+
+
+def test_renamed_files_have_inodes_in_a_copy_that_has_no_more_of_them_than_its_domu(tiny: Host) -> None:
+    free = int(in_disk(tiny, "stat -f -c %d /run/look"))
+    in_disk(tiny, f"mkdir /run/look/m; cd /run/look/m; seq {free - 100} | xargs touch")
+    assert backup(tiny, "--to vg1").rc == 0
+    in_disk(tiny, f"cd /run/look/m; for one in $(seq {free // 3}); do mv $one n$one; done")
+    result = backup(tiny, "--to vg1")
+    assert result.rc == 0 and "without the old files beside the new ones" in result.stderr, result.stdout + result.stderr
+    assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
+
+
+def test_a_clock_that_jumps_by_days_neither_hides_a_copy_nor_makes_an_old_one_new(tiny: Host) -> None:
+    first = report(tiny)[0]["generation"]
+    tiny.run("systemctl stop systemd-timesyncd")
+    try:
+        for number, jump in enumerate(("2 days", "-4 days"), start=1):
+            in_disk(tiny, f"echo {jump} > /run/look/etc/motd")
+            tiny.check_output(f"date -s \"$(date -d '{jump}')\"")
+            assert backup(tiny, "--to vg1").rc == 0 and report(tiny)[0]["generation"] == first + number
+            assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
+        assert "tiny1" not in tiny.run("backup-domu check").stdout.partition("|")[0]
+    finally:
+        tiny.run(f"date -s @{time.time():.0f}")
+    said = tiny.run("backup-domu check").stdout
+    assert "tiny1" in said and "2 d" in said  # by the clock as it is now
+
+
+def test_a_run_without_room_for_its_locks_says_so_and_changes_nothing(tiny: Host) -> None:
+    there = volumes(tiny)
+    tiny.check_output("mkdir -p /run/xen-legi && mount -t tmpfs -o size=4k,nr_inodes=1 full /run/xen-legi")
+    try:
+        result = backup(tiny, "--to vg1")
+    finally:
+        tiny.check_output("umount /run/xen-legi")
+    assert result.rc in (1, 2) and "No space left on device" in problem(result)[0] and volumes(tiny) == there
+    assert backup(tiny, "--to vg1").rc == 0

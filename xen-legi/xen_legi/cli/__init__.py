@@ -1,6 +1,7 @@
 """The program `xen-legi`: one module per verb, imported only when its verb is called, so that each starts fast."""
 
 import argparse
+import errno
 import importlib
 import io
 import os
@@ -51,6 +52,10 @@ def guarded(program: str, job: Callable[[], int]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_INTERRUPTED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _told(program, Problem(f"{error.filename}: {error.strerror}", hint="make room: see df, df -i", status=1))
 
 
 def _told(program: str, problem: Problem) -> int:
