@@ -126,6 +126,12 @@ def wait_until_runs(host: Host, command: str, seconds: float = 200) -> None:
         time.sleep(0.5)
 
 
+def begin_held(host: Host, point: str, words: str) -> str:
+    """Start a backup in the background which stops at a point, it or its receiver, and return its process."""
+    command = f"XEN_LEGI_STOP_AT={point} setsid backup-domu run tiny1 {words} >/run/held.log 2>&1 </dev/null & echo $!"
+    return str(host.check_output(command)).strip()
+
+
 def problem(result: CommandResult) -> list[str]:
     """Return the two lines with which backup-domu refused something, a problem and a hint; assert that it is no more."""
     lines = [line for line in result.stderr.splitlines() if line.strip() and not line.lstrip().startswith("•")]

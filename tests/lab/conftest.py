@@ -86,6 +86,13 @@ def store(ssh_config: Path) -> Host:
     return testinfra.get_host("ssh://store", ssh_config=str(ssh_config))
 
 
+@pytest.fixture
+def tiny(store: Host) -> Iterator[Host]:
+    """The store with a domU tiny1, which is never started and has a good copy on vg1."""
+    with copied_tiny(store, "--to vg1") as host:
+        yield host
+
+
 @pytest.fixture(scope="session")
 def switch(store: Host) -> Host:
     """The light machine with our ifupdown hooks, for stanzas that need a real kernel and no guest."""

@@ -1,31 +1,17 @@
 """A host loses its power while a copy is written on it: real resets, of a machine that has no Xen."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from testinfra.host import Host
 
-from backups import backup, copied_tiny, in_disk, leftovers, manifest, volumes, wait_until_runs
+from backups import backup, begin_held, in_disk, leftovers, manifest, volumes, wait_until_runs
 from conftest import lab
 from marks import daily
 
 COPY, KEPT, DISK = "/dev/vg1/tiny1-disk.copy", "/dev/vg1/tiny1-disk.good", "/dev/vg0/tiny1-disk"
 COMMITTED = ("receive:config-written", "receive:drop-good", "backup:committed")
 HELD = "ps -eo stat=,args= | grep -E '^T.*(backup-domu|receive --local)'"
-
-
-@pytest.fixture
-def tiny(store: Host) -> Iterator[Host]:
-    """The store with a domU tiny1, which is never started and has a good copy on vg1."""
-    with copied_tiny(store, "--to vg1") as host:
-        yield host
-
-
-def hold(host: Host, point: str, words: str = "--to vg1") -> None:
-    """Start a backup in the background, and wait until it, or its receiver, stands at a point."""
-    host.check_output(f"XEN_LEGI_STOP_AT={point} setsid backup-domu run tiny1 {words} >/run/held.log 2>&1 </dev/null &")
-    wait_until_runs(host, HELD)
 
 
 def reset(host: Host) -> None:
@@ -47,7 +33,8 @@ def test_a_host_that_loses_its_power_has_a_good_copy_and_the_next_run_heals(tiny
     assert backup(tiny, "--to vg1").rc == 0
     before = manifest(tiny, COPY)
     in_disk(tiny, "echo 3 > /run/look/etc/motd; rm /run/look/etc/file1*; cp /run/look/big /run/look/more")
-    hold(tiny, point)
+    begin_held(tiny, point, "--to vg1")
+    wait_until_runs(tiny, HELD)
     reset(tiny)
     assert leftovers_that_are_mounted(tiny) == []
     there = volumes(tiny)

@@ -8,19 +8,12 @@ from contextlib import contextmanager
 import pytest
 from testinfra.host import Host
 
-from backups import backup, copied_tiny, in_disk, leftovers, manifest, problem, remove_tiny, report, volumes
+from backups import backup, begin_held, in_disk, leftovers, manifest, problem, remove_tiny, report, volumes
 from marks import daily
 
 COPY = "/dev/vg1/tiny1-disk.copy"
 DISK = "/dev/vg0/tiny1-disk"
 OWN = "/etc/xen-legi/backup.d/tiny1.toml"
-
-
-@pytest.fixture
-def tiny(store: Host) -> Iterator[Host]:
-    """The store with a domU tiny1, which is never started and has a good copy on vg1."""
-    with copied_tiny(store, "--to vg1") as host:
-        yield host
 
 
 def state_of(host: Host, pid: str) -> str:
@@ -40,9 +33,7 @@ def wait_for(host: Host, pid: str, states: str) -> None:
 @contextmanager
 def held_at(host: Host, point: str, words: str = "--to vg1") -> Iterator[None]:
     """Start a backup that stops at a point; inside the context it stands there, afterwards it has gone on to its end."""
-    pid = host.check_output(
-        f"XEN_LEGI_STOP_AT={point} setsid backup-domu run tiny1 {words} >/run/held.log 2>&1 </dev/null & echo $!"
-    ).strip()
+    pid = begin_held(host, point, words)
     wait_for(host, pid, "T,")
     assert state_of(host, pid) == "T", host.check_output("cat /run/held.log")
     try:

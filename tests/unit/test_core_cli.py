@@ -1,6 +1,7 @@
 """The command line of xen-legi: names, abbreviations, common options, and what nobody is there to answer."""
 
 import argparse
+import errno
 import getpass
 import io
 import os
@@ -269,6 +270,20 @@ def test_what_only_root_may_read_is_no_traceback_for_others(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(PermissionError):
         cli.guarded("xen-legi", lambda: len(refuse()))
+
+
+@pytest.mark.parametrize("names, said", [(["/run/x"], "/run/x: "), ([], "")])
+def test_a_full_disk_is_a_line_and_any_other_error_of_the_system_a_bug(
+    names: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill(number: int) -> int:
+        raise OSError(number, os.strerror(number), *names)
+
+    assert cli.guarded("xen-legi", lambda: fill(errno.ENOSPC)) == 1
+    line = f"xen-legi: {said}No space left on device\n  hint: make room: see df, df -i\n"
+    assert capsys.readouterr().err == line
+    with pytest.raises(OSError):
+        cli.guarded("xen-legi", lambda: fill(errno.EIO))
 
 
 def test_templates_are_none_where_there_is_no_directory(tmp_path: Path) -> None:

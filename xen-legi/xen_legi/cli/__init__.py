@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from xen_legi import VERSION, run, steps
-from xen_legi.errors import EXIT_INTERRUPTED, EXIT_STATUS_HELP, EXIT_USAGE, Problem, die
+from xen_legi.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STATUS_HELP, EXIT_USAGE, Problem, die
 
 # A verb is a module of this package. It has a docstring (its help: the first line is the summary), EXAMPLES (text),
 # arguments(parser) and main(options) -> exit status. The modules' names are the verbs' names, but for these:
@@ -55,7 +55,8 @@ def guarded(program: str, job: Callable[[], int]) -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        return _told(program, Problem(f"{error.filename}: {error.strerror}", hint="make room: see df, df -i", status=1))
+        where = f"{error.filename}: " if error.filename else ""  # a write() does not say to which file
+        return _told(program, Problem(f"{where}{error.strerror}", hint="make room: see df, df -i", status=EXIT_FAILED))
 
 
 def _told(program: str, problem: Problem) -> int:
