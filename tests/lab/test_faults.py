@@ -206,6 +206,7 @@ def test_a_volume_group_within_a_guest_is_nothing_to_this_host(tiny: Host) -> No
     assert tiny.run("dmsetup ls | grep guestvg").rc == 1
 
 
+@pytest.mark.long  # thousands of files: two minutes and a half
 def test_renamed_files_have_inodes_in_a_copy_that_has_no_more_of_them_than_its_domu(tiny: Host) -> None:
     free = int(in_disk(tiny, "stat -f -c %d /run/look"))
     in_disk(tiny, f"mkdir /run/look/m; cd /run/look/m; seq {free - 100} | xargs touch")
