@@ -12,7 +12,7 @@ def at_boot(file: Path, directory: Path = domu_config.AUTOSTART) -> list[str]:
     """Return what a person does so that the domU starts with this dom0, unless it does already."""
     if domu_config.auto_links(file, directory):
         return []
-    return [f"so that it starts with this dom0: ln -s ../{file.name} {domu_config.AUTOSTART}/"]
+    return ["So that it starts with this dom0:", f"    ln -s ../{file.name} {domu_config.AUTOSTART}/"]
 
 
 def dangling(files: Iterable[Path], directory: Path = domu_config.AUTOSTART) -> list[str]:
@@ -22,36 +22,75 @@ def dangling(files: Iterable[Path], directory: Path = domu_config.AUTOSTART) -> 
 
 
 def way_back(one: Plan, *, answers: bool) -> Sequence[str]:
-    """Return what a person does on the domU's former host, and how the domU comes home; `answers`: that host is up."""
-    domu, source, here = one.copy.domu, one.copy.source, state.host()
-    if source == here:
+    """Return what a person does on the domU's former host, and how the domU comes home; `answers`: that host is up.
+
+    The order is that of the danger. Each line that is indented by four is a command.
+    """
+    domu, source = one.copy.domu, one.copy.source
+    if source == state.host():
         kept = former.all_kept(domu)
         was = f"the former configuration is {kept[-1].file}; " if kept else ""
         return [
             f"{was}xen-legi promote {domu} --undo makes this a copy again, and loses what happens from now on.",
             f"To stay with it, leave {one.copy.group} out of the destinations: the domU itself is there now.",
         ]
+    parts = [_to_stay(domu, source), _trial(domu, source)] if answers else [_lost(domu, source)]
+    return [line for part in (*parts, _home(domu, source)) for line in ("", *part)]
+
+
+def _to_stay(domu: str, source: str) -> list[str]:
     return [
-        *(_left(domu, source) if answers else _lost(domu, source)),
-        f"home again, here: backup-domu {domu} --to {source}, xl shutdown -w {domu}, backup-domu {domu} --to {source};",
-        f"if it says OK, rm -f /etc/xen/auto/{domu}.cfg here;",
-        f"on {source}: xen-legi promote {domu}; and here, so that copies can come again: xen-legi promote {domu} --undo.",
-        f"{here} copies it to its own destinations now: see backup-domu status. Was it a trial? xl shutdown -w {domu}, then",
-        f"xen-legi promote {domu} --undo: what happened here is lost, and the next backup-domu on {source} makes it whole.",
+        f"If {domu} is to stay here: now on {source}, where it is old and must not start:",
+        *_put_away(domu),
+        *_copied_from_here(),
     ]
 
 
-def _left(domu: str, source: str) -> list[str]:
+def _trial(domu: str, source: str) -> list[str]:
     return [
-        f"now on {source}, where {domu} is old from now on and must not start, unless this was a trial:",
-        f"rm -f /etc/xen/auto/{domu}.cfg; mv /etc/xen/{domu}.cfg /root/    # else its nightly run copies the old one, too",
+        "If this is a trial, its end, which loses what happens here:",
+        f"    xl shutdown -w {domu}",
+        f"    xen-legi promote {domu} --undo",
+        f"and on {source}:",
+        f"    xen-legi start {domu}",
+        f"    backup-domu {domu}              # until then, there is no copy here that could start",
     ]
 
 
 def _lost(domu: str, source: str) -> list[str]:
     return [
-        f"when {source} comes back, its own {domu} is old and must not start. If a link in /etc/xen/auto there starts it:",
-        "before power-on unplug its trunk, or boot it with systemd.mask=xendomains.service on the kernel's command line;",
-        f"there, before the cables are back: xl shutdown -w {domu} if xl list shows it, rm -f /etc/xen/auto/{domu}.cfg,",
-        f"mv /etc/xen/{domu}.cfg /root/, and reboot if you have masked xendomains: it also shuts the domUs down with dom0;",
+        f"BEFORE {source} IS SWITCHED ON AGAIN: its own {domu} is old and must not start beside this one.",
+        f"If /etc/xen/auto on {source} has a link to {domu}, do one of these first:",
+        f"  - unplug the trunk of {source}: what starts there reaches nobody",
+        "  - boot it with systemd.mask=xendomains.service on the kernel's command line: nothing starts",
+        f"Then on {source}, before the cables are back:",
+        f"    xl shutdown -w {domu}           # if xl list shows it",
+        *_put_away(domu),
+        "    reboot                          # if xendomains was masked: it also shuts the domUs down with dom0",
+        *_copied_from_here(),
+    ]
+
+
+def _put_away(domu: str) -> list[str]:
+    return [
+        f"    rm -f /etc/xen/auto/{domu}.cfg",
+        f"    mv /etc/xen/{domu}.cfg /root/     # else its nightly run copies the old one, too",
+    ]
+
+
+def _copied_from_here() -> list[str]:
+    return [f"Copies are made by {state.host()} from now on, to its own destinations: see backup-domu plan."]
+
+
+def _home(domu: str, source: str) -> list[str]:
+    return [
+        f"To bring {domu} home later (/usr/share/doc/xen-legi-backup/manual-recovery.md, \"Home again\"), here:",
+        f"    backup-domu {domu} --to {source}",
+        f"    xl shutdown -w {domu}",
+        f"    backup-domu {domu} --to {source}   # go on only if it says OK",
+        f"    rm -f /etc/xen/auto/{domu}.cfg",
+        f"on {source}:",
+        f"    xen-legi promote {domu}",
+        "and here, so that copies can come again:",
+        f"    xen-legi promote {domu} --undo",
     ]
