@@ -10,7 +10,8 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 SUMMARY = ("all together", "dom0b", "xenbr72", "web1", "web1-disk", "Log in:", "Stop it:")
-COPIES = (r"web1 +dom0a +vg1 +good ", r"web1 +dom0a +dom0b:vg0 +good ")  # as backup-domu status told before dom0a was lost
+# as backup-domu status told before dom0a was lost
+COPIES = (r"web1 +dom0a +dom0a:vg1 +good ", r"web1 +dom0a +dom0b:vg0 +good ")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -111,7 +111,7 @@ def test_a_receiver_that_is_killed_after_its_last_tag_has_the_copy_and_both_ends
     in_disk(tiny, "echo new > /run/look/etc/new")
     killed = backup(tiny, "--to vg1", kill=point)
     assert killed.rc in (3, 137) and manifest(tiny, COPY) == manifest(tiny, DISK)
-    assert re.search(r"tiny1 +store +vg1 +good +2 ", tiny.run("backup-domu status").stdout)
+    assert re.search(r"tiny1 +store +store:vg1 +good +2 ", tiny.run("backup-domu status").stdout)
     assert backup(tiny, "--to vg1").rc == 0 and report(tiny)[0]["generation"] == 3
     assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
 

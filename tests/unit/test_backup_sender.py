@@ -200,7 +200,18 @@ def test_the_report_is_kept_whole_for_programs(tmp_path: Path) -> None:
 
 def test_the_overview_names_domus_without_a_copy() -> None:
     text = overview.text([Place("web1", overview.state.host(), "vg1", "good", 4, 1, 100 * MIB)], ["web1", "db1"])
-    assert "db1 of this host has no good copy" in text and "web1 of this host" not in text
+    assert "db1 of this host has no good copy\n" in text and "web1 of this host" not in text
+
+
+def test_the_overview_says_nothing_of_a_host_that_cannot_be_asked_but_that() -> None:
+    here = overview.state.host()
+    silent = Place("-", here, "dom0b", "unreachable", problem="dom0b cannot be asked", hint="see xen-legi peer check dom0b")
+    kept = Place("db1", "dom0z", "vg0", "good", 3, 1, 100 * MIB)
+    lines = overview.text([silent, kept], ["web1"]).splitlines()
+    assert lines[1].split() == ["-", here, "dom0b", "unreachable", "-", "-", "-"]
+    assert lines[2].split()[:5] == ["db1", "dom0z", f"{here}:vg0", "good", "3"]
+    assert lines[3] == "web1 of this host has no good copy but perhaps at dom0b, which cannot be asked"
+    assert lines[4:] == ["dom0b cannot be asked", "  hint: see xen-legi peer check dom0b"]
 
 
 def test_ages_are_written_for_people() -> None:

@@ -60,14 +60,27 @@ def text(places: Sequence[Place], domus: Iterable[str]) -> str:
     """Return the overview for people; `domus` are those of this host, of which each should have a copy."""
     rows = [("domU", "of", "where", "state", "generation", "age", "size")]
     for one in sorted(places, key=lambda one: (one.domu, one.where)):
-        size = format_size(one.size) if one.size else "-"
-        rows.append((one.domu, one.source, one.where, one.state, str(one.generation), age(one.time), size))
+        rows.append((one.domu, one.source, _shown(one), one.state, *_figures(one)))
     lines = aligned(rows) if places else ["there are no copies"]
     copied = {one.domu for one in places if one.generation and one.source == state.host()}
-    lines += [f"{name} of this host has no good copy" for name in sorted(set(domus) - copied)]
+    silent = sorted(one.where for one in places if one.problem)
+    perhaps = f" but perhaps at {', '.join(silent)}, which cannot be asked" if silent else ""
+    lines += [f"{name} of this host has no good copy{perhaps}" for name in sorted(set(domus) - copied)]
     for one in places:
         lines += [line for line in (one.problem, f"  hint: {one.hint}" if one.hint else "") if line]
     return "\n".join(lines) + "\n"
+
+
+def _shown(one: Place) -> str:
+    """Return where it is, as HOST:GROUP; of a host that cannot be asked, no group is known."""
+    return one.where if one.problem or ":" in one.where else f"{state.host()}:{one.where}"
+
+
+def _figures(one: Place) -> tuple[str, str, str]:
+    """Return generation, age and size; of a host that cannot be asked they are not known, which is not the same as none."""
+    if one.problem:
+        return "-", "-", "-"
+    return str(one.generation), age(one.time), format_size(one.size) if one.size else "-"
 
 
 def _place(where: str, facts: dict[str, object]) -> Place:
