@@ -66,7 +66,7 @@ def gone(maker: Host) -> Iterator[Host]:
 
 def test_a_domu_from_an_archive_has_everything_that_is_in_it(gone: Host) -> None:
     said = gone.check_output(f"xen-legi create tar1 {TAR} 2>&1")
-    assert f"archive {ARCHIVE}" in said and "domU tar1 made in" in said
+    assert f"archive {ARCHIVE}" in said and "domU tar1 made from" in said
     tree = (Path(__file__).parent / "tree_manifest").read_text()
     packed = set(gone.check_output(f"python3 -c {shlex.quote(tree)} {TREE}").splitlines())
     lacking = packed - set(manifest(gone, "/dev/vg0/tar1-disk").splitlines())

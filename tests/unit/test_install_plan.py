@@ -104,8 +104,11 @@ def test_the_dry_run_names_every_volume_interface_and_file() -> None:
         assert word in text
 
 
-def test_the_summary_says_how_to_log_in() -> None:
-    assert "ssh root@192.168.72.11" in show.summary(plan(WISH, FACTS, SOURCE, ssh_keys="ssh-ed25519 AAAA x\n"), "1 s")
+def test_the_summary_says_how_to_log_in_and_who_can() -> None:
+    keys = '# ours\nssh-ed25519 AAAA root@dom0a\nfrom="10.0.0.1" ssh-rsa AAAAB3N== anna of the desk\nssh-rsa AAAA3\n'
+    text = show.summary(plan(WISH, FACTS, SOURCE, ssh_keys=keys), "1 s")
+    assert "ssh root@192.168.72.11 with 3 ssh keys (root@dom0a, anna of the desk, without a name)\n" in f"{text}\n"
+    assert "nobody can" in show.summary(plan(WISH, FACTS, SOURCE, ssh_keys="# none yet\n"), "1 s")
     assert "nobody can" in show.summary(plan(WISH, FACTS, SOURCE), "1 s")
 
 

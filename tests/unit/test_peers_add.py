@@ -1,5 +1,7 @@
 """A peer that is added again keeps what an administrator wrote into its file."""
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,15 @@ def test_a_peer_whose_file_names_no_address_is_where_its_name_says(
     file.write_text("Host dom0b\n    Port 2222\n")
     assert cli.main(f"peer add dom0b --yes{words}".split()) == 0
     assert file.read_text() == f"Host dom0b\n    Port 2222\n{end}"
+
+
+def test_the_key_is_shown_before_what_is_said_of_it(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where both go into one file, as in a report by mail, standard output is buffered and standard error is not."""
+    both = io.BytesIO()
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(both))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(both, write_through=True))
+    assert cli.main("peer add dom0b".split()) == 2
+    sys.stdout.flush()
+    lines = both.getvalue().decode().splitlines()
+    assert lines[0] == "host key of dom0b (dom0b): SHA256:x" and "nobody is there to be asked" in lines[1]

@@ -75,7 +75,7 @@ def _add(options: argparse.Namespace) -> int:
     book.check_address(peer.address)
     here = book.this_host()
     host_key = trust.public_key(_host_key(peer) if options.root_ssh else trust.scan(peer.address))
-    print(f"host key of {peer.name} ({peer.address}): {trust.fingerprint(host_key)}")
+    print(f"host key of {peer.name} ({peer.address}): {trust.fingerprint(host_key)}", flush=True)  # before what die() says
     if not (options.yes or options.root_ssh):
         _ask(peer)
     trust.record_host_key(peer.name, host_key)

@@ -1,5 +1,7 @@
 """A plan, as a person reads it: for --dry-run before, and the summary after."""
 
+import re
+
 from xen_legi.install.model import SWAP, Nic, Part, Plan
 from xen_legi.units import exact_size
 
@@ -24,17 +26,17 @@ def described(plan: Plan) -> str:
 def summary(plan: Plan, took: str) -> str:
     """Return what there is now, and how to log in."""
     state = "started" if plan.start else f"not started: xen-legi start {plan.name}"
-    lines = [f"domU {plan.name} made in {took}, {state}"]
+    lines = [f"domU {plan.name} made from {plan.source} in {took}, {state}"]
     lines += [f"  file      /etc/xen/{plan.name}.cfg ({plan.type}, {plan.memory} MiB, {_vcpus(plan)})"]
     lines += [f"  {_kind(one):9} {one.path} ({exact_size(one.size)}, {one.mount or one.filesystem})" for one in plan.parts]
     lines += [f"  network   {_nic(one)}" for one in plan.nics]
     lines += [f"  at boot   ln -s ../{plan.name}.cfg /etc/xen/auto/ starts it with dom0; nothing does without"]
-    address = next((str(one.address.ip) for one in plan.nics if one.address), "")
-    if address and plan.ssh_keys:
-        lines.append(f"  log in    ssh root@{address}")
+    if keys := _keys(plan):
+        address = next((str(one.address.ip) for one in plan.nics if one.address), "ADDRESS")
+        lines.append(f"  log in    ssh root@{address} with {_counted(keys)}")
     if plan.password:
         lines.append(f"  log in    xl console {plan.name} (root with its password; Ctrl-] leaves)")
-    elif not plan.ssh_keys:
+    elif not keys:
         lines.append("  log in    nobody can: root has no password and no key (see --ssh-key, --password)")
     return "\n".join(lines)
 
@@ -60,5 +62,15 @@ def _nic(one: Nic) -> str:
 
 
 def _login(plan: Plan) -> str:
-    keys = len([line for line in plan.ssh_keys.splitlines() if line.strip() and not line.startswith("#")])
-    return f"{keys or 'no'} ssh key{'' if keys == 1 else 's'}, {'a password' if plan.password else 'no password'}"
+    return f"{_counted(_keys(plan))}, {'a password' if plan.password else 'no password'}"
+
+
+def _keys(plan: Plan) -> list[str]:
+    """Return the names of root's keys: the comment at the end of each, see AUTHORIZED_KEYS FILE FORMAT in sshd(8)."""
+    lines = (line.strip() for line in plan.ssh_keys.splitlines())
+    return [re.sub(r".*?\bAAAA\S*\s*", "", line) or "without a name" for line in lines if line and not line.startswith("#")]
+
+
+def _counted(keys: list[str]) -> str:
+    named = f" ({', '.join(keys)})" if keys else ""
+    return f"{len(keys) or 'no'} ssh key{'' if len(keys) == 1 else 's'}{named}"
