@@ -106,6 +106,7 @@ def test_a_ghost_that_lvcreate_has_half_made_is_removed_and_what_looks_like_one_
         tiny.check_output("lvremove -qq -y vg0/tiny1-disk.ghost-20200101-000000-fedcba")
 
 
+@pytest.mark.long  # two minutes: lvremove is tried again and again
 def test_a_ghost_that_is_held_open_is_left_to_the_next_run(tiny: Host) -> None:
     with held_at(tiny, "backup:ghosts-made"):
         (ghost,) = [name for name in volumes(tiny) if ".ghost-" in name]
