@@ -5,6 +5,7 @@ from pathlib import Path
 
 from xen_legi.backup import former, state
 from xen_legi.backup.promote import Plan
+from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
 
 
@@ -41,7 +42,7 @@ def way_back(one: Plan, *, answers: bool) -> Sequence[str]:
 def _to_stay(domu: str, source: str) -> list[str]:
     return [
         f"If {domu} is to stay here: now on {source}, where it is old and must not start:",
-        *_put_away(domu),
+        *_commands(*_put_away(domu)),
         *_copied_from_here(),
     ]
 
@@ -49,11 +50,9 @@ def _to_stay(domu: str, source: str) -> list[str]:
 def _trial(domu: str, source: str) -> list[str]:
     return [
         "If this is a trial, its end, which loses what happens here:",
-        f"    xl shutdown -w {domu}",
-        f"    xen-legi promote {domu} --undo",
+        *_commands((f"xl shutdown -w {domu}",), (f"xen-legi promote {domu} --undo",)),
         f"and on {source}:",
-        f"    xen-legi start {domu}",
-        f"    backup-domu {domu}              # until then, there is no copy here that could start",
+        *_commands((f"xen-legi start {domu}",), (f"backup-domu {domu}", "until then, no copy here could start")),
     ]
 
 
@@ -64,17 +63,19 @@ def _lost(domu: str, source: str) -> list[str]:
         f"  - unplug the trunk of {source}: what starts there reaches nobody",
         "  - boot it with systemd.mask=xendomains.service on the kernel's command line: nothing starts",
         f"Then on {source}, before the cables are back:",
-        f"    xl shutdown -w {domu}           # if xl list shows it",
-        *_put_away(domu),
-        "    reboot                          # if xendomains was masked: it also shuts the domUs down with dom0",
+        *_commands(
+            (f"xl shutdown -w {domu}", "if xl list shows it"),
+            *_put_away(domu),
+            ("reboot", "if xendomains was masked: it also shuts the domUs down with dom0"),
+        ),
         *_copied_from_here(),
     ]
 
 
-def _put_away(domu: str) -> list[str]:
+def _put_away(domu: str) -> list[tuple[str, ...]]:
     return [
-        f"    rm -f /etc/xen/auto/{domu}.cfg",
-        f"    mv /etc/xen/{domu}.cfg /root/     # else its nightly run copies the old one, too",
+        (f"rm -f /etc/xen/auto/{domu}.cfg",),
+        (f"mv /etc/xen/{domu}.cfg /root/", "else its nightly run copies the old one, too"),
     ]
 
 
@@ -85,12 +86,19 @@ def _copied_from_here() -> list[str]:
 def _home(domu: str, source: str) -> list[str]:
     return [
         f"To bring {domu} home later (/usr/share/doc/xen-legi-backup/manual-recovery.md, \"Home again\"), here:",
-        f"    backup-domu {domu} --to {source}",
-        f"    xl shutdown -w {domu}",
-        f"    backup-domu {domu} --to {source}   # go on only if it says OK",
-        f"    rm -f /etc/xen/auto/{domu}.cfg",
+        *_commands(
+            (f"backup-domu {domu} --to {source}", "the most of it, while it runs"),
+            (f"xl shutdown -w {domu}",),
+            (f"backup-domu {domu} --to {source}", "the rest; go on only if it says OK"),
+            (f"rm -f /etc/xen/auto/{domu}.cfg",),
+        ),
         f"on {source}:",
-        f"    xen-legi promote {domu}",
+        *_commands((f"xen-legi promote {domu}",)),
         "and here, so that copies can come again:",
-        f"    xen-legi promote {domu} --undo",
+        *_commands((f"xen-legi promote {domu} --undo",)),
     ]
+
+
+def _commands(*lines: tuple[str, ...]) -> list[str]:
+    """Return a line for each command, indented, with what is said of it in a column beside them."""
+    return [f"    {line}" for line in aligned([(line[0], f"  # {line[1]}" if line[1:] else "") for line in lines])]
