@@ -62,6 +62,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         (namespace, "enter", lambda: None),
         (plan, "examine", lambda domu, *what: plan.Domu(domu)),
         (job, "back_up", lambda domu, asked, options: [report.failed(domu.name, to.where.name, "tried") for to in asked]),
+        (job, "PAUSE", 0),
         (nightly, "_old_rsync", lambda where, version: None),
     ):
         monkeypatch.setattr(module, name, instead)
