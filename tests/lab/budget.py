@@ -6,8 +6,10 @@ the first, and always done. What is left out counts as skipped, and pytest's sum
 
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,3 +37,14 @@ def keep(item: pytest.Item) -> None:
     """Skip a test, before any of its fixtures, if it is too late for it."""
     if too_late(item.path, time.time()):
         pytest.skip(REASON)
+
+
+def tell_lines(reporter: Any) -> None:
+    """Say how long each line of work took, as xdist names it at the end of a test's name (NAME@LINE): they go on beside
+    each other, and the longer one ends the run."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for one in (one for those in reporter.stats.values() for one in those if isinstance(one, pytest.TestReport)):
+        seconds[one.nodeid.rpartition("@")[2]] += one.duration
+    reporter.section("lines of work")
+    for line, took in sorted(seconds.items(), key=lambda one: -one[1]):
+        reporter.line(f"{line}: {took / 60:.1f} min")

@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import testinfra
@@ -46,6 +47,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         line = "store" if "store" in getattr(item, "fixturenames", ()) else "dom0s"
         item.add_marker(pytest.mark.xdist_group(line))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how long the two lines of work took."""
+    budget.tell_lines(terminalreporter)
 
 
 @pytest.hookimpl(tryfirst=True)

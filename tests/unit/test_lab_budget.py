@@ -29,6 +29,15 @@ FILES = {
 }
 
 
+WITH_LINES = """
+def pytest_terminal_summary(terminalreporter):
+    budget.tell_lines(terminalreporter)
+
+def pytest_itemcollected(item):
+    item.add_marker(pytest.mark.xdist_group("store" if "short" in item.name else "dom0s"))
+"""
+
+
 def ended(tmp_path: Path, end: str) -> list[str]:
     """Return how the tests of FILES ended, in their order, with this TESTS_END."""
     for name, text in FILES.items():
@@ -48,3 +57,11 @@ def test_the_basic_tests_are_first_and_always_done(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["", "4102444800"])  # 2100: each worker must collect the same names
 def test_with_time_left_all_are_done(tmp_path: Path, end: str) -> None:
     assert ended(tmp_path, end) == ["test_network.py::test_short PASSED", "test_backup.py::test_long ERROR"]
+
+
+def test_the_summary_tells_how_long_each_line_of_work_took_the_longest_first(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST + WITH_LINES)
+    (tmp_path / "test_lines.py").write_text("import time\ndef test_short(): pass\ndef test_long(): time.sleep(3.2)\n")
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadgroup", str(tmp_path)]
+    said = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line for line in said if line.endswith(" min")] == ["dom0s: 0.1 min", "store: 0.0 min"], said
