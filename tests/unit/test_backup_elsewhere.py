@@ -78,13 +78,15 @@ def test_a_peer_that_does_not_answer_stops_only_the_promotion_of_its_own_domus(
 ) -> None:
     copy = generations.copies([a_copy("vg1", "dom0b", 30, 1_000)])["vg1", "web1"]
     peers.update(dom0b=(False, True), dom0c=None)
-    assert promote.check(copy, force_dead=False)
+    assert promote.check(copy, force_dead=False) is elsewhere.OwnHost.HAS_IT
+    peers.update(dom0b=(False, False), dom0c=(False, False))
+    assert promote.check(copy, force_dead=False) is elsewhere.OwnHost.PUT_AWAY
     peers.update(dom0b=None, dom0c=(False, False))
     capsys.readouterr()
     with pytest.raises(Problem, match="dom0b cannot be reached"):
         promote.check(copy, force_dead=False)
     assert capsys.readouterr().err == ""  # a refusal is one line and its hint
-    assert not promote.check(copy, force_dead=True)
+    assert promote.check(copy, force_dead=True) is elsewhere.OwnHost.SILENT
 
 
 @pytest.mark.parametrize("source", [state.host(), "dom0b"])

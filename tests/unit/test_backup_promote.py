@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from xen_legi.backup import commit, former, generations, promote, state
 from xen_legi.backup.afterwards import at_boot, dangling, way_back
+from xen_legi.backup.elsewhere import OwnHost
 from xen_legi.backup.former import Kept
 from xen_legi.backup.generations import Copy
 from xen_legi.backup.promote import Plan
@@ -130,10 +131,10 @@ def test_after_an_undo_the_link_that_leads_nowhere_is_told_and_no_other(host: Ho
     assert dangling([host.xen / "db1.cfg"], auto) == []
 
 
-def told_after(host: Host, *, answers: bool) -> list[str]:
-    """Return what is said after the promotion of a copy from dom0b."""
+def told_after(host: Host, said: OwnHost) -> list[str]:
+    """Return what is said after the promotion of a copy from dom0b, which has said this."""
     host.source = "dom0b"
-    return list(way_back(Plan(host.copy, {}, PROMOTED, host.xen / "web1.cfg"), answers=answers))
+    return list(way_back(Plan(host.copy, {}, PROMOTED, host.xen / "web1.cfg"), said))
 
 
 def in_order(lines: list[str], *wanted: str) -> bool:
@@ -142,25 +143,34 @@ def in_order(lines: list[str], *wanted: str) -> bool:
     return all(any(line.startswith(one) for line in left) for one in wanted)
 
 
+HOME = (
+    "To bring web1 home", "    backup-domu web1 --to dom0b", "    xl shutdown -w web1", "    backup-domu web1 --to dom0b",
+    "    rm", "on dom0b:", "    xen-legi promote web1", "and here", "    xen-legi promote web1 --undo",
+)
+
+
 def test_what_must_be_done_before_the_lost_host_is_switched_on_is_said_first(host: Host) -> None:
-    lines = told_after(host, answers=False)
+    lines = told_after(host, OwnHost.SILENT)
     assert in_order(
-        lines, "BEFORE dom0b IS SWITCHED ON AGAIN", "If /etc/xen/auto on dom0b", "  - unplug", "  - boot it with",
-        "    xl shutdown -w web1", "    rm -f /etc/xen/auto/web1.cfg", "    mv /etc/xen/web1.cfg /root/", "    reboot",
-        "To bring web1 home", "    backup-domu web1 --to dom0b", "on dom0b:", "    xen-legi promote web1",
-        "and here", "    xen-legi promote web1 --undo",
+        lines, "BEFORE dom0b IS SWITCHED ON AGAIN", "Unless you know", "  - unplug", "  - boot it with",
+        "    xl shutdown -w web1", "    rm -f /etc/xen/auto/web1.cfg", "    mv /etc/xen/web1.cfg", "    reboot", *HOME,
     )
     assert lines[1].startswith("BEFORE") and "trial" not in "".join(lines)
 
 
-def test_after_a_move_from_a_host_that_is_up_nobody_is_told_to_unplug_it(host: Host) -> None:
-    lines = told_after(host, answers=True)
+def test_where_its_own_host_has_it_a_move_and_a_trial_are_told_apart(host: Host) -> None:
+    lines = told_after(host, OwnHost.HAS_IT)
     assert in_order(
         lines, "If web1 is to stay here", "    rm -f /etc/xen/auto/web1.cfg", "    mv /etc/xen/web1.cfg /root/",
-        "If this is a trial", "    xen-legi promote web1 --undo", "and on dom0b:", "    backup-domu web1",
-        "To bring web1 home", "    backup-domu web1 --to dom0b",
+        "If this is a trial, dom0b must not start its web1", "    xl shutdown -w web1", "    xen-legi promote web1 --undo",
+        "and on dom0b:", "    xen-legi start web1", "    backup-domu web1", *HOME,
     )
     assert "unplug" not in "".join(lines)
+
+
+def test_where_it_was_put_away_before_only_the_way_home_is_told(host: Host) -> None:
+    lines = told_after(host, OwnHost.PUT_AWAY)
+    assert in_order(lines, *HOME) and not in_order(lines, "    mv /etc/xen/web1.cfg") and "trial" not in "".join(lines)
 
 
 def test_a_promotion_that_was_killed_can_be_ended_and_keeps_a_file_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from xen_legi.backup import former, state
+from xen_legi.backup.elsewhere import OwnHost
 from xen_legi.backup.promote import Plan
 from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
@@ -13,7 +14,7 @@ def at_boot(file: Path, directory: Path = domu_config.AUTOSTART) -> list[str]:
     """Return what a person does so that the domU starts with this dom0, unless it does already."""
     if domu_config.auto_links(file, directory):
         return []
-    return ["So that it starts with this dom0:", f"    ln -s ../{file.name} {domu_config.AUTOSTART}/"]
+    return ["", "If it stays here, this starts it with this dom0:", f"    ln -s ../{file.name} {domu_config.AUTOSTART}/"]
 
 
 def dangling(files: Iterable[Path], directory: Path = domu_config.AUTOSTART) -> list[str]:
@@ -22,34 +23,40 @@ def dangling(files: Iterable[Path], directory: Path = domu_config.AUTOSTART) -> 
     return [f"rm {' '.join(links)}    # it leads nowhere now"] if links else []
 
 
-def way_back(one: Plan, *, answers: bool) -> Sequence[str]:
-    """Return what a person does on the domU's former host, and how the domU comes home; `answers`: that host is up.
+def way_back(one: Plan, said: OwnHost) -> Sequence[str]:
+    """Return what a person does on the domU's former host, which has said this, and how the domU comes home.
 
     The order is that of the danger. Each line that is indented by four is a command.
     """
-    domu, source = one.copy.domu, one.copy.source
-    if source == state.host():
+    domu, source, here = one.copy.domu, one.copy.source, state.host()
+    if source == here:
         kept = former.all_kept(domu)
         was = f"the former configuration is {kept[-1].file}; " if kept else ""
         return [
             f"{was}xen-legi promote {domu} --undo makes this a copy again, and loses what happens from now on.",
             f"To stay with it, leave {one.copy.group} out of the destinations: the domU itself is there now.",
         ]
-    parts = [_to_stay(domu, source), _trial(domu, source)] if answers else [_lost(domu, source)]
-    return [line for part in (*parts, _home(domu, source)) for line in ("", *part)]
+    there: dict[OwnHost, list[list[str]]] = {
+        OwnHost.SILENT: [_lost(domu, source)],
+        OwnHost.HAS_IT: [_to_stay(domu, source), _trial(domu, source)],
+        OwnHost.PUT_AWAY: [],
+    }
+    copied = [f"{here} copies {domu} from now on, to its own destinations: see backup-domu plan."]
+    return [line for part in (*there[said], copied, _home(domu, source)) for line in ("", *part)]
 
 
 def _to_stay(domu: str, source: str) -> list[str]:
     return [
         f"If {domu} is to stay here: now on {source}, where it is old and must not start:",
         *_commands(*_put_away(domu)),
-        *_copied_from_here(),
+        _was_promoted(domu),
     ]
 
 
 def _trial(domu: str, source: str) -> list[str]:
     return [
-        "If this is a trial, its end, which loses what happens here:",
+        f"If this is a trial, {source} must not start its {domu} meanwhile (xen-legi autostart {domu} off; on after it).",
+        "Its end, which loses what happens here:",
         *_commands((f"xl shutdown -w {domu}",), (f"xen-legi promote {domu} --undo",)),
         f"and on {source}:",
         *_commands((f"xen-legi start {domu}",), (f"backup-domu {domu}", "until then, no copy here could start")),
@@ -58,8 +65,8 @@ def _trial(domu: str, source: str) -> list[str]:
 
 def _lost(domu: str, source: str) -> list[str]:
     return [
-        f"BEFORE {source} IS SWITCHED ON AGAIN: its own {domu} is old and must not start beside this one.",
-        f"If /etc/xen/auto on {source} has a link to {domu}, do one of these first:",
+        f"BEFORE {source} IS SWITCHED ON AGAIN (if it is up: now): its {domu} is old and must not start beside this one.",
+        f"Unless you know that /etc/xen/auto on {source} has no link to {domu}, do one of these first:",
         f"  - unplug the trunk of {source}: what starts there reaches nobody",
         "  - boot it with systemd.mask=xendomains.service on the kernel's command line: nothing starts",
         f"Then on {source}, before the cables are back:",
@@ -68,7 +75,7 @@ def _lost(domu: str, source: str) -> list[str]:
             *_put_away(domu),
             ("reboot", "if xendomains was masked: it also shuts the domUs down with dom0"),
         ),
-        *_copied_from_here(),
+        _was_promoted(domu),
     ]
 
 
@@ -79,8 +86,8 @@ def _put_away(domu: str) -> list[tuple[str, ...]]:
     ]
 
 
-def _copied_from_here() -> list[str]:
-    return [f"Copies are made by {state.host()} from now on, to its own destinations: see backup-domu plan."]
+def _was_promoted(domu: str) -> str:
+    return f"(If {domu} was promoted there before, then instead of the mv: xen-legi promote {domu} --undo.)"
 
 
 def _home(domu: str, source: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 
 from xen_legi.backup import destination, state
@@ -15,6 +16,14 @@ from xen_legi.steps import say
 _TIMEOUT = 120  # seconds, see xl.stays
 
 
+class OwnHost(Enum):
+    """What the own host of a domU says when its copy is started here."""
+
+    SILENT = auto()  # it does not answer, or is no peer
+    HAS_IT = auto()  # it has a file of the domU, which is off
+    PUT_AWAY = auto()  # it has none any more
+
+
 @dataclass(frozen=True)
 class Said:
     """What a peer says of a domU: whether it runs and whether it has a file there; or why it says nothing."""
@@ -25,9 +34,9 @@ class Said:
     problem: str = ""
 
 
-def need_off(copy: Copy, *, force_dead: bool) -> bool:
+def need_off(copy: Copy, *, force_dead: bool) -> OwnHost:
     """Die if the domU of another host's copy runs on any peer, or may run on its own host: unless that answers, the caller
-    must know it to be dead. Where it has no file of the domU any more, any other peer may have it. Tell whether it answers.
+    must know it to be dead. Where it has no file of the domU any more, any other peer may have it. Return what it says.
     """
     said = _ask(book.all_peers(), copy.domu)
     others = [one for one in said if one.host != copy.source]
@@ -35,19 +44,20 @@ def need_off(copy: Copy, *, force_dead: bool) -> bool:
     own = next((one for one in said if one.host == copy.source), None)
     if own is None:
         if force_dead:
-            return False
+            return OwnHost.SILENT
         die(f"{copy.source}, the host of {copy.domu}, is no peer of this one and cannot be asked whether it runs there",
             hint="if you know that it does not run, say --force-dead")
     if own.problem:
         if force_dead:
             say(f"• {own.problem}; taken for dead, as you say")
-            return False
+            return OwnHost.SILENT
         die(own.problem, hint=f"if {copy.source} is dead or {copy.domu} off for certain, say --force-dead")
     if own.running:
         _die_running(copy.domu, copy.source)
-    if not own.defined:
-        _need_answers(others, copy.domu, copy.source, force_dead=force_dead)
-    return True
+    if own.defined:
+        return OwnHost.HAS_IT
+    _need_answers(others, copy.domu, copy.source, force_dead=force_dead)
+    return OwnHost.PUT_AWAY
 
 
 def need_off_everywhere(domu: str, *, defined: bool, force_dead: bool) -> None:

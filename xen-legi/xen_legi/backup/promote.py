@@ -12,6 +12,7 @@ from typing import NoReturn
 from xen_legi import files
 from xen_legi.backup import commit, copies, elsewhere, former, generations, state, trusted
 from xen_legi.backup.copies import Work
+from xen_legi.backup.elsewhere import OwnHost
 from xen_legi.backup.generations import COPY, COPY_TAG, PROMOTED_TAG, STARTED_TAG, Copy, Do
 from xen_legi.backup.report import age
 from xen_legi.domu import config as domu_config
@@ -106,9 +107,8 @@ def plan(copy: Copy) -> Plan:
     return Plan(copy, names, text, former.place(copy.domu, domu_config.find(copy.domu)))
 
 
-def check(copy: Copy, *, force_dead: bool) -> bool:
-    """Die if the domU may still be running somewhere: two of one domU is worse than none. Tell whether its own host has
-    said so itself."""
+def check(copy: Copy, *, force_dead: bool) -> OwnHost:
+    """Die if the domU may still be running somewhere: two of one domU is worse than none. Return what its own host says."""
     for name in {copy.domu, renamed.now(copy.domu)}:
         if xl.stays(name):
             die(f"{name} runs on this host already", hint="xl list; xen-legi list")
@@ -124,7 +124,7 @@ def check(copy: Copy, *, force_dead: bool) -> bool:
     if not local:
         return elsewhere.need_off(copy, force_dead=force_dead)
     elsewhere.need_off_everywhere(copy.domu, defined=own is not None, force_dead=force_dead)  # it may have moved away
-    return True
+    return OwnHost.HAS_IT if own else OwnHost.PUT_AWAY
 
 
 def _die_promoted(copy: Copy) -> NoReturn:

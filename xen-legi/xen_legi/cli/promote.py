@@ -48,13 +48,13 @@ def main(options: argparse.Namespace) -> int:
     copy = promote.choose(options.name, options.group)
     with _held(copy):
         copy = copy if options.dry_run else promote.settled(copy)
-        answers = promote.check(copy, force_dead=options.force_dead)
+        said = promote.check(copy, force_dead=options.force_dead)
         plan = promote.plan(copy)
         print("\n".join(plan.lines))
         if options.dry_run:
             return EXIT_OK
         promote.promote(plan)
-    print(f"{copy.domu} runs here now.", *at_boot(plan.file), *way_back(plan, answers=answers), sep="\n")
+    print(f"{copy.domu} runs here now.", *way_back(plan, said), *at_boot(plan.file), sep="\n")
     return EXIT_OK
 
 
