@@ -43,8 +43,9 @@ def tell_lines(reporter: Any) -> None:
     """Say how long each line of work took, as xdist names it at the end of a test's name (NAME@LINE): they go on beside
     each other, and the longer one ends the run."""
     seconds: defaultdict[str, float] = defaultdict(float)
-    for one in (one for those in reporter.stats.values() for one in those if isinstance(one, pytest.TestReport)):
-        seconds[one.nodeid.rpartition("@")[2]] += one.duration
-    reporter.section("lines of work")
+    for one in (one for those in reporter.stats.values() for one in those if "@" in getattr(one, "nodeid", "")):
+        seconds[one.nodeid.rpartition("@")[2]] += getattr(one, "duration", 0)
+    if seconds:
+        reporter.section("lines of work")
     for line, took in sorted(seconds.items(), key=lambda one: -one[1]):
         reporter.line(f"{line}: {took / 60:.1f} min")

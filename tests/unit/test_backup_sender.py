@@ -199,7 +199,8 @@ def test_the_report_is_kept_whole_for_programs(tmp_path: Path) -> None:
 
 
 def test_the_overview_names_domus_without_a_copy() -> None:
-    text = overview.text([Place("web1", overview.state.host(), "vg1", "good", 4, 1, 100 * MIB)], ["web1", "db1"])
+    place = Place("web1", overview.state.host(), "vg1", "good", 4, 1, 100 * MIB)
+    text = overview.text([place], {"web1": ["vg1"], "db1": ["vg1"]})
     assert "db1 of this host has no good copy\n" in text and "web1 of this host" not in text
 
 
@@ -207,11 +208,12 @@ def test_the_overview_says_nothing_of_a_host_that_cannot_be_asked_but_that() -> 
     here = overview.state.host()
     silent = Place("-", here, "dom0b", "unreachable", problem="dom0b cannot be asked", hint="see xen-legi peer check dom0b")
     kept = Place("db1", "dom0z", "vg0", "good", 3, 1, 100 * MIB)
-    lines = overview.text([silent, kept], ["web1"]).splitlines()
+    lines = overview.text([silent, kept], {"web1": ["dom0b", "vg1"], "web2": ["vg1"]}).splitlines()
     assert lines[1].split() == ["-", here, "dom0b", "unreachable", "-", "-", "-"]
     assert lines[2].split()[:5] == ["db1", "dom0z", f"{here}:vg0", "good", "3"]
     assert lines[3] == "web1 of this host has no good copy but perhaps at dom0b, which cannot be asked"
-    assert lines[4:] == ["dom0b cannot be asked", "  hint: see xen-legi peer check dom0b"]
+    assert lines[4] == "web2 of this host has no good copy"
+    assert lines[5:] == ["dom0b cannot be asked", "  hint: see xen-legi peer check dom0b"]
 
 
 def test_ages_are_written_for_people() -> None:

@@ -108,7 +108,24 @@ def test_the_summary_says_how_to_log_in_and_who_can() -> None:
     keys = '# ours\nssh-ed25519 AAAA root@dom0a\nfrom="10.0.0.1" ssh-rsa AAAAB3N== anna of the desk\nssh-rsa AAAA3\n'
     text = show.summary(plan(WISH, FACTS, SOURCE, ssh_keys=keys), "1 s")
     assert "ssh root@192.168.72.11 with 3 ssh keys (root@dom0a, anna of the desk, without a name)\n" in f"{text}\n"
-    assert "nobody can" in show.summary(plan(WISH, FACTS, SOURCE, ssh_keys="# none yet\n"), "1 s")
+    for none in ("# none yet\n", "---- BEGIN SSH2 PUBLIC KEY ----\n", "hello\n"):
+        assert "nobody can" in show.summary(plan(WISH, FACTS, SOURCE, ssh_keys=none), "1 s")
+
+
+def test_the_name_of_a_key_moves_no_cursor() -> None:
+    text = show.summary(plan(WISH, FACTS, SOURCE, ssh_keys="ssh-ed25519 AAAA3 a\x1b[2J\u202eb\n"), "1 s")
+    assert "1 ssh key (a\\x1b[2J\\u202eb)\n" in f"{text}\n"
+
+
+def test_the_summary_knows_no_address_of_a_guest_of_dhcp_and_none_without_an_interface() -> None:
+    wish = replace(WISH, ips=("dhcp",), gateway="")
+    text = show.summary(plan(wish, FACTS, SOURCE, ssh_keys="ssh-ed25519 AAAA x\n"), "1 s")
+    assert "ssh root@ADDRESS with 1 ssh key (x); ADDRESS is what its DHCP server gives it" in text
+    alone = replace(plan(wish, FACTS, SOURCE, ssh_keys="ssh-ed25519 AAAA x\n"), nics=())
+    assert "log in" not in show.summary(alone, "1 s")
+
+
+def test_the_summary_says_that_nobody_can_log_in() -> None:
     assert "nobody can" in show.summary(plan(WISH, FACTS, SOURCE), "1 s")
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from xen_legi.columns import printable
+
 
 @dataclass(frozen=True, order=True)
 class Finding:
@@ -13,8 +15,7 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        line = f"{self.where}: {self.level}: {self.text}"
-        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)  # a file may hold anything
+        return printable(f"{self.where}: {self.level}: {self.text}")
 
 
 def summary(found: Iterable[Finding]) -> str:

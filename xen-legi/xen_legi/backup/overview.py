@@ -1,7 +1,7 @@
 """Where the copies are: what the other dom0s tell of ours, and what this host keeps, of its own domUs and of others'."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xen_legi.backup import copies, state
@@ -56,16 +56,18 @@ def kept() -> list[Place]:
     return [Place(one.domu, one.source, one.group, one.state, one.generation, one.time, one.size) for one in known]
 
 
-def text(places: Sequence[Place], domus: Iterable[str]) -> str:
-    """Return the overview for people; `domus` are those of this host, of which each should have a copy."""
+def text(places: Sequence[Place], domus: Mapping[str, Collection[str]]) -> str:
+    """Return the overview for people; `domus` are those of this host, of which each should have a copy, and where."""
     rows = [("domU", "of", "where", "state", "generation", "age", "size")]
     for one in sorted(places, key=lambda one: (one.domu, one.where)):
         rows.append((one.domu, one.source, _shown(one), one.state, *_figures(one)))
     lines = aligned(rows) if places else ["there are no copies"]
     copied = {one.domu for one in places if one.generation and one.source == state.host()}
-    silent = sorted(one.where for one in places if one.problem)
-    perhaps = f" but perhaps at {', '.join(silent)}, which cannot be asked" if silent else ""
-    lines += [f"{name} of this host has no good copy{perhaps}" for name in sorted(set(domus) - copied)]
+    silent = [one.where for one in places if one.problem]
+    for name in sorted(domus.keys() - copied):
+        unknown = [one for one in domus[name] if one in silent]
+        perhaps = f" but perhaps at {', '.join(unknown)}, which cannot be asked" if unknown else ""
+        lines.append(f"{name} of this host has no good copy{perhaps}")
     for one in places:
         lines += [line for line in (one.problem, f"  hint: {one.hint}" if one.hint else "") if line]
     return "\n".join(lines) + "\n"

@@ -298,7 +298,7 @@ def _status(options: argparse.Namespace) -> int:
         facts = {"format": report.FORMAT, "host": state.host(), "copies": [asdict(one) for one in places]}
         print(report.as_json(facts), end="")
     else:
-        print(overview.text(places, [*(one.name for one in work), *unread]), end="")
+        print(overview.text(places, {name: aim.where for name, aim in _aims(settings, work, unread).items()}), end="")
         print("".join(f"{one}\n" for one in _mistakes(work)), end="")
     return EXIT_PARTLY if any(one.problem for one in places) else EXIT_OK
 

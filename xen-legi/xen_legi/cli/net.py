@@ -216,8 +216,8 @@ def _check(options: argparse.Namespace) -> int:
         for one in found:
             print(one)
         say(summary(found))
-        if any(one.level == "difference" for one in found):
-            say("what differs is done at the next boot, or by xen-legi net apply; xen-legi net plan tells all of it")
+        if not errors and any(one.level == "difference" for one in found):
+            say("what differs is done by the next boot or by xen-legi net apply; xen-legi net plan tells all that it does")
     return EXIT_FAILED if errors else EXIT_OK
 
 

@@ -2,10 +2,12 @@
 
 import re
 
+from xen_legi.columns import printable
 from xen_legi.install.model import SWAP, Nic, Part, Plan
 from xen_legi.units import exact_size
 
 
+_KEY = re.compile(r"(?:^|\s)[a-z][a-z0-9@.-]+\s+AAAA\S*(.*)")  # its kind, its base64, its comment
 _MODULES = {"guest": "modules (none for hardware that no domU has)", "all": "all modules"}
 
 
@@ -31,9 +33,11 @@ def summary(plan: Plan, took: str) -> str:
     lines += [f"  {_kind(one):9} {one.path} ({exact_size(one.size)}, {one.mount or one.filesystem})" for one in plan.parts]
     lines += [f"  network   {_nic(one)}" for one in plan.nics]
     lines += [f"  at boot   ln -s ../{plan.name}.cfg /etc/xen/auto/ starts it with dom0; nothing does without"]
-    if keys := _keys(plan):
+    keys = _keys(plan)
+    if keys and plan.nics:
         address = next((str(one.address.ip) for one in plan.nics if one.address), "ADDRESS")
-        lines.append(f"  log in    ssh root@{address} with {_counted(keys)}")
+        whence = "; ADDRESS is what its DHCP server gives it" if address == "ADDRESS" else ""
+        lines.append(f"  log in    ssh root@{address} with {_counted(keys)}{whence}")
     if plan.password:
         lines.append(f"  log in    xl console {plan.name} (root with its password; Ctrl-] leaves)")
     elif not keys:
@@ -67,8 +71,8 @@ def _login(plan: Plan) -> str:
 
 def _keys(plan: Plan) -> list[str]:
     """Return the names of root's keys: the comment at the end of each, see AUTHORIZED_KEYS FILE FORMAT in sshd(8)."""
-    lines = (line.strip() for line in plan.ssh_keys.splitlines())
-    return [re.sub(r".*?\bAAAA\S*\s*", "", line) or "without a name" for line in lines if line and not line.startswith("#")]
+    found = (_KEY.search(line) for line in plan.ssh_keys.split("\n") if not line.lstrip().startswith("#"))
+    return [printable(one[1].strip()) or "without a name" for one in found if one]
 
 
 def _counted(keys: list[str]) -> str:

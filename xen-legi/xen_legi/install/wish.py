@@ -61,7 +61,7 @@ def ssh_keys(path: str) -> str:
     if "PRIVATE KEY" in text:
         die(f"{file} is a private key", hint=f"the guest gets the public one: {file}.pub")
     # what opens this host to its peers, and starts a program of this host, is nothing for a guest
-    return "".join(f"{line}\n" for line in text.splitlines() if "xen-legi-peer=" not in line)
+    return "".join(f"{line}\n" for line in text.split("\n") if line and "xen-legi-peer=" not in line)
 
 
 def password(options: argparse.Namespace) -> str:
