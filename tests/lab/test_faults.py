@@ -1,6 +1,7 @@
 """Faults of a copy on real device-mapper, without Xen: after each of them the last good copy is what it was, and the next
 run heals. The other ones are in test_store, test_within, test_backup and the long groups."""
 
+import contextlib
 import re
 import shlex
 import time
@@ -177,6 +178,36 @@ def test_a_bit_that_flips_in_a_copy_is_found_by_checksum(tiny: Host) -> None:
     in_disk(tiny, flip, COPY)
     assert backup(tiny, "--to vg1 --checksum").rc == 0 and report(tiny)[0]["changed"] == 1
     assert manifest(tiny, COPY) == manifest(tiny, DISK)
+
+
+@contextlib.contextmanager
+def dropping(host: Host, name: str) -> Iterator[None]:
+    """Inside the context, what is written to a device of device-mapper is dropped, and each write is told to be done."""
+    table = host.check_output(f"dmsetup table {name}")
+    start, length, kind, device, offset = table.split()
+    assert (start, kind) == ("0", "linear")
+    load = f"dmsetup reload {name} --table '{{}}' && dmsetup suspend {name} && dmsetup resume {name}"
+    host.check_output("modprobe dm-flakey && " + load.format(f"0 {length} flakey {device} {offset} 0 60 1 drop_writes"))
+    try:
+        yield
+    finally:
+        host.run(load.format(table))
+
+
+@pytest.mark.long  # the group faults has it beside the other ones of disks
+def test_a_disk_that_drops_what_it_is_told_to_write_has_no_good_copy(tiny: Host) -> None:
+    before = manifest(tiny, COPY)
+    in_disk(tiny, "echo new > /run/look/etc/new; rm /run/look/etc/file7")
+    pid = begin_held(tiny, "backup:begun", "--to vg1")
+    wait_until_runs(tiny, f"ps -o state= -p {pid} | grep T")
+    with dropping(tiny, "vg1-tiny1--disk.copy-real"):
+        tiny.check_output(f"kill -CONT {pid}")
+        wait_until_runs(tiny, f"! kill -0 {pid}")
+        (row,) = report(tiny)
+        assert row["state"] == "failed" and "differs from its ghost" in row["message"], row
+    assert manifest(tiny, KEPT) == before
+    assert backup(tiny, "--to vg1").rc == 0
+    assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
 
 
 @pytest.mark.long  # four runs, and most of them is the start of programs
