@@ -45,7 +45,7 @@ def record(group: str, directory: str, seconds: str, status: str, tested: str) -
     passed, failed, skipped = counted(Path(directory))
     if status != "0" and not failed:
         failed = 1
-    suite = "bookworm" if group == "bookworm" else os.environ.get("LAB_SUITE", "trixie")
+    suite = {"bookworm": "bookworm", "suites": "both"}.get(group) or os.environ.get("LAB_SUITE", "trixie")
     values = (group, suite, tested, date.today().isoformat(), passed, failed, skipped, round(int(seconds) / 60, 1))
     STORE.mkdir(parents=True, exist_ok=True)
     row = dict(zip(COLUMNS, map(str, values), strict=True))

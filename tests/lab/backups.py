@@ -14,6 +14,7 @@ from testinfra.host import Host
 from domus import run_killed
 
 LAST = "/var/lib/xen-legi/backup/last.json"
+RAW, RAW_BYTES = "/dev/vg0/tiny1-raw", 9 << 20
 # Everything that a file can have, on little room; made in Python because a host has no setfattr.
 FILL = r"""
 import os, socket, struct, sys
@@ -67,6 +68,34 @@ def in_disk(host: Host, script: str, device: str = "/dev/vg0/tiny1-disk", option
     """Run shell lines on a host with a device mounted at /run/look, seen by nobody else; return what they print."""
     inside = f"mkdir -p /run/look && mount -o {options} {device} /run/look && {{ {script}\n}}"
     return str(host.check_output(f"unshare --mount sh -ec {shlex.quote(inside)}"))
+
+
+def add_raw(host: Host) -> None:
+    """Give tiny1 a disk that nobody knows the content of; tiny1.cfg.saved is its file without it."""
+    host.check_output(f"lvcreate -qq -y -W y -L {RAW_BYTES}B -n tiny1-raw vg0 && udevadm settle && "
+                      f"head -c {RAW_BYTES} /dev/urandom > {RAW} && "
+                      f"sed -i.saved \"s#disk = \\[#&'phy:{RAW},xvdb,w', #\" /etc/xen/tiny1.cfg")
+
+
+def scribble(host: Host, *places: int) -> None:
+    """Change some bytes of the raw disk."""
+    for place in places:
+        host.check_output(f"head -c 700 /dev/urandom | dd of={RAW} bs=1 seek={place} conv=notrunc,fsync status=none")
+
+
+def digest(host: Host, device: str) -> str:
+    """Return the digest of the raw disk or of its copy: a copy may be longer by what its group rounds to."""
+    return str(host.check_output(f"head -c {RAW_BYTES} {device} | sha256sum")).split()[0]
+
+
+def install_xfsprogs(host: Host) -> None:
+    """Install what makes xfs, without a new initramfs: it takes minutes, and this host boots from ext4."""
+    conf = "/etc/initramfs-tools/update-initramfs.conf"
+    host.check_output(f"cp -a {conf} {conf}.saved && sed -i 's/^update_initramfs=.*/update_initramfs=no/' {conf}")
+    try:
+        host.check_output("DEBIAN_FRONTEND=noninteractive apt-get install -y -q xfsprogs")
+    finally:
+        host.check_output(f"mv {conf}.saved {conf}")
 
 
 def remove_tiny(*hosts: Host, name: str = "tiny1") -> None:

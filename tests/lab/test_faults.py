@@ -10,34 +10,23 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from backups import backup, begin_held, in_disk, leftovers, manifest, problem, report, volumes, wait_until_runs
+from backups import (
+    RAW, RAW_BYTES, add_raw, backup, begin_held, digest, in_disk, leftovers, manifest, problem, report, scribble, volumes,
+    wait_until_runs,
+)
 from marks import daily
 
 COPY, KEPT, DISK = "/dev/vg1/tiny1-disk.copy", "/dev/vg1/tiny1-disk.good", "/dev/vg0/tiny1-disk"
-RAW, RAW_COPY = "/dev/vg0/tiny1-raw", "/dev/vg1/tiny1-raw.copy"
-RAW_BYTES, CHUNK = 9 << 20, 256 << 10
+RAW_COPY, CHUNK = "/dev/vg1/tiny1-raw.copy", 256 << 10
 
 
 @pytest.fixture
 def raw(tiny: Host) -> Iterator[Host]:
     """tiny1 has a disk that nobody knows the content of, and a good copy of it."""
-    tiny.check_output(f"lvcreate -qq -y -W y -L {RAW_BYTES}B -n tiny1-raw vg0 && udevadm settle && "
-                      f"head -c {RAW_BYTES} /dev/urandom > {RAW} && "
-                      f"sed -i.saved \"s#disk = \\[#&'phy:{RAW},xvdb,w', #\" /etc/xen/tiny1.cfg")
+    add_raw(tiny)
     assert "tiny1-raw" in tiny.check_output("backup-domu plan tiny1 --to vg1 | grep blocks")
     assert backup(tiny, "--to vg1").rc == 0
     yield tiny
-
-
-def digest(host: Host, device: str) -> str:
-    """Return the digest of the raw disk or of its copy: a copy may be longer by what its group rounds to."""
-    return str(host.check_output(f"head -c {RAW_BYTES} {device} | sha256sum")).split()[0]
-
-
-def scribble(host: Host, *places: int) -> None:
-    """Change some bytes of the raw disk."""
-    for place in places:
-        host.check_output(f"head -c 700 /dev/urandom | dd of={RAW} bs=1 seek={place} conv=notrunc,fsync status=none")
 
 
 def test_a_disk_of_any_content_is_copied_block_by_block_and_then_only_what_changed(raw: Host) -> None:

@@ -1,23 +1,22 @@
 """Copies between the two hosts: what the light machine, which is alone, cannot show."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from testinfra.host import Host
 
-from backups import backup, in_disk, leftovers, manifest, report, volumes, wait_until_runs
+from backups import RAW, add_raw, backup, digest, in_disk, leftovers, manifest, report, scribble, volumes, wait_until_runs
 
-RAW, RAW_COPY, SIZE, CHUNK = "/dev/vg0/tiny1-raw", "/dev/vg0/tiny1-raw.copy", 5 << 20, 256 << 10
+RAW_COPY, CHUNK = "/dev/vg0/tiny1-raw.copy", 256 << 10
 SETTINGS, LOG = "/etc/xen-legi/xen-legi.toml", "/run/backup.log"
 
 
 @pytest.fixture
 def raw(tiny1: Host, dom0b: Host) -> Iterator[Host]:
     """dom0a's tiny1 has a disk that nobody knows the content of; at the end neither it nor its copy is there."""
-    tiny1.check_output(f"lvcreate -qq -y -W y -L {SIZE}B -n tiny1-raw vg0 && udevadm settle && "
-                       f"head -c {SIZE} /dev/urandom > {RAW} && "
-                       f"sed -i.saved \"s#disk = \\[#&'phy:{RAW},xvdb,w', #\" /etc/xen/tiny1.cfg")
+    add_raw(tiny1)
     try:
         yield tiny1
     finally:
@@ -26,16 +25,11 @@ def raw(tiny1: Host, dom0b: Host) -> Iterator[Host]:
         assert "vg0/tiny1-raw.copy" not in volumes(dom0b)
 
 
-def digest(host: Host, device: str) -> str:
-    """Return the digest of the raw disk or of its copy."""
-    return str(host.check_output(f"head -c {SIZE} {device} | sha256sum")).split()[0]
-
-
 def test_a_disk_of_any_content_goes_to_the_other_host_block_by_block(raw: Host, dom0b: Host) -> None:
     assert backup(raw, "--to dom0b").rc == 0
     assert digest(raw, RAW) == digest(dom0b, RAW_COPY)
     assert RAW_COPY in dom0b.check_output("cat /etc/xen/copies/vg0/tiny1.cfg")
-    raw.check_output(f"head -c 900 /dev/urandom | dd of={RAW} bs=1 seek={2 * CHUNK + 7} conv=notrunc,fsync status=none")
+    scribble(raw, 2 * CHUNK + 7)
     assert backup(raw, "--to dom0b").rc == 0
     assert digest(raw, RAW) == digest(dom0b, RAW_COPY) and leftovers(dom0b) == []
     assert CHUNK <= report(raw)[0]["bytes"] < 2 * CHUNK
@@ -89,6 +83,32 @@ def test_a_break_that_the_receiver_does_not_notice_keeps_nobody_waiting_for_ten_
     said = tiny1.check_output(f"cat {LOG}")
     (row,) = report(tiny1)
     assert (row["state"], row["generation"]) == ("good", slow + 2), said
+    assert manifest(tiny1, "/dev/vg0/tiny1-disk") == manifest(dom0b, "/dev/vg0/tiny1-disk.copy") and leftovers(dom0b) == []
+
+
+@contextmanager
+def bad_line(host: Host, address: str) -> Iterator[None]:
+    """Inside the context, what a host sends to an address is 300 ms late, out of order, and one of twenty is lost."""
+    host.check_output(
+        "tc qdisc add dev eth0 root handle 1: prio bands 4 && "
+        "tc qdisc add dev eth0 parent 1:4 handle 40: netem delay 300ms 50ms loss 5% reorder 25% && "
+        f"tc filter add dev eth0 parent 1: protocol ip u32 match ip dst {address}/32 flowid 1:4"
+    )
+    try:
+        yield
+        assert re.search(r"dropped [1-9]", host.check_output("tc -s qdisc show dev eth0 parent 1:4"))
+    finally:
+        host.run("tc qdisc del dev eth0 root")
+
+
+@pytest.mark.long  # minutes of waiting for the line
+def test_a_bad_line_costs_time_and_no_byte(tiny1: Host, dom0b: Host) -> None:
+    generation = report(tiny1)[0]["generation"]
+    in_disk(tiny1, "rm -rf /run/look/etc/deep; dd if=/dev/urandom of=/run/look/big bs=1M count=6 conv=fsync status=none")
+    with bad_line(tiny1, tiny1.check_output("getent ahostsv4 dom0b").split()[0]):
+        assert backup(tiny1, "--to dom0b").rc == 0
+    (row,) = report(tiny1)
+    assert (row["state"], row["generation"]) == ("good", generation + 1)
     assert manifest(tiny1, "/dev/vg0/tiny1-disk") == manifest(dom0b, "/dev/vg0/tiny1-disk.copy") and leftovers(dom0b) == []
 
 

@@ -6,7 +6,9 @@ import pytest
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
-from backups import backup, copied_tiny, in_disk, leftovers, make_tiny, manifest, problem, remove_tiny, report, volumes
+from backups import (
+    backup, copied_tiny, in_disk, install_xfsprogs, leftovers, make_tiny, manifest, problem, remove_tiny, report, volumes,
+)
 from marks import daily
 
 
@@ -136,16 +138,6 @@ def test_a_domu_that_lost_most_of_its_files_does_not_empty_its_copy(tiny: Host) 
     assert "/many/" in manifest(tiny, "/dev/vg1/tiny1-disk.copy").replace("'many/", "/many/")
     assert backup(tiny, "--to vg1 --allow-deletes").rc == 0
     assert manifest(tiny, "/dev/vg1/tiny1-disk.copy") == manifest(tiny, "/dev/vg0/tiny1-disk")
-
-
-def install_xfsprogs(host: Host) -> None:
-    """Install what makes xfs, without a new initramfs: it takes minutes, and this host boots from ext4."""
-    conf = "/etc/initramfs-tools/update-initramfs.conf"
-    host.check_output(f"cp -a {conf} {conf}.saved && sed -i 's/^update_initramfs=.*/update_initramfs=no/' {conf}")
-    try:
-        host.check_output("DEBIAN_FRONTEND=noninteractive apt-get install -y -q xfsprogs")
-    finally:
-        host.check_output(f"mv {conf}.saved {conf}")
 
 
 def xfs_room(host: Host) -> int:
