@@ -85,7 +85,7 @@ def _check_free(wish: Wish, facts: Facts) -> None:
     """Die if a domU, a file or a running domain has the name."""
     same = next((one for one in facts.domus if one.name == wish.name), None)
     if same:
-        die(f"there is a domU {wish.name!r} already: {same.file}", hint=f"xen-legi delete {wish.name}, or another name")
+        die(f"there is a domU {wish.name!r} already: {same.file}", hint="take another name; xen-legi list")
     if f"{wish.name}.cfg" in facts.files:
         die(f"/etc/xen/{wish.name}.cfg exists already", hint="choose another name, or move the file away")
     if wish.name in facts.domains:
