@@ -111,6 +111,10 @@ def test_a_trial_on_the_other_host_leaves_nothing_behind(dom0a: Host, away: Host
     assert "If this is a trial, dom0a must not start its web1" in told and "unplug" not in told
     wait_for_ssh(away, WEB1)
     guest(away, "echo trial > /root/trial; sync")
+    before = dom0a.check_output("lvs --noheadings -o lv_name,lv_tags vg1")
+    assert dom0a.run("backup-domu web1").rc == 3  # as cron would: what is here is old while web1 runs there
+    assert {row["message"].partition(",")[0] for row in report(dom0a)} == {"web1 runs on dom0b"}
+    assert dom0a.check_output("lvs --noheadings -o lv_name,lv_tags vg1") == before
     follow(away, "xl shutdown -w web1")
     follow(away, "xen-legi promote web1 --undo")
     follow(dom0a, "xen-legi start web1")
@@ -148,7 +152,7 @@ def test_it_comes_home_with_all_that_it_wrote_and_is_copied_as_before(dom0a: Hos
     follow(away, "rm -f /etc/xen/auto/web1.cfg")
     refused = dom0a.run("xen-legi promote web1")  # vg1 has an older copy with a higher generation
     assert refused.rc == 2 and "copies of several hosts" in refused.stderr and "--group" in refused.stderr
-    dom0a.check_output("xen-legi promote web1 --group vg0")
+    assert "web1 has come home. Now on dom0b" in dom0a.check_output("xen-legi promote web1 --group vg0")
     follow(dom0a, "ln -s ../web1.cfg /etc/xen/auto/")
     wait_for_ssh(away, WEB1)
     assert guest(away, "cat /root/away /root/last").split() == ["away", "last"]

@@ -29,12 +29,16 @@ class World:
         self.domus.mkdir()
         self.silent = {"dom0b", "dom0c"}
         self.exclude: tuple[str, ...] = ()
+        self.promoted, self.running = "", ""  # the peer on which a copy was promoted, and on which it runs
 
     def call(self, where: Destination, verb: str, *words: str, **more: Any) -> dict[str, Any]:
         """What a peer answers."""
         if where.name in self.silent:
             raise destination.unreachable(where.name, NO_ROUTE)
-        return ANSWER
+        if verb == "domu":
+            return {"running": where.name == self.running, "defined": where.name == self.promoted}
+        held = [{"domu": "web1", "state": "promoted", "generation": 3}] if where.name == self.promoted else []
+        return ANSWER | {"copies": held}
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -356,3 +360,15 @@ def test_the_help_shows_that_the_verb_may_be_missing(capsys: pytest.CaptureFixtu
 def test_where_the_verb_is_given_a_name_is_a_name(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert backup_domu.main(["run", "stauts"]) == 2
     assert "there is no domU 'stauts'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("running", ["dom0c", ""])
+def test_what_runs_where_its_copy_was_promoted_is_copied_nowhere(
+    running: str, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.silent, world.promoted, world.running = set(), "dom0c", running
+    assert backup_domu.main("web1 --to dom0b --to dom0c".split()) == 3
+    capsys.readouterr()
+    messages = {row["message"] for row in world.rows}
+    old = "web1 runs on dom0c, where its copy was promoted: the one here is old, and is copied nowhere"
+    assert messages == ({old} if running else {"tried"})

@@ -42,9 +42,9 @@ def test_of_several_copies_of_one_host_the_newest_is_chosen(monkeypatch: pytest.
 
 
 @pytest.fixture
-def peers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[bool, bool] | None]:
+def peers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[bool, ...] | None]:
     """What each peer says of web1: whether it runs there and has a file there; None: it does not answer."""
-    said: dict[str, tuple[bool, bool] | None] = {"dom0b": (False, False), "dom0c": (False, False)}
+    said: dict[str, tuple[bool, ...] | None] = {"dom0b": (False, False), "dom0c": (False, False)}
 
     def ask(peer: Peer, domu: str) -> elsewhere.Said:
         if (answer := said[peer.name]) is None:
@@ -64,7 +64,7 @@ def peers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[bool, bool] | None
 
 @pytest.mark.parametrize("source", [state.host(), "dom0b"])
 def test_a_copy_is_not_promoted_while_the_domu_runs_on_any_peer(
-    source: str, peers: dict[str, tuple[bool, bool] | None]
+    source: str, peers: dict[str, tuple[bool, ...] | None]
 ) -> None:
     copy = generations.copies([a_copy("vg1", source, 30, 1_000)])["vg1", "web1"]
     promote.check(copy, force_dead=False)
@@ -74,11 +74,13 @@ def test_a_copy_is_not_promoted_while_the_domu_runs_on_any_peer(
 
 
 def test_a_peer_that_does_not_answer_stops_only_the_promotion_of_its_own_domus(
-    peers: dict[str, tuple[bool, bool] | None], capsys: pytest.CaptureFixture[str]
+    peers: dict[str, tuple[bool, ...] | None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = generations.copies([a_copy("vg1", "dom0b", 30, 1_000)])["vg1", "web1"]
     peers.update(dom0b=(False, True), dom0c=None)
     assert promote.check(copy, force_dead=False) is elsewhere.OwnHost.HAS_IT
+    peers.update(dom0b=(False, True, True))
+    assert promote.check(copy, force_dead=False) is elsewhere.OwnHost.PROMOTED
     peers.update(dom0b=(False, False), dom0c=(False, False))
     assert promote.check(copy, force_dead=False) is elsewhere.OwnHost.PUT_AWAY
     peers.update(dom0b=None, dom0c=(False, False))
@@ -91,7 +93,7 @@ def test_a_peer_that_does_not_answer_stops_only_the_promotion_of_its_own_domus(
 
 @pytest.mark.parametrize("source", [state.host(), "dom0b"])
 def test_where_its_own_host_has_lost_the_domu_every_other_must_answer(
-    source: str, peers: dict[str, tuple[bool, bool] | None]
+    source: str, peers: dict[str, tuple[bool, ...] | None]
 ) -> None:
     copy = generations.copies([a_copy("vg1", source, 30, 1_000)])["vg1", "web1"]
     peers["dom0c"] = None  # it may have moved there
@@ -102,7 +104,7 @@ def test_where_its_own_host_has_lost_the_domu_every_other_must_answer(
 
 
 def test_a_copy_on_the_domus_own_host_is_not_started_while_the_domu_runs_elsewhere(
-    peers: dict[str, tuple[bool, bool] | None], monkeypatch: pytest.MonkeyPatch
+    peers: dict[str, tuple[bool, ...] | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = generations.copies([a_copy("vg1", state.host(), 30, 1_000)])["vg1", "web1"]
     monkeypatch.setattr(config, "find", lambda name: config.parse("name = 'web1'\nmemory = 1\n", Path("web1.cfg")))
@@ -137,7 +139,7 @@ def test_the_peers_are_asked_beside_each_other(
     assert "make sure" not in capsys.readouterr().err
 
 
-def test_a_promotion_that_was_done_long_ago_is_not_done_again(peers: dict[str, tuple[bool, bool] | None]) -> None:
+def test_a_promotion_that_was_done_long_ago_is_not_done_again(peers: dict[str, tuple[bool, ...] | None]) -> None:
     done = a_copy("vg1", "dom0b", 30, 1_000, "xen-legi.promoted")
     promote.check(generations.copies([done])["vg1", "web1"], force_dead=False)  # it was cut off
     done = replace(done, tags=done.tags | {"xen-legi.started"})
@@ -148,7 +150,7 @@ def test_a_promotion_that_was_done_long_ago_is_not_done_again(peers: dict[str, t
 
 @pytest.mark.parametrize("answer, why", [((False, False), "may be the only one"), (None, "cannot be reached")])
 def test_the_only_domu_of_that_name_does_not_become_a_copy(
-    answer: tuple[bool, bool] | None, why: str, peers: dict[str, tuple[bool, bool] | None]
+    answer: tuple[bool, bool] | None, why: str, peers: dict[str, tuple[bool, ...] | None]
 ) -> None:
     copy = generations.copies([a_copy("vg1", "dom0b", 30, 1_000, "xen-legi.promoted")])["vg1", "web1"]
     peers["dom0b"] = answer
@@ -157,3 +159,9 @@ def test_the_only_domu_of_that_name_does_not_become_a_copy(
     elsewhere.need_another(copy, force_dead=True)
     peers["dom0b"] = (False, True)
     elsewhere.need_another(copy, force_dead=False)
+
+
+def test_who_runs_a_domu_is_asked_of_these_peers_alone(peers: dict[str, tuple[bool, ...] | None]) -> None:
+    peers.update(dom0b=None, dom0c=(True, True))
+    assert elsewhere.runs_at("web1", {"dom0b", "dom0c"}) == "dom0c"
+    assert elsewhere.runs_at("web1", {"dom0b"}) == ""

@@ -127,7 +127,7 @@ def test_after_an_undo_the_link_that_leads_nowhere_is_told_and_no_other(host: Ho
     for name in ("web1", "db1"):
         (auto / f"{name}.cfg").symlink_to(f"../{name}.cfg")
     host.write(db1=OTHER)
-    assert dangling([host.xen / "web1.cfg", host.xen / "db1.cfg"], auto) == [f"rm {auto}/web1.cfg    # it leads nowhere now"]
+    assert dangling([host.xen / "web1.cfg", host.xen / "db1.cfg"], auto)[1:] == [f"    rm {auto}/web1.cfg"]
     assert dangling([host.xen / "db1.cfg"], auto) == []
 
 
@@ -166,6 +166,13 @@ def test_where_its_own_host_has_it_a_move_and_a_trial_are_told_apart(host: Host)
         "and on dom0b:", "    xen-legi start web1", "    backup-domu web1", *HOME,
     )
     assert "unplug" not in "".join(lines)
+
+
+def test_where_it_comes_home_its_place_abroad_is_made_a_copy_again_and_nothing_is_moved_away(host: Host) -> None:
+    lines = told_after(host, OwnHost.PROMOTED)
+    steps = ("web1 has come home. Now on dom0b", "    xen-legi promote web1 --undo", "and here:", "    backup-domu web1")
+    assert in_order(lines, *steps)
+    assert not in_order(lines, "    mv") and "trial" not in "".join(lines) and not in_order(lines, "To bring")
 
 
 def test_where_it_was_put_away_before_only_the_way_home_is_told(host: Host) -> None:

@@ -70,6 +70,14 @@ def test_a_path_below_dev_goes_the_whole_way(line: str) -> None:
     assert line.replace("vg0/web1-disk", "/dev/vg1/web1-disk.copy") in start
 
 
+def test_a_domu_that_was_promoted_from_a_copy_has_one_head_in_its_own_copy() -> None:
+    first = commit.startable(wanted(CONFIG), WORK, copy("dom0z"))
+    again = commit.startable(request.from_json(request.to_json(wanted("# mine\n" + first))), WORK, copy("dom0z"))
+    assert again.count("a copy of web1") == 2 and "# mine\n" in again  # what a person wrote before it stays
+    again = commit.startable(request.from_json(request.to_json(wanted(first))), WORK, copy("dom0z"))
+    assert again.count("a copy of web1") == again.count("The original is lost?") == 1
+
+
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a copy on this host, as the last run has left it."""

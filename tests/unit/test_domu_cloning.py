@@ -123,6 +123,13 @@ def test_what_cannot_be_cloned_is_told_with_a_hint(given: dict[str, Any], said: 
     assert refusal(**given) == said
 
 
+def test_the_clone_of_a_domu_that_was_promoted_beside_another_has_no_disks_like_copies() -> None:
+    text = FILE.replace("vg0/web1-disk", "vg0/web1-disk.copy")
+    volumes = [replace(one, name="web1-disk.copy") if one.name == "web1-disk" else one for one in VOLUMES]
+    plan = planned(text=text, volumes=volumes, kinds={"web1-disk.copy": "ext4"}, root="xvda2")
+    assert "volume vg0/web2-disk 1G, ext4, its files copied: like vg0/web1-disk.copy" in plan.lines
+
+
 def test_two_disks_never_get_the_same_name() -> None:
     text = FILE.replace("vg0-data", "vg0-web1--x").replace("vg0/web1-swap", "vg0/x")
     volumes = [volume("x"), volume("web1-disk"), volume("web1-x")]

@@ -7,6 +7,7 @@ import pytest
 from xen_legi.backup import state
 from xen_legi.domu import config, renamed, startable, xl
 from xen_legi.domu.disks import NO_DEVICES
+from xen_legi.storage import lvm
 from xen_legi.storage.lvm import Volume
 
 
@@ -62,10 +63,14 @@ def test_a_peer_that_asks_for_the_former_name_is_told_of_the_domu_that_runs(
     monkeypatch.setattr(xl, "answers", lambda: True)
     running = {"www"}
     monkeypatch.setattr(xl, "stays", lambda name: name in running)
-    assert state.domu("web1") == {"domu": "web1", "defined": True, "running": True}
+    tags = frozenset({"xen-legi.promoted", "xen-legi.domu=www", "xen-legi.volume=www-disk", "xen-legi.from=dom0b"})
+    found = [Volume("vg0", "www-disk", 1, "-wi-a-----", tags, "", "", "www-disk", True, False, False, None)]
+    monkeypatch.setattr(lvm, "volumes", lambda select="": found)
+    assert state.domu("web1") == {"domu": "web1", "defined": True, "running": True, "promoted": True}
     running.clear()
-    assert state.domu("web1") == {"domu": "web1", "defined": True, "running": False}
-    assert state.domu("other") == {"domu": "other", "defined": False, "running": False}
+    found.clear()
+    assert state.domu("web1") == {"domu": "web1", "defined": True, "running": False, "promoted": False}
+    assert state.domu("other") == {"domu": "other", "defined": False, "running": False, "promoted": False}
 
 
 def volume(name: str, *, is_open: bool) -> Volume:

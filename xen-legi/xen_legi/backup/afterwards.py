@@ -20,7 +20,7 @@ def at_boot(file: Path, directory: Path = domu_config.AUTOSTART) -> list[str]:
 def dangling(files: Iterable[Path], directory: Path = domu_config.AUTOSTART) -> list[str]:
     """Given the domU's files before an undo, return what a person does with the links that lead nowhere after it."""
     links = [str(link) for file in files if not file.exists() for link in domu_config.auto_links(file, directory)]
-    return [f"rm {' '.join(links)}    # it leads nowhere now"] if links else []
+    return ["What would start it with this dom0 leads nowhere now. Remove it:", f"    rm {' '.join(links)}"] if links else []
 
 
 def way_back(one: Plan, said: OwnHost) -> Sequence[str]:
@@ -33,7 +33,8 @@ def way_back(one: Plan, said: OwnHost) -> Sequence[str]:
         kept = former.all_kept(domu)
         was = f"the former configuration is {kept[-1].file}; " if kept else ""
         return [
-            f"{was}xen-legi promote {domu} --undo makes this a copy again, and loses what happens from now on.",
+            f"{was}xl shutdown -w {domu}, and xen-legi promote {domu} --undo makes this a copy again:",
+            "what happens from now on is lost then.",
             f"To stay with it, leave {one.copy.group} out of the destinations: the domU itself is there now.",
         ]
     there: dict[OwnHost, list[list[str]]] = {
@@ -41,8 +42,19 @@ def way_back(one: Plan, said: OwnHost) -> Sequence[str]:
         OwnHost.HAS_IT: [_to_stay(domu, source), _trial(domu, source)],
         OwnHost.PUT_AWAY: [],
     }
+    if said is OwnHost.PROMOTED:
+        return ["", *_at_home(domu, source)]
     copied = [f"{here} copies {domu} from now on, to its own destinations: see backup-domu plan."]
     return [line for part in (*there[said], copied, _home(domu, source)) for line in ("", *part)]
+
+
+def _at_home(domu: str, source: str) -> list[str]:
+    return [
+        f"{domu} has come home. Now on {source}, whose own is a promoted copy and old:",
+        *_commands((f"rm -f /etc/xen/auto/{domu}.cfg",), (f"xen-legi promote {domu} --undo",)),
+        "and here:",
+        *_commands((f"backup-domu {domu}", f"until then, {source} has no copy that could start")),
+    ]
 
 
 def _to_stay(domu: str, source: str) -> list[str]:
@@ -100,7 +112,7 @@ def _home(domu: str, source: str) -> list[str]:
             (f"rm -f /etc/xen/auto/{domu}.cfg",),
         ),
         f"on {source}:",
-        *_commands((f"xen-legi promote {domu}",)),
+        *_commands((f"xen-legi promote {domu}", "--group, where it asks: the copy that was just made")),
         "and here, so that copies can come again:",
         *_commands((f"xen-legi promote {domu} --undo",)),
     ]

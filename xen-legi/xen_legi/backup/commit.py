@@ -4,6 +4,7 @@ The request of a run is kept in /var/lib/xen-legi/copies; the configuration of t
 `xl create`, in /etc/xen/copies, where nothing starts it by itself.
 """
 
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -136,7 +137,12 @@ def startable(wanted: CopyRequest, work: Work, copy: Copy) -> str:
         f"# {TAG}: a copy of {work.domu}, generation {wanted.generation}, of {when}, from {work.source}.\n"
         f"# The original is lost? xen-legi promote {work.domu}; by hand: {MANUAL}\n"
     )
-    return head + domu_config.replace_disks(wanted.config, _devices(wanted, work))
+    return head + domu_config.replace_disks(_without_head(wanted.config), _devices(wanted, work))
+
+
+def _without_head(text: str) -> str:
+    """Return a configuration without the two lines of a copy from which the domU was promoted before."""
+    return re.sub(rf"\A(# {TAG}: a copy of .*\n|# The original is lost\? .*\n)+", "", text)
 
 
 def _devices(wanted: CopyRequest, work: Work) -> dict[str, str]:

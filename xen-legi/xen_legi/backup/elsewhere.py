@@ -1,6 +1,6 @@
 """What the other dom0s say of a domU whose copy this host starts or takes back: two of one domU is worse than none."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -21,16 +21,18 @@ class OwnHost(Enum):
 
     SILENT = auto()  # it does not answer, or is no peer
     HAS_IT = auto()  # it has a file of the domU, which is off
+    PROMOTED = auto()  # the same, and what it has is a copy that was promoted there: the domU comes home from it
     PUT_AWAY = auto()  # it has none any more
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a peer says of a domU: whether it runs and whether it has a file there; or why it says nothing."""
+    """What a peer says of a domU: whether it runs, has a file and is a promoted copy there; or why it says nothing."""
 
     host: str
     running: bool = False
     defined: bool = False
+    promoted: bool = False
     problem: str = ""
 
 
@@ -55,7 +57,7 @@ def need_off(copy: Copy, *, force_dead: bool) -> OwnHost:
     if own.running:
         _die_running(copy.domu, copy.source)
     if own.defined:
-        return OwnHost.HAS_IT
+        return OwnHost.PROMOTED if own.promoted else OwnHost.HAS_IT
     _need_answers(others, copy.domu, copy.source, force_dead=force_dead)
     return OwnHost.PUT_AWAY
 
@@ -67,6 +69,12 @@ def need_off_everywhere(domu: str, *, defined: bool, force_dead: bool) -> None:
     _need_off_among(said, domu)
     if not defined:
         _need_answers(said, domu, state.host(), force_dead=force_dead)
+
+
+def runs_at(domu: str, hosts: Collection[str]) -> str:
+    """Return the first of these peers that says that it runs a domU; "" if none does, or none can be asked."""
+    said = _ask([one for one in book.all_peers() if one.name in hosts], domu)
+    return next((one.host for one in said if one.running and not one.problem), "")
 
 
 def need_another(copy: Copy, *, force_dead: bool) -> None:
@@ -110,7 +118,7 @@ def _ask(peers: Sequence[Peer], domu: str) -> list[Said]:
 def _said(peer: Peer, domu: str) -> Said:
     try:
         answer = destination.remote(peer).call("domu", domu, timeout=_TIMEOUT)
-        return Said(peer.name, bool(answer["running"]), bool(answer["defined"]))
+        return Said(peer.name, bool(answer["running"]), bool(answer["defined"]), bool(answer.get("promoted")))
     except KeyError as error:
         return Said(peer.name, problem=destination.strange(peer.name, error).message)
     except Problem as problem:

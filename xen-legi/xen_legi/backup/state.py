@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -73,13 +74,23 @@ def status(source: str, group: str) -> dict[str, Any]:
 
 
 def domu(name: str) -> dict[str, Any]:
-    """Return whether a domU is known here, and whether it runs; also if it has another name by now."""
+    """Return whether a domU is known here, whether it runs, and whether it is a promoted copy; also if it has another name
+    by now."""
     now = renamed.now(name)
     try:
         running = xl.answers() and any(xl.stays(one) for one in {name, now})
     except Problem:
         running = True  # xl does not answer: then nobody may take it for stopped
-    return {"domu": name, "defined": domu_config.find(now) is not None, "running": running}
+    defined = domu_config.find(now) is not None
+    return {"domu": name, "defined": defined, "running": running, "promoted": _promoted({name, now})}
+
+
+def _promoted(names: Collection[str]) -> bool:
+    """Tell whether a domU of one of these names is a copy that was promoted here; no, where LVM does not answer."""
+    try:
+        return any(one.promoted and one.domu in names for one in generations.copies(lvm.volumes()).values())
+    except Problem:
+        return False
 
 
 def rsync_version() -> str:

@@ -212,7 +212,9 @@ def _twins(domu: DomuConfig, new: str, place: Place) -> tuple[Twin, ...]:
 
 
 def _name(volume: Volume, old: str, new: str, taken: Iterable[Volume]) -> str:
-    """Return the name of the clone's volume: one that does not bear the domU's name has the clone's before its own."""
+    """Return the name of the clone's volume: one that does not bear the domU's name has the clone's before its own. A domU
+    that was promoted beside another may have disks named NAME-disk.copy; the clone's are no copies."""
+    volume = replace(volume, name=volume.name.removesuffix(".copy"))
     if volume.name == old or volume.name.startswith(f"{old}-"):
         return renaming.renamed_volume(volume, old, new, taken).new
     return renaming.renamed_volume(replace(volume, name=f"-{volume.name}"), "", new, taken).new
