@@ -63,7 +63,7 @@ def receive(monkeypatch: pytest.MonkeyPatch, said: bytes, device: Path, size: in
 
 @given(size=st.integers(1, 5 * CHUNK // 512).map(lambda sectors: sectors * 512),
        places=st.sets(st.integers(0, 5 * CHUNK - 1)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_copy_is_its_original_after_what_differs_was_sent(
     size: int, places: set[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

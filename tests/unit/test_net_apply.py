@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from test_net_change import UP
 from test_net_fuzz import texts
@@ -50,7 +50,6 @@ def test_what_is_in_force_reads_as_the_files_did(text: str) -> None:
     assert again.no_scripts == first.no_scripts
 
 
-@settings(deadline=None)
 @given(texts)
 def test_any_file_that_can_be_read_can_be_kept(text: str) -> None:
     first = read(text)

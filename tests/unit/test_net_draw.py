@@ -68,7 +68,7 @@ anything = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(anything, max_size=5, unique_by=lambda one: one.name))
 def test_whatever_hangs_on_whatever_the_picture_is_well_formed_and_whole(links: list[Row]) -> None:
     picture = xml.fromstring(svg(links, "x"))

@@ -32,7 +32,7 @@ anything = st.lists(st.sampled_from(KEYWORDS + OPTIONS) | words, max_size=6).map
 texts = st.lists(stanza | anything | options, max_size=12).map("\n".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(texts)
 def test_no_file_makes_a_traceback_and_every_finding_has_a_place(text: str) -> None:
     interfaces = read(text)
@@ -40,7 +40,7 @@ def test_no_file_makes_a_traceback_and_every_finding_has_a_place(text: str) -> N
     plan(desired(interfaces, stanzas.selected(interfaces, "auto", CARDS), CARDS), CARDS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=300))
 def test_nor_does_any_other_text(text: str) -> None:
     check(read(text), CARDS)
