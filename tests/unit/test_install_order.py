@@ -116,7 +116,7 @@ def test_a_volume_whose_making_was_cut_off_is_removed_and_one_of_that_name_witho
 
 
 def test_a_filesystem_that_cannot_be_made_here_is_refused_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(volumes, "installed", lambda program: program != "mkfs.xfs")
+    monkeypatch.setattr("xen_legi.run.installed", lambda program: program != "mkfs.xfs")
     volumes.need_programs(PLAN.parts)
     with pytest.raises(Problem, match="mkfs.xfs is not installed") as raised:
         volumes.need_programs(plan(replace(WISH, filesystem="xfs"), FACTS, SOURCE).parts)

@@ -169,6 +169,12 @@ def installed(program: str) -> bool:
     return shutil.which(program, path=environment()["PATH"]) is not None
 
 
+def need(program: str) -> None:
+    """Die if a program is not installed: before the first step that would call it."""
+    if not installed(program):
+        die(f"{program} is not installed", hint=how_to_get(program))
+
+
 def how_to_get(program: str) -> str:
     """Return a hint: how a program that is not installed is."""
     if package := _PACKAGES.get(program):

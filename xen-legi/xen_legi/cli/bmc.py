@@ -19,6 +19,7 @@ from xen_legi.cli import agreed, no_more
 from xen_legi.columns import aligned
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die, need_root
 from xen_legi.net import files
+from xen_legi.run import need
 from xen_legi.steps import lock, say, step, warn
 
 _ACTIONS = ("status", "on", "off", "cycle")
@@ -103,6 +104,7 @@ def _power(options: argparse.Namespace) -> int:
         die(f"power of which host, and what: {', '.join(_ACTIONS)}?", hint="xen-legi bmc power dom0b status")
     need_root("xen-legi bmc power")
     bmc = hosts.find(options.host)
+    need("ipmitool")
     if options.action in ("off", "cycle") and not options.yes:
         if not agreed(f"{options.host}: power {options.action}, at once, with all domUs on it?", "whether its power may go"):
             die("nothing was done", hint="it was not agreed to")

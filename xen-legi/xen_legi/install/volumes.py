@@ -7,10 +7,10 @@ from pathlib import Path
 
 from xen_legi import files
 from xen_legi.domu import config, disks
-from xen_legi.errors import Problem, die
+from xen_legi.errors import Problem
 from xen_legi.install.leftovers import CREATING
 from xen_legi.install.model import SWAP, Part
-from xen_legi.run import how_to_get, installed, run
+from xen_legi.run import need, run
 from xen_legi.steps import named_point, step, warn
 from xen_legi.storage import images, lvm
 from xen_legi.units import exact_size
@@ -68,8 +68,7 @@ def volumes(name: str, parts: tuple[Part, ...], make: Maker = _make_volume) -> I
 def need_programs(parts: tuple[Part, ...]) -> None:
     """Die if a program that makes one of the filesystems is not installed."""
     for program in (_MAKE[part.filesystem][0] for part in parts):
-        if not installed(program):
-            die(f"{program} is not installed", hint=how_to_get(program))
+        need(program)
 
 
 def make_filesystems(parts: tuple[Part, ...]) -> None:

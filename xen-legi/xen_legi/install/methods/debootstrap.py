@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from xen_legi.config import Config
-from xen_legi.errors import die
 from xen_legi.install import mirror
 from xen_legi.install.bootstrap import debian
 from xen_legi.install.methods import Wanted
-from xen_legi.run import how_to_get, installed
+from xen_legi.run import need
 
 USES = ("dist", "mirror")
 _LEAST = 300 << 20  # bytes that a trixie with a server's packages takes; less would fail after minutes
@@ -31,8 +30,7 @@ def prepare(settings: Config, wanted: Wanted) -> FromArchive:
     """Return the suite that is wanted (default: that of the setting `template`). Die if the archive does not have it."""
     dist = wanted.dist or settings.template
     mirror.check_suite_name(dist)
-    if not installed("mmdebstrap"):
-        die("mmdebstrap is not installed", hint=how_to_get("mmdebstrap"))
+    need("mmdebstrap")
     sources = mirror.sources(dist, mirror.ask(), wanted.mirror)
     mirror.need_suite(sources[0])
     return FromArchive(dist, sources)
