@@ -194,7 +194,8 @@ reboot_machine() {
     wait_up_to "$REBOOT_LIMIT" "$1 starts" answers "$1" || given_up "$1" "did not come back from its reboot"
 }
 
-is_off() { ! is_running "$1"; }
+# One that is "in shutdown", or of which libvirt has no answer at the moment, is not off yet and cannot be started.
+is_off() { [[ $(state_of "$1") == "shut off" ]]; }
 
 # given_up HOST TEXT
 given_up() {
