@@ -49,7 +49,10 @@ def test_young_copies_at_all_destinations_are_well() -> None:
     ((place(60, "vg1"), DEAF),
      [(WARNING, "dom0b cannot be reached: no answer"), (WARNING, "the newest copy of web1 is 2 days old")]),
     ((DEAF,), [(WARNING, "dom0b cannot be reached: no answer"), (WARNING, "web1 has no good copy but perhaps at dom0b")]),
-    ((place(3, state="promoted"), place(3, "vg1")), [(WARNING, "web1 has no good copy at dom0b")]),
+    ((place(3, state="promoted"), place(3, "vg1")), [
+        (WARNING, "the copy of web1 at dom0b:vg0 was promoted: only one may run"),
+        (WARNING, "web1 has no good copy at dom0b"),
+    ]),
     ((place(-5), place(3, "vg1")), []),
 ])
 def test_what_is_wrong_is_told_with_its_level(places: tuple[Place, ...], said: list[tuple[int, str]]) -> None:
