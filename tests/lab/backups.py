@@ -133,11 +133,11 @@ def report(host: Host) -> list[dict[str, Any]]:
     return rows
 
 
-def volumes(host: Host) -> dict[str, set[str]]:
-    """Return the volumes of tiny1 and of nobody else, as GROUP/NAME, with their tags."""
+def volumes(host: Host, domu: str = "tiny1") -> dict[str, set[str]]:
+    """Return the volumes of a domU and of nobody else, as GROUP/NAME, with their tags."""
     lines = host.check_output("lvs --noheadings --separator '|' -o vg_name,lv_name,lv_tags").splitlines()
     rows = [[cell.strip() for cell in line.split("|")] for line in lines]
-    return {f"{group}/{name}": set(tags.split(",")) for group, name, tags in rows if name.startswith("tiny1-")}
+    return {f"{group}/{name}": set(tags.split(",")) for group, name, tags in rows if name.startswith(f"{domu}-")}
 
 
 def leftovers(host: Host) -> list[str]:

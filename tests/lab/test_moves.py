@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from backups import report
+from backups import report, volumes
 from domus import WEB1, guest, run_killed, wait_for_ssh
 
 pytestmark = pytest.mark.long
@@ -111,10 +111,10 @@ def test_a_trial_on_the_other_host_leaves_nothing_behind(dom0a: Host, away: Host
     assert "If this is a trial, dom0a must not start its web1" in told and "unplug" not in told
     wait_for_ssh(away, WEB1)
     guest(away, "echo trial > /root/trial; sync")
-    before = dom0a.check_output("lvs --noheadings -o lv_name,lv_tags vg1")
+    before = volumes(dom0a, "web1")
     assert dom0a.run("backup-domu web1").rc == 3  # as cron would: what is here is old while web1 runs there
     assert {row["message"].partition(",")[0] for row in report(dom0a)} == {"web1 runs on dom0b"}
-    assert dom0a.check_output("lvs --noheadings -o lv_name,lv_tags vg1") == before
+    assert volumes(dom0a, "web1") == before
     follow(away, "xl shutdown -w web1")
     follow(away, "xen-legi promote web1 --undo")
     follow(dom0a, "xen-legi start web1")
