@@ -157,7 +157,7 @@ power() {
             ;;
         off)
             forget_connection "$1"
-            ! is_running "$1" || virsh -q destroy "$domain" >/dev/null
+            [[ $(state_of "$1") == @(|"shut off") ]] || virsh -q destroy "$domain" >/dev/null
             ;;
         reset)
             need_running "$1"

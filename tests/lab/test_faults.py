@@ -180,7 +180,7 @@ def dropping(host: Host, name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        host.run(load.format(table))
+        host.check_output(load.format(table))
 
 
 @pytest.mark.long  # the group faults has it beside the other ones of disks

@@ -108,7 +108,7 @@ def test_a_bad_line_costs_time_and_no_byte(tiny1: Host, dom0b: Host) -> None:
     with bad_line(tiny1, tiny1.check_output("getent ahostsv4 dom0b").split()[0]):
         assert backup(tiny1, "--to dom0b").rc == 0
     (row,) = report(tiny1)
-    assert (row["state"], row["generation"]) == ("good", generation + 1)
+    assert row["state"] == "good" and row["generation"] > generation  # a try that broke has a number, too
     assert manifest(tiny1, "/dev/vg0/tiny1-disk") == manifest(dom0b, "/dev/vg0/tiny1-disk.copy") and leftovers(dom0b) == []
 
 

@@ -14,7 +14,7 @@ from xen_legi.errors import Problem
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
 from xen_legi.storage import lvm, namespace
-from xen_legi.storage.lvm import Group
+from xen_legi.storage.lvm import Group, Volume
 
 NO_ROUTE = "ssh: connect to host 10.0.0.2 port 22: No route to host\n"
 ANSWER = {"copies": [], "rsync": "3.5.0", "group": "vg0", "free": 5 << 30}
@@ -362,13 +362,17 @@ def test_where_the_verb_is_given_a_name_is_a_name(world: World, capsys: pytest.C
     assert "there is no domU 'stauts'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("running", ["dom0c", ""])
-def test_what_runs_where_its_copy_was_promoted_is_copied_nowhere(
-    running: str, world: World, capsys: pytest.CaptureFixture[str]
+OLD = "web1 runs on dom0c, where its copy was promoted: meanwhile it is not copied from here"
+
+
+@pytest.mark.parametrize(("running", "here", "said"), [("dom0c", "", OLD), ("", "", "tried"), ("dom0c", "dom0c", "tried")])
+def test_what_runs_where_its_copy_was_promoted_is_not_copied_unless_it_was_promoted_here_as_well(
+    running: str, here: str, said: str, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.silent, world.promoted, world.running = set(), "dom0c", running
+    tags = frozenset({"xen-legi.promoted", "xen-legi.domu=web1", "xen-legi.volume=web1-disk", f"xen-legi.from={here}"})
+    mine = Volume("vg0", "web1-disk", 1, "-wi-a-----", tags, "", "", "web1-disk", True, False, False, None)
+    monkeypatch.setattr(lvm, "volumes", lambda select="": [mine] if here else [])
     assert backup_domu.main("web1 --to dom0b --to dom0c".split()) == 3
     capsys.readouterr()
-    messages = {row["message"] for row in world.rows}
-    old = "web1 runs on dom0c, where its copy was promoted: the one here is old, and is copied nowhere"
-    assert messages == ({old} if running else {"tried"})
+    assert {row["message"] for row in world.rows} == {said}

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 from xen_legi.backup import elsewhere, generations, promote, state
@@ -42,9 +43,9 @@ def test_of_several_copies_of_one_host_the_newest_is_chosen(monkeypatch: pytest.
 
 
 @pytest.fixture
-def peers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[bool, ...] | None]:
+def peers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Any, ...] | None]:
     """What each peer says of web1: whether it runs there and has a file there; None: it does not answer."""
-    said: dict[str, tuple[bool, ...] | None] = {"dom0b": (False, False), "dom0c": (False, False)}
+    said: dict[str, tuple[Any, ...] | None] = {"dom0b": (False, False), "dom0c": (False, False)}
 
     def ask(peer: Peer, domu: str) -> elsewhere.Said:
         if (answer := said[peer.name]) is None:
@@ -64,7 +65,7 @@ def peers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[bool, ...] | None]
 
 @pytest.mark.parametrize("source", [state.host(), "dom0b"])
 def test_a_copy_is_not_promoted_while_the_domu_runs_on_any_peer(
-    source: str, peers: dict[str, tuple[bool, ...] | None]
+    source: str, peers: dict[str, tuple[Any, ...] | None]
 ) -> None:
     copy = generations.copies([a_copy("vg1", source, 30, 1_000)])["vg1", "web1"]
     promote.check(copy, force_dead=False)
@@ -74,13 +75,15 @@ def test_a_copy_is_not_promoted_while_the_domu_runs_on_any_peer(
 
 
 def test_a_peer_that_does_not_answer_stops_only_the_promotion_of_its_own_domus(
-    peers: dict[str, tuple[bool, ...] | None], capsys: pytest.CaptureFixture[str]
+    peers: dict[str, tuple[Any, ...] | None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = generations.copies([a_copy("vg1", "dom0b", 30, 1_000)])["vg1", "web1"]
     peers.update(dom0b=(False, True), dom0c=None)
     assert promote.check(copy, force_dead=False) is elsewhere.OwnHost.HAS_IT
-    peers.update(dom0b=(False, True, True))
+    peers.update(dom0b=(False, True, state.host()))
     assert promote.check(copy, force_dead=False) is elsewhere.OwnHost.PROMOTED
+    peers.update(dom0b=(False, True, "dom0d"))
+    assert promote.check(copy, force_dead=False) is elsewhere.OwnHost.HAS_IT
     peers.update(dom0b=(False, False), dom0c=(False, False))
     assert promote.check(copy, force_dead=False) is elsewhere.OwnHost.PUT_AWAY
     peers.update(dom0b=None, dom0c=(False, False))
@@ -93,7 +96,7 @@ def test_a_peer_that_does_not_answer_stops_only_the_promotion_of_its_own_domus(
 
 @pytest.mark.parametrize("source", [state.host(), "dom0b"])
 def test_where_its_own_host_has_lost_the_domu_every_other_must_answer(
-    source: str, peers: dict[str, tuple[bool, ...] | None]
+    source: str, peers: dict[str, tuple[Any, ...] | None]
 ) -> None:
     copy = generations.copies([a_copy("vg1", source, 30, 1_000)])["vg1", "web1"]
     peers["dom0c"] = None  # it may have moved there
@@ -104,7 +107,7 @@ def test_where_its_own_host_has_lost_the_domu_every_other_must_answer(
 
 
 def test_a_copy_on_the_domus_own_host_is_not_started_while_the_domu_runs_elsewhere(
-    peers: dict[str, tuple[bool, ...] | None], monkeypatch: pytest.MonkeyPatch
+    peers: dict[str, tuple[Any, ...] | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = generations.copies([a_copy("vg1", state.host(), 30, 1_000)])["vg1", "web1"]
     monkeypatch.setattr(config, "find", lambda name: config.parse("name = 'web1'\nmemory = 1\n", Path("web1.cfg")))
@@ -139,7 +142,7 @@ def test_the_peers_are_asked_beside_each_other(
     assert "make sure" not in capsys.readouterr().err
 
 
-def test_a_promotion_that_was_done_long_ago_is_not_done_again(peers: dict[str, tuple[bool, ...] | None]) -> None:
+def test_a_promotion_that_was_done_long_ago_is_not_done_again(peers: dict[str, tuple[Any, ...] | None]) -> None:
     done = a_copy("vg1", "dom0b", 30, 1_000, "xen-legi.promoted")
     promote.check(generations.copies([done])["vg1", "web1"], force_dead=False)  # it was cut off
     done = replace(done, tags=done.tags | {"xen-legi.started"})
@@ -150,7 +153,7 @@ def test_a_promotion_that_was_done_long_ago_is_not_done_again(peers: dict[str, t
 
 @pytest.mark.parametrize("answer, why", [((False, False), "may be the only one"), (None, "cannot be reached")])
 def test_the_only_domu_of_that_name_does_not_become_a_copy(
-    answer: tuple[bool, bool] | None, why: str, peers: dict[str, tuple[bool, ...] | None]
+    answer: tuple[bool, bool] | None, why: str, peers: dict[str, tuple[Any, ...] | None]
 ) -> None:
     copy = generations.copies([a_copy("vg1", "dom0b", 30, 1_000, "xen-legi.promoted")])["vg1", "web1"]
     peers["dom0b"] = answer
@@ -161,7 +164,7 @@ def test_the_only_domu_of_that_name_does_not_become_a_copy(
     elsewhere.need_another(copy, force_dead=False)
 
 
-def test_who_runs_a_domu_is_asked_of_these_peers_alone(peers: dict[str, tuple[bool, ...] | None]) -> None:
+def test_who_runs_a_domu_is_asked_of_these_peers_alone(peers: dict[str, tuple[Any, ...] | None]) -> None:
     peers.update(dom0b=None, dom0c=(True, True))
     assert elsewhere.runs_at("web1", {"dom0b", "dom0c"}) == "dom0c"
     assert elsewhere.runs_at("web1", {"dom0b"}) == ""

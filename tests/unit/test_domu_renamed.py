@@ -66,11 +66,12 @@ def test_a_peer_that_asks_for_the_former_name_is_told_of_the_domu_that_runs(
     tags = frozenset({"xen-legi.promoted", "xen-legi.domu=www", "xen-legi.volume=www-disk", "xen-legi.from=dom0b"})
     found = [Volume("vg0", "www-disk", 1, "-wi-a-----", tags, "", "", "www-disk", True, False, False, None)]
     monkeypatch.setattr(lvm, "volumes", lambda select="": found)
-    assert state.domu("web1") == {"domu": "web1", "defined": True, "running": True, "promoted": True}
+    assert state.domu("web1") == {"domu": "web1", "defined": True, "running": True, "promoted": ""}
     running.clear()
+    assert state.domu("web1") == {"domu": "web1", "defined": True, "running": False, "promoted": "dom0b"}
     found.clear()
-    assert state.domu("web1") == {"domu": "web1", "defined": True, "running": False, "promoted": False}
-    assert state.domu("other") == {"domu": "other", "defined": False, "running": False, "promoted": False}
+    assert state.domu("web1") == {"domu": "web1", "defined": True, "running": False, "promoted": ""}
+    assert state.domu("other") == {"domu": "other", "defined": False, "running": False, "promoted": ""}
 
 
 def volume(name: str, *, is_open: bool) -> Volume:

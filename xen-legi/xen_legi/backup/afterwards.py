@@ -39,29 +39,18 @@ def way_back(one: Plan, said: OwnHost) -> Sequence[str]:
         ]
     there: dict[OwnHost, list[list[str]]] = {
         OwnHost.SILENT: [_lost(domu, source)],
-        OwnHost.HAS_IT: [_to_stay(domu, source), _trial(domu, source)],
+        OwnHost.HAS_IT: [_to_stay(domu, source, _put_away(domu)), _trial(domu, source)],
+        OwnHost.PROMOTED: [_to_stay(domu, source, _taken_back(domu)), _trial(domu, source)],
         OwnHost.PUT_AWAY: [],
     }
-    if said is OwnHost.PROMOTED:
-        return ["", *_at_home(domu, source)]
     copied = [f"{here} copies {domu} from now on, to its own destinations: see backup-domu plan."]
     return [line for part in (*there[said], copied, _home(domu, source)) for line in ("", *part)]
 
 
-def _at_home(domu: str, source: str) -> list[str]:
-    return [
-        f"{domu} has come home. Now on {source}, whose own is a promoted copy and old:",
-        *_commands((f"rm -f /etc/xen/auto/{domu}.cfg",), (f"xen-legi promote {domu} --undo",)),
-        "and here:",
-        *_commands((f"backup-domu {domu}", f"until then, {source} has no copy that could start")),
-    ]
-
-
-def _to_stay(domu: str, source: str) -> list[str]:
+def _to_stay(domu: str, source: str, commands: Sequence[tuple[str, ...]]) -> list[str]:
     return [
         f"If {domu} is to stay here: now on {source}, where it is old and must not start:",
-        *_commands(*_put_away(domu)),
-        _was_promoted(domu),
+        *_commands(*commands),
     ]
 
 
@@ -87,7 +76,8 @@ def _lost(domu: str, source: str) -> list[str]:
             *_put_away(domu),
             ("reboot", "if xendomains was masked: it also shuts the domUs down with dom0"),
         ),
-        _was_promoted(domu),
+        f"(If what {source} has was promoted there from a copy of {state.host()}, then instead of the mv:",
+        f"xen-legi promote {domu} --undo.)",
     ]
 
 
@@ -98,8 +88,11 @@ def _put_away(domu: str) -> list[tuple[str, ...]]:
     ]
 
 
-def _was_promoted(domu: str) -> str:
-    return f"(If {domu} was promoted there before, then instead of the mv: xen-legi promote {domu} --undo.)"
+def _taken_back(domu: str) -> list[tuple[str, ...]]:
+    return [
+        (f"rm -f /etc/xen/auto/{domu}.cfg",),
+        (f"xen-legi promote {domu} --undo", "it was promoted there before: it is a copy again, and takes this one's"),
+    ]
 
 
 def _home(domu: str, source: str) -> list[str]:

@@ -21,18 +21,19 @@ class OwnHost(Enum):
 
     SILENT = auto()  # it does not answer, or is no peer
     HAS_IT = auto()  # it has a file of the domU, which is off
-    PROMOTED = auto()  # the same, and what it has is a copy that was promoted there: the domU comes home from it
+    PROMOTED = auto()  # the same, and what it has was promoted from a copy of this host: the domU has been here before
     PUT_AWAY = auto()  # it has none any more
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a peer says of a domU: whether it runs, has a file and is a promoted copy there; or why it says nothing."""
+    """What a peer says of a domU: whether it runs and has a file there, and of which host's copy it was promoted; or why it
+    says nothing."""
 
     host: str
     running: bool = False
     defined: bool = False
-    promoted: bool = False
+    promoted: str = ""
     problem: str = ""
 
 
@@ -57,7 +58,7 @@ def need_off(copy: Copy, *, force_dead: bool) -> OwnHost:
     if own.running:
         _die_running(copy.domu, copy.source)
     if own.defined:
-        return OwnHost.PROMOTED if own.promoted else OwnHost.HAS_IT
+        return OwnHost.PROMOTED if own.promoted == state.host() else OwnHost.HAS_IT
     _need_answers(others, copy.domu, copy.source, force_dead=force_dead)
     return OwnHost.PUT_AWAY
 
@@ -118,7 +119,7 @@ def _ask(peers: Sequence[Peer], domu: str) -> list[Said]:
 def _said(peer: Peer, domu: str) -> Said:
     try:
         answer = destination.remote(peer).call("domu", domu, timeout=_TIMEOUT)
-        return Said(peer.name, bool(answer["running"]), bool(answer["defined"]), bool(answer.get("promoted")))
+        return Said(peer.name, bool(answer["running"]), bool(answer["defined"]), str(answer.get("promoted", "")))
     except KeyError as error:
         return Said(peer.name, problem=destination.strange(peer.name, error).message)
     except Problem as problem:

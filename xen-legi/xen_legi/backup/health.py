@@ -66,7 +66,7 @@ def findings(places: Sequence[Place], wanted: Expected, limits: Limits, now: int
         mine = [one for one in _good(places) if (one.domu, one.source) == (name, wanted.host)]
         found += _of_domu(name, mine, aim, silent, Ages(limits, now))
     for one in places:
-        if (one.source, one.state) == (wanted.host, "promoted") and one.domu in wanted.domus:
+        if ":" in one.where and (one.source, one.state) == (wanted.host, "promoted") and one.domu in wanted.domus:
             found.append(Finding(WARNING, f"the copy of {one.domu} at {one.where} was promoted: only one may run"))
     for one in _good(places):
         own = one.source == wanted.host

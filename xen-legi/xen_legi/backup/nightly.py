@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from xen_legi import window
-from xen_legi.backup import commit, destination, elsewhere, ghost, job, plan, priority, report, state
+from xen_legi.backup import commit, copies, destination, elsewhere, ghost, job, plan, priority, report, state
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options, Receiver
 from xen_legi.backup.report import Row
@@ -14,7 +14,7 @@ from xen_legi.backup.tasks import Task
 from xen_legi.backup.unreadable import NotCopied
 from xen_legi.config import Config
 from xen_legi.domu import disks
-from xen_legi.errors import EXIT_FAILED, Lost, Problem, die
+from xen_legi.errors import Lost, Problem, die, fail
 from xen_legi.steps import named_point, say, step, warn
 from xen_legi.storage import lvm, namespace
 from xen_legi.units import parse_size
@@ -58,21 +58,8 @@ def run(work: Sequence[Task], unreadable: Iterable[NotCopied], asked: Sequence[R
             say(f"• {to.problem.message}")
     namespace.enter()
     for one in sorted(work, key=_turn):
-        rows += _one(_unless_away(one, asked), _mine(one, asked), options)
+        rows += _one(one, _mine(one, asked), options)
     return rows
-
-
-def _unless_away(one: Task, asked: Iterable[Receiver]) -> Task:
-    """Return the task, with a problem if the domU runs where its copy was promoted: what is here is old then, and its copy
-    must not take the place of one from before, anywhere."""
-    others = [to for to in asked if not to.where.local]
-    promoted = {to.where.name for to in others if to.copies.get(one.name, {}).get("state") == "promoted"}
-    host = elsewhere.runs_at(one.name, promoted) if promoted and not one.problem else ""
-    if not host:
-        return one
-    old = f"{one.name} runs on {host}, where its copy was promoted: the one here is old, and is copied nowhere"
-    hint = f"put it away here: mv {one.config.file} /root/; see {commit.MANUAL}"
-    return replace(one, problem=Problem(old, hint=hint, status=EXIT_FAILED))
 
 
 def _turn(one: Task) -> int:
@@ -140,6 +127,7 @@ def _one(task: Task, asked: Sequence[Receiver], options: Options) -> list[Row]:
         with step(f"domU {config.name}"):
             if task.problem:
                 raise task.problem
+            _need_at_home(config.name, asked)
             priority.stand_back(task.settings.ionice)
             volumes = lvm.volumes()  # here, like the next line: a disk that hangs costs this domU its rows only
             domu = plan.examine(config, volumes, plan.method_of, disks.devices([config], volumes))
@@ -148,6 +136,18 @@ def _one(task: Task, asked: Sequence[Receiver], options: Options) -> list[Row]:
     except Exception as error:
         rows += _without_row(config.name, asked, rows, job.explained(error), time.monotonic() - began)
     return rows
+
+
+def _need_at_home(domu: str, asked: Iterable[Receiver]) -> None:
+    """Die if a domU runs where its copy was promoted: what is here is old most likely, and must not take the place of a copy
+    from before. Which of two is old cannot be told where both were promoted from a copy of the other: it is copied then."""
+    others = [to for to in asked if not to.where.local]
+    promoted = {to.where.name for to in others if to.copies.get(domu, {}).get("state") == "promoted"}
+    if not promoted or any(one.promoted and one.domu == domu for one in copies.all_copies().values()):
+        return
+    if host := elsewhere.runs_at(domu, promoted):
+        fail(f"{domu} runs on {host}, where its copy was promoted: meanwhile it is not copied from here",
+             hint=f"only one of the two may run; how the old one is put away: {commit.MANUAL}")
 
 
 def _options(settings: Config, options: Options) -> Options:

@@ -74,23 +74,25 @@ def status(source: str, group: str) -> dict[str, Any]:
 
 
 def domu(name: str) -> dict[str, Any]:
-    """Return whether a domU is known here, whether it runs, and whether it is a promoted copy; also if it has another name
-    by now."""
+    """Return whether a domU is known here, and whether it runs; also if it has another name by now. Of one that is off and
+    was promoted from a copy, also the host that made the copy."""
     now = renamed.now(name)
     try:
         running = xl.answers() and any(xl.stays(one) for one in {name, now})
     except Problem:
         running = True  # xl does not answer: then nobody may take it for stopped
     defined = domu_config.find(now) is not None
-    return {"domu": name, "defined": defined, "running": running, "promoted": _promoted({name, now})}
+    promoted = _promoted({name, now}) if defined and not running else ""  # LVM may hang; that it runs must be told
+    return {"domu": name, "defined": defined, "running": running, "promoted": promoted}
 
 
-def _promoted(names: Collection[str]) -> bool:
-    """Tell whether a domU of one of these names is a copy that was promoted here; no, where LVM does not answer."""
+def _promoted(names: Collection[str]) -> str:
+    """Return the host whose copy of a domU of one of these names was promoted here; none, where LVM does not answer."""
     try:
-        return any(one.promoted and one.domu in names for one in generations.copies(lvm.volumes()).values())
+        known = generations.copies(lvm.volumes()).values()
     except Problem:
-        return False
+        return ""
+    return next((one.source for one in known if one.promoted and one.domu in names), "")
 
 
 def rsync_version() -> str:
