@@ -70,6 +70,7 @@ def test_a_filesystem_that_is_not_known_any_more_is_not_taken_for_a_disk_of_bloc
     assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
 
 
+@pytest.mark.long  # a minute or more; the group faults has it
 def test_too_many_deletions_are_refused_night_after_night_until_a_person_says_so(tiny: Host) -> None:
     in_disk(tiny, "mkdir /run/look/many; cd /run/look/many; seq 2500 | xargs touch")
     assert backup(tiny, "--to vg1").rc == 0
@@ -106,6 +107,7 @@ def test_a_receiver_that_is_killed_after_its_last_tag_has_the_copy_and_both_ends
     assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
 
 
+@pytest.mark.long  # a minute or more; the group faults has it
 def test_a_ghost_that_overflows_while_two_are_written_fails_both_and_empties_neither(tiny: Host) -> None:
     assert backup(tiny, "--to vg0").rc == 0
     tiny.check_output("systemctl is-active lvm2-monitor")
@@ -213,6 +215,7 @@ def test_disks_may_come_and_go_between_two_nights(tiny: Host) -> None:
     assert manifest(tiny, COPY) == manifest(tiny, DISK)
 
 
+@pytest.mark.long  # a minute or more; the group faults has it
 def test_a_volume_group_within_a_guest_is_nothing_to_this_host(tiny: Host) -> None:
     inside = "--config 'devices { scan_lvs=1 }'"
     tiny.check_output(f"lvcreate -qq -y -W y -L 32M -n tiny1-pv vg0 && pvcreate -qq {inside} /dev/vg0/tiny1-pv && "
@@ -238,6 +241,7 @@ def test_renamed_files_have_inodes_in_a_copy_that_has_no_more_of_them_than_its_d
     assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
 
 
+@pytest.mark.long  # a minute or more; the group faults has it
 def test_a_clock_that_jumps_by_days_neither_hides_a_copy_nor_makes_an_old_one_new(tiny: Host) -> None:
     first = report(tiny)[0]["generation"]
     kept = tiny.run("systemctl is-active --quiet systemd-timesyncd").rc == 0

@@ -25,6 +25,7 @@ def raw(tiny1: Host, dom0b: Host) -> Iterator[Host]:
         assert "vg0/tiny1-raw.copy" not in volumes(dom0b)
 
 
+@pytest.mark.long  # two minutes; the light machine has the same within one host
 def test_a_disk_of_any_content_goes_to_the_other_host_block_by_block(raw: Host, dom0b: Host) -> None:
     assert backup(raw, "--to dom0b").rc == 0
     assert digest(raw, RAW) == digest(dom0b, RAW_COPY)
@@ -58,6 +59,7 @@ def going_on(host: Host, words: str, variables: str = "") -> Iterator[str]:
         wait_until_runs(host, f"! kill -0 {pid}", 400)
 
 
+@pytest.mark.long  # two minutes of waiting
 def test_a_copy_whose_connection_breaks_is_made_by_another_try(tiny1: Host, dom0b: Host, slow: int) -> None:
     with going_on(tiny1, "--to dom0b"):
         wait_until_runs(dom0b, "pgrep -f '[r]sync --server'")

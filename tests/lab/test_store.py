@@ -189,6 +189,7 @@ def test_a_volume_that_somebody_has_open_is_set_back_as_soon_as_it_is_free(store
         store.check_output("udevadm settle; lvremove -qq -y vg1/t1.copy")
 
 
+@pytest.mark.long  # a minute; a volume that is set back as soon as it is free is tested every day
 def test_a_volume_that_stays_in_use_is_not_taken_for_set_back(store: Host) -> None:
     try:
         result = store.run(MERGE.format(held=40, background=True))
