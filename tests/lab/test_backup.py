@@ -316,6 +316,9 @@ def test_one_command_starts_the_copy_on_the_other_host_and_the_guest_answers(dom
         assert dom0a.run("backup-domu web1 --to vg1 --to dom0b").rc == 3  # the one here is old: it must not replace a copy
         assert {row["message"].partition(",")[0] for row in report(dom0a)} == {"web1 runs on dom0b"}
         assert volumes(dom0a, "web1") == before and "web1 at dom0b:vg0 was promoted" in dom0a.run("backup-domu check").stdout
+        web1.check_output("xl shutdown -w web1")
+        off = dom0a.run("backup-domu web1 --to dom0b")  # nobody runs it now, and the receiver itself still refuses
+        assert off.rc == 3 and "was promoted on dom0b" in report(dom0a)[0]["message"]
     finally:
         web1.run("xl shutdown -w web1 || xl destroy web1")
         web1.check_output("xen-legi promote web1 --undo")

@@ -2,7 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from test_net_stanzas import read
+from xen_legi import cli
+from xen_legi.cli import net as cli_net
+from xen_legi.finding import Finding
 from xen_legi.net.change import Now, change
 from xen_legi.net.check import check, differences, idle, with_errors
 from xen_legi.net.kernel import GROUP, Device
@@ -95,3 +100,14 @@ def test_an_option_that_nobody_knows_keeps_no_ifup_out_of_the_plan() -> None:
     files = read("auto vlan5\niface vlan5 inet manual\n    vlan-raw-device eth1\n    ipmi-adress 192.0.2.5/24\n")
     lines = with_errors(check(files), change(files, Now({"eth1": replace(ETH1, master="")})))
     assert [(action, name) for action, name, _ in lines if action != "ip"] == [("cannot", "i:4"), ("ifup", "vlan5")]
+
+
+@pytest.mark.parametrize(("levels", "told"), [
+    (("difference",), True), (("warning",), False), (("difference", "error"), False),
+])
+def test_what_does_the_differences_is_told_unless_an_error_keeps_it_from_being_done(
+    levels: tuple[str, ...], told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli_net, "_of_host", lambda: [Finding("interfaces:1", level, "needs: ip link") for level in levels])
+    assert cli.main(["net", "check"]) == ("error" in levels)
+    assert ("by the next boot or by xen-legi net apply" in capsys.readouterr().err) == told

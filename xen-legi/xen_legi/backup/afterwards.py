@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from xen_legi.backup import former, state
+from xen_legi.backup import commit, former, state
 from xen_legi.backup.elsewhere import OwnHost
 from xen_legi.backup.promote import Plan
 from xen_legi.columns import aligned
@@ -97,7 +97,7 @@ def _taken_back(domu: str) -> list[tuple[str, ...]]:
 
 def _home(domu: str, source: str) -> list[str]:
     return [
-        f"To bring {domu} home later (/usr/share/doc/xen-legi-backup/manual-recovery.md, \"Home again\"), here:",
+        f"To bring {domu} home later ({commit.MANUAL}, \"Home again\"), here:",
         *_commands(
             (f"backup-domu {domu} --to {source}", "the most of it, while it runs"),
             (f"xl shutdown -w {domu}",),
