@@ -12,6 +12,8 @@ bench-net:  # how long many VLANs take, in all the ways there are
 	tests/bench/net
 bench-create: # how long a new domU takes, and how soon it answers
 	tests/bench/create
+bench-backup: # how long a night's copy takes, in our ways and others
+	tests/bench/backup
 lab:        # the two plain hosts
 	lab/lab up
 deb:        # the packages, in out/deb
@@ -19,4 +21,4 @@ deb:        # the packages, in out/deb
 repo:       # the packages as a repository for apt, in out/repo
 	debian/tools/repo
 
-.PHONY: demo test test-long proof bench-net bench-create lab deb repo
+.PHONY: demo test test-long proof bench-net bench-create bench-backup lab deb repo

@@ -70,9 +70,9 @@ def in_disk(host: Host, script: str, device: str = "/dev/vg0/tiny1-disk", option
     return str(host.check_output(f"unshare --mount sh -ec {shlex.quote(inside)}"))
 
 
-def add_raw(host: Host) -> None:
+def add_raw(host: Host, space: str = f"-L {RAW_BYTES}B") -> None:
     """Give tiny1 a disk that nobody knows the content of; tiny1.cfg.saved is its file without it."""
-    host.check_output(f"lvcreate -qq -y -W y -L {RAW_BYTES}B -n tiny1-raw vg0 && udevadm settle && "
+    host.check_output(f"lvcreate -qq -y -W y {space} -n tiny1-raw vg0 && udevadm settle && "
                       f"head -c {RAW_BYTES} /dev/urandom > {RAW} && "
                       f"sed -i.saved \"s#disk = \\[#&'phy:{RAW},xvdb,w', #\" /etc/xen/tiny1.cfg")
 

@@ -40,15 +40,15 @@ def test_a_volume_that_is_shorter_than_it_was_is_no_copy(tmp_path: Path) -> None
         list(blocks.chunks(device, 2 * CHUNK))
 
 
-def stream(source: Path, size: int, numbers: Sequence[int]) -> bytes:
+def stream(source: Path, size: int, numbers: Sequence[int], end: int = blocks.END) -> bytes:
     """What a sender writes."""
     with source.open("rb") as device:
         chunks = [one.to_bytes(8, "big") + blocks.chunk(device.fileno(), source, size, one) for one in numbers]
-    return b"".join([*chunks, blocks.END.to_bytes(8, "big")])
+    return b"".join([*chunks, end.to_bytes(8, "big")])
 
 
-def receive(monkeypatch: pytest.MonkeyPatch, said: bytes, device: Path, size: int) -> int:
-    """Let the receiver write what was said."""
+def receive(monkeypatch: pytest.MonkeyPatch, said: bytes, device: Path, size: int) -> tuple[list[int], bool]:
+    """Let the receiver write what was said; return which chunks came, and whether they are to be read back."""
     reader = io.BytesIO(said)
 
     def exactly(descriptor: int, wanted: int, who: str) -> bytes:
@@ -58,7 +58,8 @@ def receive(monkeypatch: pytest.MonkeyPatch, said: bytes, device: Path, size: in
         return data
 
     monkeypatch.setattr(blocks, "exactly", exactly)
-    return serve_blocks._written(device, size)
+    numbers, prove = serve_blocks._written(device, size)
+    return list(numbers), prove
 
 
 @given(size=st.integers(1, 5 * CHUNK // 512).map(lambda sectors: sectors * 512),
@@ -76,7 +77,7 @@ def test_a_copy_is_its_original_after_what_differs_was_sent(
     differ = send_blocks.changed(digests(folder / "ghost", size), digests(folder / "copy", size))
     assert set(differ) == {place % size // CHUNK for place in places}
     with pytest.MonkeyPatch.context() as patch:
-        assert receive(patch, stream(folder / "ghost", size, differ), folder / "copy", size) == len(differ)
+        assert receive(patch, stream(folder / "ghost", size, differ), folder / "copy", size) == (differ, False)
     assert (folder / "copy").read_bytes() == bytes(now) + b"room of the group's extents"
 
 
@@ -84,7 +85,7 @@ def test_a_copy_is_its_original_after_what_differs_was_sent(
     ((5).to_bytes(8, "big"), "refused: chunk 5 after chunk -1 of 2"),
     (blocks.END.to_bytes(8, "big")[:7], "ended in the middle"),
     ((2).to_bytes(8, "big") + noise(CHUNK), "refused: chunk 2"), (b"", "ended in the middle"),
-    ((1).to_bytes(8, "big") + noise(511), "ended in the middle"), ((blocks.END - 1).to_bytes(8, "big"), "refused: chunk"),
+    ((1).to_bytes(8, "big") + noise(511), "ended in the middle"), ((blocks.END - 2).to_bytes(8, "big"), "refused: chunk"),
     ((0).to_bytes(8, "big") + noise(CHUNK) + (0).to_bytes(8, "big") + noise(CHUNK), "refused: chunk 0 after chunk 0"),
     ((1).to_bytes(8, "big") + noise(512) + (0).to_bytes(8, "big") + noise(CHUNK), "refused: chunk 0 after chunk 1"),
 ])
@@ -175,3 +176,37 @@ def test_all_that_differs_arrives_at_the_other_end_of_real_pipes(source: send_bl
     sent, own = send_blocks.send_changed(source, where)
     assert own == digests(source.device, source.size) and sent.bytes == 3 * CHUNK
     assert (tmp_path / "stream").read_bytes() == stream(source.device, source.size, range(3))
+
+
+# what is known to have changed, and is read back
+
+
+@pytest.mark.parametrize("numbers", [[], [1], [0, 2]])
+def test_what_is_read_back_is_proven_at_both_ends_of_real_pipes(
+    numbers: list[int], source: send_blocks.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy"
+    copy.write_bytes(bytes(source.size))
+    said = stream(source.device, source.size, numbers, blocks.PROVE)
+    assert receive(monkeypatch, said, copy, source.size) == (numbers, True)
+    proof = serve_blocks.read_back(copy, source.size, numbers)
+    monkeypatch.undo()
+    where = stub(tmp_path, f"cat >{tmp_path}/stream; echo '{{\"proof\": \"{proof}\"}}'")
+    assert send_blocks.send_known(source, where, numbers).bytes == len(numbers) * CHUNK
+    assert (tmp_path / "stream").read_bytes() == said
+
+
+@pytest.mark.parametrize("answer", ['{"proof": "00"}', '{"chunks": 1}'])
+def test_what_is_not_there_what_was_sent_is_no_copy(answer: str, source: send_blocks.Source, tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="differs from its ghost in what was just written"):
+        send_blocks.send_known(source, stub(tmp_path, f"cat >/dev/null; echo '{answer}'"), [1])
+
+
+def test_a_byte_that_the_disk_turned_is_not_proven(source: send_blocks.Source, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.write_bytes(source.device.read_bytes())
+    right = serve_blocks.read_back(copy, source.size, [1])
+    turned = bytearray(copy.read_bytes())
+    turned[CHUNK + 5] ^= 1
+    copy.write_bytes(turned)
+    assert serve_blocks.read_back(copy, source.size, [1]) != right

@@ -77,6 +77,11 @@ def _retries(value: int) -> None:
         raise ValueError("is not a number of retries: 0 to 10")
 
 
+def _percent(value: int) -> None:
+    if not 0 <= value <= 95:
+        raise ValueError("is not a share that leaves the pool some room: 0 to 95")
+
+
 def _modules(names: tuple[str, ...]) -> None:
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
@@ -142,6 +147,11 @@ class Config:
     ionice: str = setting(
         "backup", "", "how a run stands back at this host's disks, see ionice(1): idle, best-effort (its lowest)",
         _one_of("", "idle", "best-effort"),
+    )
+    keep_base: int = setting(
+        "backup", 80,
+        "how full a thin pool may be, in percent, for a snapshot of what was copied block by block to stay in it until"
+        " the next night, which then reads only what changed; 0: none stays", _percent
     )
     window: str = setting(
         "backup", "", 'part of the day in which a run of all domUs may begin with one: "22:00-06:00"; nothing: always',

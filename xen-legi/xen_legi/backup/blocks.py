@@ -19,6 +19,7 @@ CHUNK = 256 << 10  # bytes
 DIGEST = 16
 HEAD = 8
 END = (1 << 64) - 1
+PROVE = END - 1  # the end as well; the receiver answers with the proof of what it then reads back
 SILENCE = 600  # seconds without a byte from the other end, as rsync has it
 _READ = 4 << 20
 
@@ -36,6 +37,11 @@ def length(size: int, number: int) -> int:
 def digest(data: bytes) -> bytes:
     """Return the digest of a chunk."""
     return hashlib.blake2b(data, digest_size=DIGEST).digest()
+
+
+def proof() -> "hashlib.blake2b":
+    """Return what gathers the records of some chunks, their numbers and bytes, to be compared with the other end's."""
+    return hashlib.blake2b(digest_size=32)
 
 
 def chunks(device: Path, size: int) -> Iterator[bytes]:

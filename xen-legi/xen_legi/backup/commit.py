@@ -13,7 +13,7 @@ from typing import Any
 from xen_legi import files
 from xen_legi.backup import boot, copies, generations, request, state, trusted
 from xen_legi.backup.copies import Work
-from xen_legi.backup.generations import COPY, GOOD, Copy, Generation, Slot
+from xen_legi.backup.generations import COPY, GOOD, Action, Copy, Do, Generation, Slot
 from xen_legi.backup.request import NOTHING, CopyRequest
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
@@ -55,13 +55,26 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
     copies.need_space(copy, actions, wanted, group)
     files.replace(_request_file(work), request.to_json(wanted))
     named_point("receive:begun")
+    held = {one.name: ghost for one in wanted.volumes if one.raw and (ghost := holds(copy, one.name, actions))}
     copies.perform(actions, Work(work.domu, work.group, work.source, wanted), copy)
     return {
         "done": [str(one) for one in actions],
         "missing": boot.missing(wanted.boot),
+        "held": held,
         "by_content": [one.name for one in wanted.volumes if copies.UNSURE in _tags(copy, one.name)],
         "warnings": [*boot.warnings(wanted.boot), *_bridge_warnings(wanted)],
     }
+
+
+def holds(copy: Copy, slot: str, actions: Iterable[Action]) -> str:
+    """Return the run whose ghost a volume holds, byte by byte, when these actions are done; nothing if that is not certain:
+    it is not the last good generation, is being written, or gets another content now."""
+    found, best = copy.slots.get(slot), copy.best
+    doings = {one.do for one in actions if one.slot == slot}
+    if not found or not found.copy or best is None or not found.copy_holds(best) or not doings <= {Do.KEEP, Do.DIRTY}:
+        return ""
+    volume = found.copy.volume
+    return "" if found.copy.state != "good" or copies.BLOCKS in volume.tags else volume.tagged(f"{TAG}.ghost")
 
 
 def _tags(copy: Copy, slot: str) -> frozenset[str]:

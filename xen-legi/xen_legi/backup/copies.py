@@ -105,9 +105,11 @@ def mark_good(work: Work, copy: Copy) -> None:
     now = int(time.time())
     for one in work.request.volumes:
         volume = _copy(work, copy.slots.get(one.name, Slot(one.name)))
-        stale = _of(volume, "state", "time", "run", "synced", "merging", "limit", "content", "blocks", "holds")
-        holds = f"{TAG}.holds={one.kind}"
-        retag(volume, add=[f"{TAG}.state=good", f"{TAG}.time={now}", holds, generation.tag], remove=stale)
+        stale = _of(volume, "state", "time", "run", "synced", "merging", "limit", "content", "blocks", "holds", "ghost")
+        what = [f"{TAG}.holds={one.kind}"]
+        if one.raw and work.request.ghost:
+            what.append(f"{TAG}.ghost={work.request.ghost}")
+        retag(volume, add=[f"{TAG}.state=good", f"{TAG}.time={now}", *what, generation.tag], remove=stale)
         named_point("receive:tagged")
 
 
@@ -151,7 +153,7 @@ def _make(work: Work, copy: Copy, slot: Slot) -> None:
 
 def _dirty(work: Work, copy: Copy, slot: Slot) -> None:
     volume = _copy(work, slot)
-    stale = _of(volume, "generation", "merging", "run", "synced", "state", "time")
+    stale = _of(volume, "generation", "merging", "run", "synced", "state", "time", "ghost")
     run = [f"{TAG}.run={work.request.run}"] if work.request else []
     retag(volume, add=[f"{TAG}.state=dirty", *run], remove=stale)
 
@@ -162,7 +164,7 @@ def _merge(work: Work, copy: Copy, slot: Slot, *, background: bool = False) -> N
     if volume.open or slot.good.volume.open:
         fail(f"{volume.path} is in use and cannot be set back now", hint="who has it open? see lsof(8), xl list, mount")
     was = _of(slot.good.volume, "time", "files", "holds")
-    stale = _of(volume, "generation", "merging", "state", "time", "files", "limit", "content", "blocks", "holds")
+    stale = _of(volume, "generation", "merging", "state", "time", "files", "limit", "content", "blocks", "holds", "ghost")
     retag(volume, add=[f"{TAG}.state=merging", f"{TAG}.merging={best}", *was], remove=stale)
     named_point("receive:merging")
     merge.merge(slot.good.volume, background=background)

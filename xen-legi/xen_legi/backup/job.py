@@ -3,13 +3,14 @@
 import contextlib
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from xen_legi import files, workers
-from xen_legi.backup import boot, copies, destination, ghost, report, request, send, send_blocks
+from xen_legi.backup import base, boot, copies, destination, ghost, report, request, send, send_blocks
+from xen_legi.backup.base import Delta
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
 from xen_legi.backup.plan import SENT, Domu, Part
@@ -51,6 +52,7 @@ class Options:
     allow_deletes: bool = False
     at_once: int = 1
     bandwidth: int = 0  # bytes a second to another host, 0: no limit
+    keep_base: int = 0  # percent of a thin pool up to which a base may stay in it, 0: never
     retries: int = 0  # of a copy whose connection broke
     usual: Sequence[str] = ()  # the destinations of what belongs to no domU
     windows: bool = False  # whether a domU must be in its window: not when a person names it
@@ -73,32 +75,39 @@ def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> Iter
             wanted = _with_identities(wanted, domu, dict(zip((one.name for one in data), made)))
             with _mounted(wanted, data, made) as trees:
                 named_point("backup:ghosts-mounted")
-                devices = {part.name: one.device for part, one in zip(data, made) if part.method == "blocks"}
-                yield from _to_all(there, Transfer(wanted, trees, made, pause.seconds, options, devices))
+                raw = {part.name: one for part, one in zip(data, made) if part.method == "blocks"}
+                deltas = {} if options.checksum else base.deltas(raw)
+                any_good = yield from _to_all(there, Transfer(wanted, trees, made, pause.seconds, options, raw, deltas))
+            if any_good:
+                base.keep([one for one in raw.values() if one.origin.pool], options.keep_base)
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What goes to every receiver: the request, the mounted ghost of each slot (the device, of one that is copied block by
-    block), and how long the guest was paused."""
+    """What goes to every receiver: the request, the mounted ghost of each slot that has files, the ghosts of all, how long
+    the guest was paused; the ghosts of those that go block by block, and what is known of their changes."""
 
     wanted: CopyRequest
     trees: dict[str, Path]
     made: Sequence[Ghost]
     pause: float
     options: Options
-    devices: Mapping[str, Path] = field(default_factory=dict)
+    raw: Mapping[str, Ghost] = field(default_factory=dict)
+    deltas: Mapping[str, Delta] = field(default_factory=dict)
 
 
-def _to_all(receivers: Sequence[Receiver], what: Transfer) -> Iterator[Row]:
-    """Copy to all of them, some at once, and yield a row for each."""
+def _to_all(receivers: Sequence[Receiver], what: Transfer) -> Generator[Row, None, bool]:
+    """Copy to all of them, some at once, and yield a row for each. Return whether any copy is good."""
+    good = False
     names = ", ".join(one.where.name for one in receivers)
     with step(f"{what.wanted.domu} to {names}, generation {what.wanted.generation}"):
         done = workers.each(partial(_to_one, what=what), receivers, what.options.at_once)
         for receiver, row in zip(receivers, done, strict=True):
             if isinstance(row, Problem):
                 row = report.failed(what.wanted.domu, receiver.where.name, row.message, row.hint)
+            good = good or row.state == report.GOOD
             yield row
+    return good
 
 
 def _to_one(receiver: Receiver, what: Transfer) -> Row:
@@ -134,8 +143,8 @@ def _copied(receiver: Receiver, what: Transfer, began: float) -> Row:
     """Make the copy and return its row."""
     where, wanted = receiver.where, what.wanted
     _floor(receiver, wanted, what.trees)
-    warnings, unsure = _begin(where, wanted)
-    sent = _transfer(where, what, unsure)
+    begun = _begin(where, wanted)
+    sent = _transfer(where, what, begun)
     full = _prove(what.made)  # for the last time: what becomes of the ghosts from here on is nothing to this copy
     named_point("backup:verified")
     where.call("commit", wanted.domu, wanted.run, timeout=copies.timeout("commit", len(wanted.volumes)))
@@ -143,7 +152,8 @@ def _copied(receiver: Receiver, what: Transfer, began: float) -> Row:
     took = time.monotonic() - began
     say(f"{where.name}: the copy is good ({format_seconds(took)})")
     return report.good(
-        wanted.domu, where.name, wanted.generation, sent, took, ghost=full, pause=what.pause, warnings=tuple(warnings)
+        wanted.domu, where.name, wanted.generation, sent, took, ghost=full, pause=what.pause,
+        warnings=(*begun.warnings, *whole(where, what.deltas, begun.held)),
     )
 
 
@@ -156,37 +166,47 @@ def _given_up(where: Destination, wanted: CopyRequest, error: Exception) -> Prob
     return problem
 
 
-def _begin(where: Destination, wanted: CopyRequest) -> tuple[list[str], set[str]]:
-    """Have the receiver get ready, give it the kernels that it lacks, and return what it warns of, and in which volumes size
-    and time of a file are no proof of its content."""
+@dataclass(frozen=True)
+class Begun:
+    """What a receiver that is ready answers: what it warns of, in which volumes size and time of a file are no proof of its
+    content, and of which run's ghost the volumes are that go block by block, where it knows that."""
+
+    warnings: Sequence[str]
+    unsure: frozenset[str]
+    held: Mapping[str, str]
+
+
+def _begin(where: Destination, wanted: CopyRequest) -> Begun:
+    """Have the receiver get ready, give it the kernels that it lacks, and return what it tells."""
     limit = copies.timeout("begin", len(wanted.volumes))
     answer = where.call("begin", wanted.domu, payload=request.to_json(wanted), timeout=limit)
     named_point("backup:begun")
     try:
         missing, warnings = list(answer["missing"]), [str(one) for one in answer["warnings"]]
-        unsure = {str(one) for one in answer.get("by_content", ())}
-    except (KeyError, TypeError) as error:
+        unsure = frozenset(str(one) for one in answer.get("by_content", ()))
+        held = {str(slot): str(run) for slot, run in answer.get("held", {}).items()}  # an older receiver knows of none
+    except (KeyError, TypeError, AttributeError) as error:
         raise destination.strange(where.name, error) from None
     for one in wanted.boot:
         if one.path in missing:
             say(f"{where.name} lacks {one.path}: sending it")
             where.push("kernel", Path(one.path).name, one.sha256, file=Path(one.path))
             named_point("backup:kernel-sent")
-    return warnings, unsure
+    return Begun(warnings, unsure, held)
 
 
-def _transfer(where: Destination, what: Transfer, unsure: set[str]) -> Sent:
+def _transfer(where: Destination, what: Transfer, begun: Begun) -> Sent:
     """Send every tree, prove the ghosts, then have every copy compared. Raise Problem for any difference."""
     total = Sent()
     domu, run = what.wanted.domu, what.wanted.run
-    by_content = set(what.trees) if what.options.checksum else unsure
+    by_content = set(what.trees) if what.options.checksum else set(begun.unsure)
     for slot, tree in what.trees.items():
         _prove(what.made)
         sent = send.send(tree, where, domu, slot, run, checksum=slot in by_content, bandwidth=what.options.bandwidth)
         by_content |= {slot} if sent.tight else set()
         total += sent
         named_point("backup:sent")
-    total += _transfer_blocks(where, what)
+    total += _transfer_blocks(where, what, begun.held)
     _prove(what.made)
     for slot, tree in what.trees.items():
         differ = send.verify(tree, where, domu, slot, run, checksum=slot in by_content)
@@ -197,20 +217,41 @@ def _transfer(where: Destination, what: Transfer, unsure: set[str]) -> Sent:
     return total
 
 
-def _transfer_blocks(where: Destination, what: Transfer) -> Sent:
-    """Send what differs of each volume that goes block by block, and have it compared once more."""
+def _transfer_blocks(where: Destination, what: Transfer, held: Mapping[str, str]) -> Sent:
+    """Send what differs of each volume that goes block by block, and have it proven."""
     total = Sent()
-    for slot, device in what.devices.items():
+    for slot, one in what.raw.items():
         _prove(what.made)
         size = what.wanted.volume(slot).size
-        source = send_blocks.Source(device, size, (what.wanted.domu, slot, what.wanted.run))
-        sent, own = send_blocks.send_changed(source, where, what.options.bandwidth)
-        total += sent
-        named_point("backup:sent")
-        if differ := send_blocks.verify(source, where, own):
-            fail(f"{where.name}: the copy of {slot} differs from its ghost in {len(differ)} places: {differ[0]}, ...",
-                 hint="the last good copy is kept; the next run tries again")
+        source = send_blocks.Source(one.device, size, (what.wanted.domu, slot, what.wanted.run))
+        delta = what.deltas.get(slot)
+        if delta and not unknown(where, delta, held.get(slot)):
+            total += send_blocks.send_known(source, where, delta.numbers, what.options.bandwidth)
+            named_point("backup:sent")
+        else:
+            total += _compare_all(source, where, what.options.bandwidth)
     return total
+
+
+def _compare_all(source: send_blocks.Source, where: Destination, bandwidth: int) -> Sent:
+    """Find what differs by reading all of both sides, send it, and have all of it compared once more."""
+    sent, own = send_blocks.send_changed(source, where, bandwidth)
+    named_point("backup:sent")
+    if differ := send_blocks.verify(source, where, own):
+        fail(f"{where.name}: the copy of {source.slot} differs from its ghost in {len(differ)} places: {differ[0]}, ...",
+             hint="the last good copy is kept; the next run tries again")
+    return sent
+
+
+def unknown(where: Destination, delta: Delta, held: str | None) -> str:
+    """Return why what changed since the last run does not tell what differs from a copy; nothing if it does."""
+    return delta.why or ("" if held == delta.run else f"{where.name} does not hold the copy of {delta.run}")
+
+
+def whole(where: Destination, deltas: Mapping[str, Delta], held: Mapping[str, str]) -> list[str]:
+    """Return a line for each volume of which all was read, although it has a base."""
+    reasons = {slot: unknown(where, delta, held.get(slot)) for slot, delta in deltas.items()}
+    return [f"all of {slot} was compared: {why}" for slot, why in reasons.items() if why]
 
 
 def _prove(made: Sequence[Ghost]) -> float:
@@ -246,7 +287,7 @@ def _mounted(wanted: CopyRequest, data: Sequence[Part], made: Sequence[Ghost]) -
 
 def _request(domu: Domu, generation: int, needed: tuple[request.BootFile, ...], options: Options) -> CopyRequest:
     text = domu.config.text
-    return CopyRequest(domu.name, options.run, generation, text, (), needed, options.allow_deletes)
+    return CopyRequest(domu.name, options.run, generation, text, (), needed, options.allow_deletes, options.run)
 
 
 def _with_identities(wanted: CopyRequest, domu: Domu, made: dict[str, Ghost]) -> CopyRequest:
@@ -259,10 +300,8 @@ def _with_identities(wanted: CopyRequest, domu: Domu, made: dict[str, Ghost]) ->
         if volume.raw != (part.method == "blocks"):
             fail(f"{part.volume.full_name} has changed its kind since the run began", hint="the next run copies it")
         volumes.append(volume)
-    whole = CopyRequest(
-        wanted.domu, wanted.run, wanted.generation, wanted.config, tuple(volumes), wanted.boot, wanted.allow_deletes
-    )
-    return request.from_json(request.to_json(whole))  # what the receiver would refuse is refused here
+    whole_one = replace(wanted, volumes=tuple(volumes))
+    return request.from_json(request.to_json(whole_one))  # what the receiver would refuse is refused here
 
 
 def _generation(domu: str, receivers: Sequence[Receiver]) -> int:

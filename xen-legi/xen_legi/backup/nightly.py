@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from xen_legi import window
-from xen_legi.backup import commit, copies, destination, elsewhere, ghost, job, plan, priority, report, state
+from xen_legi.backup import base, commit, copies, destination, elsewhere, ghost, job, plan, priority, report, state
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Options, Receiver
 from xen_legi.backup.report import Row
@@ -98,6 +98,7 @@ def reap() -> None:
     try:
         for name in ghost.reap():
             say(f"• removed the ghost {name} that a killed run has left")
+        base.reap()
     except Problem as problem:
         warn(f"the ghosts of killed runs could not be looked for: {problem.message}")
     named_point("backup:reaped")
@@ -153,7 +154,8 @@ def _need_at_home(domu: str, asked: Iterable[Receiver]) -> None:
 def _options(settings: Config, options: Options) -> Options:
     """Return the options with what the settings of one domU say."""
     limit = parse_size(settings.bandwidth) if settings.bandwidth else 0
-    return replace(options, ghost_size=settings.ghost_size, bandwidth=limit, retries=settings.retries)
+    return replace(options, ghost_size=settings.ghost_size, bandwidth=limit, retries=settings.retries,
+                   keep_base=settings.keep_base)
 
 
 def _without_row(name: str, asked: Sequence[Receiver], rows: Sequence[Row], problem: Problem, took: float) -> list[Row]:

@@ -139,7 +139,7 @@ def _patch(caller: Caller, order: Order) -> int:
 
     domu, slot, run = order.words
     with copies_lock(caller, domu):
-        return _answer({"chunks": serve_blocks.patch(*commit.resume(caller.work(domu), run), slot)})
+        return _answer(serve_blocks.patch(*commit.resume(caller.work(domu), run), slot))
 
 
 def _commit(caller: Caller, order: Order) -> int:

@@ -72,6 +72,7 @@ class CopyRequest:
     volumes: tuple[VolumeRequest, ...]
     boot: tuple[BootFile, ...] = ()
     allow_deletes: bool = False
+    ghost: str = ""  # the run whose ghosts are sent: that of a copy's first try
 
     def volume(self, name: str) -> VolumeRequest:
         """Return the volume of that name; die if this run has none."""
@@ -109,6 +110,7 @@ def _request(tree: Mapping[str, Any]) -> CopyRequest:
         volumes=volumes,
         boot=tuple(_boot(one) for one in tree["boot"][:4]),
         allow_deletes=tree["allow_deletes"] is True,
+        ghost=_match(tree.get("ghost", ""), f"(?:{NAME})?", "ghost"),  # older senders have none
     )
 
 

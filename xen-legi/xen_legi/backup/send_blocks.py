@@ -1,11 +1,13 @@
 """The sending end of a copy block by block, from a ghost to a receiver."""
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xen_legi.backup import blocks, send
 from xen_legi.backup.destination import Destination, passed_on
@@ -37,7 +39,22 @@ def send_changed(source: Source, where: Destination, bandwidth: int = 0) -> tupl
     theirs = _sums(source, where, own)
     numbers = changed(own, theirs)  # none at all is an order, too: it is then that the receiver vouches for the volume
     _patch(source, where, numbers, bandwidth)
-    return Sent(bytes=sum(blocks.length(source.size, one) for one in numbers)), bytes(own)
+    return _sent(source, numbers), bytes(own)
+
+
+def send_known(source: Source, where: Destination, numbers: Sequence[int], bandwidth: int = 0) -> Sent:
+    """Send the chunks that are known to be all that may differ. The receiver reads them back from its disk, and Problem is
+    raised if they are not there what they are here."""
+    proof = blocks.proof()
+    answer = _patch(source, where, numbers, bandwidth, proof)
+    if answer.get("proof") != proof.hexdigest():
+        fail(f"{where.name}: the copy of {source.slot} differs from its ghost in what was just written",
+             hint="the last good copy is kept; is the disk there broken? see dmesg there")
+    return _sent(source, numbers)
+
+
+def _sent(source: Source, numbers: Sequence[int]) -> Sent:
+    return Sent(bytes=sum(blocks.length(source.size, one) for one in numbers))
 
 
 def verify(source: Source, where: Destination, own: bytes) -> list[str]:
@@ -86,31 +103,38 @@ def _read_sums(pipe: int, source: Source, where: Destination, own: bytearray | N
     progress.close()
 
 
-def _patch(source: Source, where: Destination, numbers: Sequence[int], bandwidth: int) -> None:
-    """Send these chunks."""
+def _patch(
+    source: Source, where: Destination, numbers: Sequence[int], bandwidth: int, proof: "hashlib.blake2b | None" = None
+) -> dict[str, Any]:
+    """Send these chunks and return the answer. What is sent is gathered in `proof`; the receiver then gives its own."""
+    pace = blocks.Pace(0 if where.local else bandwidth)
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         with spawn(_order(where, "patch", source), stdin=PIPE, stdout=out, stderr=errors, env=passed_on()) as process:
             assert process.stdin
             with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
-                _write_chunks(process.stdin.fileno(), source, where, numbers, blocks.Pace(0 if where.local else bandwidth))
+                _write_chunks(process.stdin.fileno(), source, where, numbers, pace, proof)
             process.stdin.close()
             _need_end(process, blocks.SILENCE, where)
         out.seek(0)
         errors.seek(0)
-        where.understand(process.returncode, out.read(), errors.read())
+        return where.understand(process.returncode, out.read(), errors.read())
 
 
-def _write_chunks(pipe: int, source: Source, where: Destination, numbers: Sequence[int], pace: blocks.Pace) -> None:
+def _write_chunks(
+    pipe: int, source: Source, where: Destination, numbers: Sequence[int], pace: blocks.Pace, proof: "hashlib.blake2b | None"
+) -> None:
     progress = Progress(f"{source.slot} to {where.name}", len(numbers) * blocks.CHUNK)
     os.set_blocking(pipe, False)
     with open(source.device, "rb", buffering=0) as device:
         for done, number in enumerate(numbers):
             data = number.to_bytes(blocks.HEAD, "big") + blocks.chunk(device.fileno(), source.device, source.size, number)
+            if proof:
+                proof.update(data)
             pace.take(len(data))
             blocks.write(pipe, data, where.name)
             progress.update(done * blocks.CHUNK)
             named_point("backup:sending-blocks")
-    blocks.write(pipe, blocks.END.to_bytes(blocks.HEAD, "big"), where.name)
+    blocks.write(pipe, (blocks.PROVE if proof else blocks.END).to_bytes(blocks.HEAD, "big"), where.name)
     progress.close()
 
 

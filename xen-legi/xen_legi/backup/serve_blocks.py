@@ -1,7 +1,10 @@
 """The receiving end of a copy block by block: it tells what its volume has, and writes what differs."""
 
 import os
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from xen_legi.backup import blocks, copies, serve
 from xen_legi.backup.copies import Work
@@ -27,17 +30,28 @@ def sums(work: Work, copy: Copy, slot: str) -> None:
     blocks.write(1, bytes(gathered), _CLIENT)
 
 
-def patch(work: Work, copy: Copy, slot: str) -> int:
-    """Write the chunks that come on standard input to the volume, have them on stable storage, and return how many."""
+def patch(work: Work, copy: Copy, slot: str) -> dict[str, Any]:
+    """Write the chunks that come on standard input to the volume, have them on stable storage, and return how many; and, if
+    the sender wants it, the proof of what is there then."""
     volume, size = _wanted(work, copy, slot)
     assert work.request
     copies.retag(volume, add=[copies.BLOCKS])
-    number = _written(volume.path, size)
+    numbers, prove = _written(volume.path, size)
     named_point("receive:blocks-written")
     namespace.flush(volume.path)
     named_point("receive:blocks-flushed")
+    proof = {"proof": read_back(volume.path, size, numbers)} if prove else {}
     serve.mark_synced(volume, work.request.run, 0)
-    return number
+    return {"chunks": len(numbers), **proof}
+
+
+def read_back(device: Path, size: int, numbers: Sequence[int]) -> str:
+    """Return the proof of some chunks, read from the disk: what the kernel held of the device is not in memory any more."""
+    proof = blocks.proof()
+    with open(device, "rb", buffering=0) as volume:
+        for one in numbers:
+            proof.update(one.to_bytes(blocks.HEAD, "big") + blocks.chunk(volume.fileno(), device, size, one))
+    return proof.hexdigest()
 
 
 def _wanted(work: Work, copy: Copy, slot: str) -> tuple[Volume, int]:
@@ -49,20 +63,21 @@ def _wanted(work: Work, copy: Copy, slot: str) -> tuple[Volume, int]:
     return volume, wanted.size
 
 
-def _written(device: Path, size: int) -> int:
-    """Write what comes until its end is told. Each chunk may come once, in order: nothing that is sent has no end."""
+def _written(device: Path, size: int) -> tuple[Sequence[int], bool]:
+    """Write what comes until its end is told; return which chunks came, and whether they are to be read back. Each chunk may
+    come once, in order: nothing that is sent has no end."""
     descriptor = os.open(device, os.O_WRONLY | os.O_CLOEXEC)
-    last, number = -1, 0
+    last, numbers = -1, array("Q")
     try:
-        while (at := int.from_bytes(_next(blocks.HEAD), "big")) != blocks.END:
+        while (at := int.from_bytes(_next(blocks.HEAD), "big")) not in (blocks.END, blocks.PROVE):
             if not last < at < blocks.count(size):
                 die(f"refused: chunk {at} after chunk {last} of {blocks.count(size)}")
             _put(descriptor, _next(blocks.length(size, at)), at * blocks.CHUNK)
-            last, number = at, number + 1
+            numbers.append(last := at)
             named_point("receive:writing-blocks")
     finally:
         os.close(descriptor)
-    return number
+    return numbers, at == blocks.PROVE
 
 
 def _next(wanted: int) -> bytes:

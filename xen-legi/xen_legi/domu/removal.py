@@ -10,7 +10,7 @@ from pathlib import Path
 from xen_legi.domu.config import Disk, DomuConfig
 from xen_legi.domu.disks import NO_DEVICES, Devices, absolute, locate
 from xen_legi.errors import die
-from xen_legi.storage.lvm import Volume
+from xen_legi.storage.lvm import BASE_TAG, Volume
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,13 @@ def removal(
         _check_free(one, everything)
         if idle and one.open:
             die(f"{one.full_name} is in use", hint=f"mounted, or held by another program? lsof {one.path}")
-    return Removal(domu, tuple(going), tuple(links), tuple(kept), tuple(files))
+    bases = [one for one in everything if BASE_TAG in one.tags and any(_of(one, other) for other in going)]
+    return Removal(domu, (*bases, *going), tuple(links), tuple(kept), tuple(files))
+
+
+def _of(snapshot: Volume, volume: Volume) -> bool:
+    """Tell whether it is one of the other."""
+    return bool(snapshot.origin) and (snapshot.group, snapshot.origin) == (volume.group, volume.name)
 
 
 def _users(
@@ -108,7 +114,7 @@ def _why_no_image(disk: Disk, real: str, name: str, users: dict[str, str]) -> st
 
 def _check_free(one: Volume, volumes: tuple[Volume, ...]) -> None:
     """Die if a volume has thick snapshots: lvremove would take them along."""
-    mine = [other for other in volumes if (other.group, other.origin) == (one.group, one.name) and not other.pool]
+    mine = [other for other in volumes if _of(other, one) and not other.pool]
     if mine:
         names = ", ".join(other.full_name for other in mine)
         die(f"{one.full_name} has a snapshot: {names}", hint="is a backup running? then wait for its end")

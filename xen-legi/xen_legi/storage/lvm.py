@@ -15,6 +15,7 @@ from xen_legi.errors import CommandFailed, die
 from xen_legi.run import run, run_json
 
 TAG = "xen-legi"
+BASE_TAG = f"{TAG}.base"  # a snapshot that stays until the next copy, see backup/base.py
 TIMEOUT = 120  # seconds for one command
 MERGE_TIMEOUT = 7200  # every block that has changed is copied
 LONGEST_DEVICE = 110  # characters that device-mapper's 127 leave when a snapshot and its layers have added theirs
@@ -141,6 +142,18 @@ def rename(group: str, old: str, new: str) -> None:
 def activate(full_name: str) -> None:
     """Make a volume's device appear."""
     _change(["lvchange", "--activate", "y", full_name])
+
+
+def put_away(full_name: str) -> None:
+    """Make the device of a thin snapshot disappear, until somebody wants it by name (lvchange -ay -K)."""
+    _change(["lvchange", "--setactivationskip", "y", full_name])
+    _change(["lvchange", "--activate", "n", full_name])
+
+
+def thin_id(volume: Volume) -> int:
+    """Return the number that a thin volume has in the table of its pool."""
+    (row,) = _report(["lvs", "-o", "thin_id", volume.full_name], "lv")
+    return int(row["thin_id"])
 
 
 def sectors(size: int) -> str:
