@@ -77,6 +77,25 @@ def add_raw(host: Host, space: str = f"-L {RAW_BYTES}B") -> None:
                       f"sed -i.saved \"s#disk = \\[#&'phy:{RAW},xvdb,w', #\" /etc/xen/tiny1.cfg")
 
 
+@contextlib.contextmanager
+def image_domu(host: Host, name: str, megabytes: int = 9) -> Iterator[str]:
+    """Inside the context, the host has a domU whose disk is a file of random bytes on vg0/images, which is mounted; yields
+    the file's path."""
+    place = "/srv/images"
+    file = f"{place}/{name}/disk.img"
+    config = f"name = '{name}'\ntype = 'pv'\nmemory = 32\ndisk = ['file:{file},xvda,w']\n"
+    host.check_output(
+        f"lvcreate -qq -y -W y -L 48M -n images vg0 && mkfs.ext4 -q /dev/vg0/images && mkdir -p {place} /etc/xen && "
+        f"mount /dev/vg0/images {place} && mkdir {place}/{name} && head -c {megabytes << 20} /dev/urandom > {file} && "
+        f"printf %s {shlex.quote(config)} > /etc/xen/{name}.cfg"
+    )
+    try:
+        yield file
+    finally:
+        remove_tiny(host, name=name)
+        host.run(f"umount {place}; rmdir {place}; udevadm settle; lvremove -qq -y vg0/images")
+
+
 def scribble(host: Host, *places: int) -> None:
     """Change some bytes of the raw disk."""
     for place in places:

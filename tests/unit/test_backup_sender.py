@@ -1,6 +1,7 @@
 """The sending side: which volumes, how large a ghost, what rsync and ssh said, and the report."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def volume(group: str, name: str, *, active: bool = True) -> Volume:
 
 def domu(*paths: str) -> config.DomuConfig:
     """A domU with these disks."""
-    disks = ", ".join(f"'phy:{path},xvd{letter},w'" for path, letter in zip(paths, "abcd"))
+    disks = ", ".join(f"'phy:{path},xvd{letter},w'" for path, letter in zip(paths, "abcdef"))
     return config.parse(f"name = 'web1'\nmemory = 1\ndisk = [{disks}]\n", Path("web1.cfg"))
 
 
@@ -66,6 +67,33 @@ def test_volumes_of_one_name_in_two_groups_get_two_names() -> None:
 def test_the_volumes_of_a_promoted_copy_keep_the_names_of_the_domu() -> None:
     one = plan.examine(domu("/dev/vg0/web1-disk.copy"), [volume("vg0", "web1-disk.copy")], kind)
     assert [part.name for part in one.parts] == ["web1-disk"]
+
+
+def an_image(path: Path, volumes: Sequence[Volume]) -> plan.Found | None:
+    """An image is on vg0/odd; one in /root is on nothing that helps, and what is not called so is none."""
+    if path.suffix != ".img":
+        return None
+    if path.is_relative_to("/root"):
+        return "is a file, but on no logical volume"
+    return OTHERS[0], plan.Image(str(path).lstrip("/"), "ext4", path, 512)
+
+
+def test_images_are_copied_block_by_block_and_bear_the_domus_name() -> None:
+    images = domu("/srv/web1-swap.img", "/srv/web1/disk.img", "/srv/web1.img", "/srv/a b.img", "/dev/vg0/web1-disk")
+    one = plan.examine(images, [*VOLUMES, *OTHERS], kind, image_of=an_image)
+    assert not one.problem
+    assert [(part.name, part.method) for part in one.parts] == [
+        ("web1-swap", "swap"), ("vg0.web1-disk-2", "blocks"), ("vg0.web1-disk-3", "blocks"), ("web1-a_b", "blocks"),
+        ("vg0.web1-disk-5", "files"),
+    ]
+    assert (one.parts[1].size, one.parts[1].shown) == (512, "vg0/odd:srv/web1/disk.img")
+
+
+def test_an_image_that_no_snapshot_shows_or_that_is_not_raw_says_so() -> None:
+    assert "but on no logical volume" in plan.examine(domu("/root/x.img"), OTHERS, kind, image_of=an_image).problem
+    text = "name = 'web1'\ndisk = ['format=qcow2,vdev=xvda,access=rw,target=/srv/x.img']\n"
+    one = plan.examine(config.parse(text, Path("x.cfg")), OTHERS, kind, image_of=an_image)
+    assert one.problem == "its disk /srv/x.img is an image in the format qcow2 and cannot be copied yet"
 
 
 @pytest.mark.parametrize("paths, said", [

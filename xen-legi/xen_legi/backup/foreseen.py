@@ -18,7 +18,7 @@ def text(domus: Foreseen, unread: Iterable[NotCopied], strays: Iterable[Path]) -
     notes = []
     for task, one in domus:
         where = ", ".join(task.to)
-        rows += [(one.name, part.volume.full_name, format_size(part.volume.size), part.method, where) for part in one.parts]
+        rows += [(one.name, part.shown, format_size(part.size), part.method, where) for part in one.parts]
         if task.settings.window:
             notes.append(f"{one.name} is copied between {task.settings.window} only, unless it is named")
         notes += [f"an older copy of {one.name} is left at {place}: manual-recovery.md tells how it is removed"
@@ -39,7 +39,7 @@ def facts(domus: Foreseen, unread: Iterable[NotCopied], where: Sequence[str]) ->
 
 
 def _facts(task: Task, one: Domu) -> dict[str, object]:
-    parts = [{"volume": part.volume.full_name, "size": part.volume.size, "method": part.method} for part in one.parts]
+    parts = [{"volume": part.shown, "size": part.size, "method": part.method} for part in one.parts]
     problem = "; ".join(_problems(task, one))
     return {"domu": one.name, "volumes": parts, "destinations": list(task.to), "window": task.settings.window,
             "problem": problem}

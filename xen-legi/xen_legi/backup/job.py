@@ -71,28 +71,30 @@ def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> Iter
         named_point("backup:locked")
         data = [one for one in domu.parts if one.method in SENT]
         wanted = _request(domu, _generation(domu.name, there), boot.needed(domu.config), options)
-        with ghost.ghosts(domu.name, [one.volume for one in data], options.ghost_size, options.run) as (made, pause):
-            wanted = _with_identities(wanted, domu, dict(zip((one.name for one in data), made)))
-            with _mounted(wanted, data, made) as trees:
+        origins = {one.volume.full_name: one.volume for one in data}  # several images may be on one of them
+        with ghost.ghosts(domu.name, list(origins.values()), options.ghost_size, options.run) as (made, pause):
+            by_part = {part.name: one for part in data for one in made if one.origin == part.volume}
+            wanted = _with_identities(wanted, domu, by_part)
+            with _opened(wanted, data, by_part) as (trees, raw):
                 named_point("backup:ghosts-mounted")
-                raw = {part.name: one for part, one in zip(data, made) if part.method == "blocks"}
-                deltas = {} if options.checksum else base.deltas(raw)
+                whole = {part.name: by_part[part.name] for part in data if part.method == "blocks" and not part.image}
+                deltas = {} if options.checksum else base.deltas(whole)
                 any_good = yield from _to_all(there, Transfer(wanted, trees, made, pause.seconds, options, raw, deltas))
             if any_good:
-                base.keep([one for one in raw.values() if one.origin.pool], options.keep_base)
+                base.keep([one for one in whole.values() if one.origin.pool], options.keep_base)
 
 
 @dataclass(frozen=True)
 class Transfer:
     """What goes to every receiver: the request, the mounted ghost of each slot that has files, the ghosts of all, how long
-    the guest was paused; the ghosts of those that go block by block, and what is known of their changes."""
+    the guest was paused; what is read of those that go block by block, and what is known of their changes."""
 
     wanted: CopyRequest
     trees: dict[str, Path]
     made: Sequence[Ghost]
     pause: float
     options: Options
-    raw: Mapping[str, Ghost] = field(default_factory=dict)
+    raw: Mapping[str, Path] = field(default_factory=dict)
     deltas: Mapping[str, Delta] = field(default_factory=dict)
 
 
@@ -220,10 +222,10 @@ def _transfer(where: Destination, what: Transfer, begun: Begun) -> Sent:
 def _transfer_blocks(where: Destination, what: Transfer, held: Mapping[str, str]) -> Sent:
     """Send what differs of each volume that goes block by block, and have it proven."""
     total = Sent()
-    for slot, one in what.raw.items():
+    for slot, path in what.raw.items():
         _prove(what.made)
         size = what.wanted.volume(slot).size
-        source = send_blocks.Source(one.device, size, (what.wanted.domu, slot, what.wanted.run))
+        source = send_blocks.Source(path, size, (what.wanted.domu, slot, what.wanted.run))
         delta = what.deltas.get(slot)
         if delta and not unknown(where, delta, held.get(slot)):
             total += send_blocks.send_known(source, where, delta.numbers, what.options.bandwidth)
@@ -273,15 +275,26 @@ def _floor(receiver: Receiver, wanted: CopyRequest, trees: dict[str, Path]) -> N
 
 
 @contextlib.contextmanager
-def _mounted(wanted: CopyRequest, data: Sequence[Part], made: Sequence[Ghost]) -> Iterator[dict[str, Path]]:
+def _opened(
+    wanted: CopyRequest, data: Sequence[Part], made: Mapping[str, Ghost]
+) -> Iterator[tuple[dict[str, Path], dict[str, Path]]]:
+    """Mount the ghosts of volumes that have files of the guest or are what its images are on. Yield the trees of the former,
+    and what is read of those that go block by block: a ghost's device, or the image in the ghost."""
+    trees, raw = {}, {}
+    places: dict[Path, Path] = {}  # of what images are on
     with contextlib.ExitStack() as mounts:
-        trees = {}
-        for part, one in zip(data, made):
-            if part.method != "files":
-                continue
-            kind = wanted.volume(part.name).identity.type
-            trees[part.name] = mounts.enter_context(namespace.mounted(one.device, kind))
-        yield trees
+        for part in data:
+            device = made[part.name].device
+            if part.method == "files":
+                kind = wanted.volume(part.name).identity.type
+                trees[part.name] = mounts.enter_context(namespace.mounted(device, kind))
+            elif part.image:
+                if device not in places:
+                    places[device] = mounts.enter_context(namespace.mounted(device, part.image.filesystem))
+                raw[part.name] = places[device] / part.image.within
+            else:
+                raw[part.name] = device
+        yield trees, raw
     named_point("backup:unmounted")
 
 
@@ -295,13 +308,18 @@ def _with_identities(wanted: CopyRequest, domu: Domu, made: dict[str, Ghost]) ->
     _prove(list(made.values()))  # of a ghost that has overflowed, blkid only says that it knows nothing
     volumes = []
     for part in domu.parts:
-        device = made[part.name].device if part.name in made else part.volume.path
-        volume = VolumeRequest(part.name, part.path, part.volume.size, identity.probe(device))
+        volume = VolumeRequest(part.name, part.path, part.size, _identity(part, made.get(part.name)))
         if volume.raw != (part.method == "blocks"):
             fail(f"{part.volume.full_name} has changed its kind since the run began", hint="the next run copies it")
         volumes.append(volume)
     whole_one = replace(wanted, volumes=tuple(volumes))
     return request.from_json(request.to_json(whole_one))  # what the receiver would refuse is refused here
+
+
+def _identity(part: Part, made: Ghost | None) -> identity.Identity:
+    if part.image and made:  # where the ghost is mounted is not known yet
+        return identity.of_image(part.image.path)
+    return identity.probe(part.image.path if part.image else made.device if made else part.volume.path)
 
 
 def _generation(domu: str, receivers: Sequence[Receiver]) -> int:

@@ -131,7 +131,7 @@ def _one(task: Task, asked: Sequence[Receiver], options: Options) -> list[Row]:
             _need_at_home(config.name, asked)
             priority.stand_back(task.settings.ionice)
             volumes = lvm.volumes()  # here, like the next line: a disk that hangs costs this domU its rows only
-            domu = plan.examine(config, volumes, plan.method_of, disks.devices([config], volumes))
+            domu = plan.examine(config, volumes, plan.method_of, disks.devices([config], volumes), plan.image_of)
             for row in job.back_up(domu, asked, _options(task.settings, options)):
                 rows.append(row)  # one by one: a copy that is made stays made, whatever becomes of the clean-up after it
     except Exception as error:

@@ -2,29 +2,57 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xen_legi.backup.generations import COPY
 from xen_legi.domu.config import DomuConfig
-from xen_legi.domu.disks import NO_DEVICES, Devices, locate
+from xen_legi.domu.disks import NO_DEVICES, Devices, absolute, locate
 from xen_legi.errors import Problem
 from xen_legi.peers.words import NAME
-from xen_legi.storage import identity
+from xen_legi.storage import identity, images, places
 from xen_legi.storage.lvm import Volume
 
 SENT = ("files", "blocks")  # the methods that need a ghost
 CANNOT = "cannot be copied yet"
+_SECTOR = 512
+_NO_VOLUME = f"is no logical volume of this host and {CANNOT}"
+
+
+@dataclass(frozen=True)
+class Image:
+    """A file that is a disk: its path in the filesystem of the volume that it is on, the kind of that, its own real path,
+    and its bytes."""
+
+    within: str
+    filesystem: str
+    path: Path
+    size: int
 
 
 @dataclass(frozen=True)
 class Part:
-    """One disk of a domU: its name in the copy, its path in the configuration, its volume, and how it is copied."""
+    """One disk of a domU: its name in the copy, its path in the configuration, its volume, and how it is copied. Of an
+    image, the volume is the one that it is on."""
 
     name: str
     path: str
     volume: Volume
     method: str
+    image: Image | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes of the disk."""
+        return self.image.size if self.image else self.volume.size
+
+    @property
+    def shown(self) -> str:
+        """The disk, for people: vg0/web1-disk, vg0/srv:images/web1.img."""
+        return f"{self.volume.full_name}:{self.image.within}" if self.image else self.volume.full_name
+
+
+Found = tuple[Volume, Image] | str  # what an image is on, or why it cannot be copied
 
 
 @dataclass(frozen=True)
@@ -52,23 +80,30 @@ def choose(known: Sequence[DomuConfig], names: Sequence[str], exclude: Iterable[
 
 
 def examine(
-    config: DomuConfig, volumes: Sequence[Volume], method_of: Callable[[Path], str], devices: Devices = NO_DEVICES
+    config: DomuConfig, volumes: Sequence[Volume], method_of: Callable[[Path], str], devices: Devices = NO_DEVICES,
+    image_of: Callable[[Path, Sequence[Volume]], Found | None] = lambda path, volumes: None,
 ) -> Domu:
-    """Given a domU, the host's volumes, what tells a device's method (files, blocks, swap), and where paths lead, return how
-    it is copied."""
+    """Given a domU, the host's volumes, what tells a device's method (files, blocks, swap), where paths lead, and what tells
+    which volume a file is on, return how it is copied."""
     if not re.fullmatch(NAME, config.name):
         return Domu(config, problem=f"its name {config.name!r} cannot name a copy: letters, digits and . _ + - are allowed")
     parts = []
     for disk in config.disks:
         volume = locate(disk.path, volumes, devices)
         if volume is None:
-            return Domu(config, problem=f"its disk {disk.path} is no logical volume of this host and {CANNOT}")
+            found = image_of(Path(devices.get(absolute(disk.path), disk.path)), volumes) or _NO_VOLUME
+            if isinstance(found, str) or disk.format not in ("", "raw"):
+                why = found if isinstance(found, str) else f"is an image in the format {disk.format} and {CANNOT}"
+                return Domu(config, problem=f"its disk {disk.path} {why}")
+            method = "swap" if method_of(found[1].path) == "swap" else "blocks"
+            parts.append(Part("", disk.path, found[0], method, found[1]))
+            continue
         if not volume.active:
             return Domu(config, problem=f"its volume {volume.full_name} is not active (lvchange -ay {volume.full_name})")
         parts.append(Part("", disk.path, volume, method_of(volume.path)))
     if not any(one.method in SENT for one in parts):
         return Domu(config, problem="it has no disk but swap" if parts else "it has no disk")
-    return Domu(config, _named(parts))
+    return Domu(config, _named(config.name, parts))
 
 
 def method_of(device: Path) -> str:
@@ -76,8 +111,33 @@ def method_of(device: Path) -> str:
     return identity.method(identity.blkid(device))
 
 
-def _named(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Give every part a name of its own: its volume's, with the group in front where two have the same."""
-    plain = [one.volume.name.removesuffix(COPY) for one in parts]
+def image_of(path: Path, volumes: Sequence[Volume]) -> Found | None:
+    """Return on which volume an image is, or why it cannot be copied; None if it is no file."""
+    size = images.size(path)
+    if size is None:
+        return None
+    spot = places.where(str(path))
+    on = next((one for one in volumes if spot and one.active and places.number(one.path) == spot.device), None)
+    kinds = ", ".join(identity.FILES)
+    if spot is None or on is None or spot.kind not in identity.FILES:
+        return f"is a file, but on no logical volume with {kinds}, of which a snapshot could show it"
+    if size % _SECTOR or not size:
+        return f"is a file of {size} bytes, which is no disk"
+    return on, Image(spot.within, spot.kind, path, size)
+
+
+def _named(domu: str, parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Give every part a name of its own: its volume's or image's, with the group in front where two have the same, and a
+    number behind where even these are."""
+    plain = [_plain(domu, one) for one in parts]
     names = [name if plain.count(name) == 1 else f"{one.volume.group}.{name}" for name, one in zip(plain, parts)]
-    return tuple(Part(name, one.path, one.volume, one.method) for name, one in zip(names, parts))
+    names = [name if names.count(name) == 1 else f"{name}-{at}" for at, name in enumerate(names, 1)]
+    return tuple(replace(one, name=name) for name, one in zip(names, parts))
+
+
+def _plain(domu: str, one: Part) -> str:
+    """Return what a part is called: web1-disk, for a volume of this name, and of web1 for web1-disk.img and disk.img."""
+    if not one.image:
+        return one.volume.name.removesuffix(COPY)
+    stem = re.sub(r"[^A-Za-z0-9_.+-]", "_", one.image.path.name.removesuffix(".img"))
+    return stem[:60] if stem.startswith(f"{domu}-") else f"{domu}-{'disk' if stem == domu else stem}"[:60]

@@ -1,12 +1,13 @@
 """The work of a run: each domU with the settings that hold for it and the destinations that it goes to."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.backup import spread, state, wishes
+from xen_legi.backup import plan, spread, state, wishes
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.job import Receiver
 from xen_legi.backup.spread import Room, Wish
@@ -109,9 +110,17 @@ def _task(domu: DomuConfig, settings: Config, to: tuple[str, ...], resolve: Call
 def _wish(one: Task, volumes: Sequence[Volume] = ()) -> Wish:
     """Return what the spreading needs to know. Where something is wrong, all destinations get a row that tells it."""
     wrong = one.problem or not re.fullmatch(NAME, one.name)
-    mine = [found for disk in one.config.disks if (found := disks.locate(disk.path, volumes))]
-    size, groups = sum(volume.size for volume in mine), frozenset(volume.group for volume in mine)
-    return Wish(one.name, size, one.to, 0 if wrong else one.settings.copies, groups)
+    mine = [found for disk in one.config.disks if (found := _held(disk.path, volumes))]
+    groups = frozenset(group for group, _ in mine)
+    return Wish(one.name, sum(size for _, size in mine), one.to, 0 if wrong else one.settings.copies, groups)
+
+
+def _held(path: str, volumes: Sequence[Volume]) -> tuple[str, int] | None:
+    """Return in which volume group a disk is, and its bytes."""
+    if volume := disks.locate(path, volumes):
+        return volume.group, volume.size
+    found = plan.image_of(Path(os.path.realpath(disks.absolute(path))), volumes) if volumes and "\0" not in path else None
+    return (found[0].group, found[1].size) if isinstance(found, tuple) else None
 
 
 def _room(one: Receiver, work: Iterable[Task]) -> Room:

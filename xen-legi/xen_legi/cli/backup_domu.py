@@ -216,7 +216,7 @@ def _plan(options: argparse.Namespace) -> int:
     if tasks.undecided(work):
         work = tasks.placed(work, nightly.ask_all(where))
     devices = disks.devices(configs, volumes)
-    domus = [(one, plan.examine(one.config, volumes, plan.method_of, devices)) for one in work]
+    domus = [(one, plan.examine(one.config, volumes, plan.method_of, devices, plan.image_of)) for one in work]
     if options.json:
         print(report.as_json(foreseen.facts(domus, unread, options.to or settings.destinations)), end="")
     else:

@@ -24,11 +24,12 @@ _READ_ONLY = ("r", "ro")
 
 @dataclass(frozen=True)
 class Disk:
-    """One disk line: the volume or file in dom0, the device in the guest, "w" or "r"."""
+    """One disk line: the volume or file in dom0, the device in the guest, "w" or "r"; the format, if it is told: qcow2."""
 
     path: str
     device: str
     access: str
+    format: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def disk(text: str) -> Disk:
     """Given one disk line, by position ('phy:/dev/vg0/web1-disk,xvda2,w') or by key, return the disk."""
     named: dict[str, str] = {}
     positions: list[str] = []
-    prefixed = False
+    prefixed = ""
     rest = text.strip()
     while rest:
         if match := re.match(r"target=(.*)", rest):  # takes all that follows, commas too
@@ -219,7 +220,7 @@ def disk(text: str) -> Disk:
             named[key] = value
         elif not positions and _PREFIX.match(word):
             positions.append(_PREFIX.sub("", word, count=1))
-            prefixed = True
+            prefixed = word.removesuffix(positions[0])
         elif word == "cdrom":
             named["devtype"] = word
         elif word not in ("no-discard", "discard", "direct-io-safe"):
@@ -227,14 +228,15 @@ def disk(text: str) -> Disk:
     return _disk(named, positions, prefixed)
 
 
-def _disk(named: dict[str, str], positions: list[str], prefixed: bool) -> Disk:
+def _disk(named: dict[str, str], positions: list[str], prefixed: str) -> Disk:
     target = named.get("target") or (positions.pop(0) if positions else "")
+    format = named.get("format", "") or next((one for one in _FORMATS if one and one != "raw" and one in prefixed), "")
     if not prefixed and positions and (positions[0] in _FORMATS or positions[0] == ""):
-        positions.pop(0)  # the format stands second, unless a prefix has told it
+        format = format or positions.pop(0)  # the format stands second, unless a prefix has told it
     device, _, kind = (named.get("vdev") or (positions.pop(0) if positions else "")).partition(":")
     access = named.get("access") or (positions.pop(0) if positions else "w")
     only_read = access in _READ_ONLY or "cdrom" in (kind, named.get("devtype"))  # a CD is never written, whatever is said
-    return Disk(target, device, "r" if only_read else "w")
+    return Disk(target, device, "r" if only_read else "w", format)
 
 
 def vif(text: str) -> Vif:

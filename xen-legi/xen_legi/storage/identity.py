@@ -63,12 +63,21 @@ def parse_blkid(text: str) -> dict[str, str]:
     return {name: re.sub(r"\\(.)", r"\1", value) for name, value in pairs}
 
 
+def of_image(file: Path) -> Identity:
+    """Return the identity of a disk image: what is in it goes block by block, whatever it is."""
+    return _raw(blkid(file))
+
+
+def _raw(values: Mapping[str, str]) -> Identity:
+    return Identity(RAW, "", (values.get("TYPE") or values.get("PTTYPE") or "")[:16])
+
+
 def probe(device: Path) -> Identity:
     """Return the identity of what is on a device."""
     values = blkid(device)
     how = method(values)
     if how == "blocks":
-        return Identity(RAW, "", (values.get("TYPE") or values.get("PTTYPE") or "")[:16])
+        return _raw(values)
     if how == SWAP:
         return Identity(SWAP, values.get("UUID", ""), values.get("LABEL", ""))
     if values["TYPE"] == "xfs":
