@@ -256,16 +256,21 @@ def test_a_running_domu_is_copied_without_a_break(dom0a: Host, web1: Host) -> No
 
 
 def test_the_copies_of_a_running_domu_equal_their_ghost_and_it_runs_on(dom0a: Host, web1: Host) -> None:
-    guest(web1, "date > /root/written; sync")
+    own = "/etc/xen-legi/backup.d/web1.toml"
+    dom0a.check_output(f"mkdir -p {own.rpartition('/')[0]} && echo 'sync_wait = 10' > {own}")
     boot, uptime = booted(web1)
+    guest(web1, "date > /root/written")  # its kernel writes it half a minute later, or when it is asked to
     began = time.monotonic()
     killed = run_killed(dom0a, "backup:unmounted", "backup-domu web1 --to vg1 --to dom0b")  # both are committed then
+    dom0a.check_output(f"rm {own}")
     assert killed.rc == 137, killed.stderr
     took = time.monotonic() - began
     later, longer = booted(web1)
     assert later == boot and longer - uptime > 0.9 * took - 5
     ghost = next(line for line in dom0a.check_output("lvs --noheadings -o lv_path").split() if "/web1-disk.ghost-" in line)
     want = manifest(dom0a, ghost)
+    written = next(line for line in want.splitlines() if "root/written'" in line)
+    assert guest(web1, "sha256sum /root/written").split()[0] in written
     for host, group in ((dom0a, "vg1"), (web1, "vg0")):
         have = manifest(host, f"/dev/{group}/web1-disk.copy")
         assert filled(want, have) == have  # journald allocates zeros, which rsync does not send

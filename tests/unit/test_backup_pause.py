@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from xen_legi import run
-from xen_legi.backup import pause
+from xen_legi.backup import pause, quiesce
 from xen_legi.domu import xl
 from xen_legi.domu.xl import Domain
 from xen_legi.errors import Problem
@@ -94,3 +94,23 @@ def test_a_domu_that_is_gone_when_it_is_to_be_paused_is_no_paused_one(
     with pytest.raises(Problem, match="web1 could not be paused"), pause.paused("web1", True):
         pass
     assert "web1" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("state, seconds, asked", [("running", 5, ["sysrq 7 s"]), ("running", 0, []), ("paused", 5, [])])
+def test_a_domu_that_runs_is_asked_to_write_what_it_holds_and_gets_its_time(
+    state: str, seconds: int, asked: list[str], said: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(quiesce, "time", SimpleNamespace(sleep=waited.append))
+    monkeypatch.setattr(xl, "domain", lambda name: Domain(7, name, state, 512, 1, 1.0))
+    said.with_name("xl").write_text(f'#!/bin/sh\necho "$*" >>{said}\n')
+    said.with_name("xl").chmod(0o755)
+    quiesce.ask("web1", seconds)
+    assert (said.read_text().splitlines() if said.exists() else []) == asked and waited == [seconds] * len(asked)
+
+
+def test_a_domu_that_cannot_be_asked_is_copied_as_it_is(said: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said.with_name("xl").write_text("#!/bin/sh\nexit 1\n")
+    said.with_name("xl").chmod(0o755)
+    quiesce.ask("web1", 5)
+    assert "web1 could not be asked to write" in capsys.readouterr().err

@@ -62,6 +62,11 @@ def _ghost_size(value: str) -> None:
         raise ValueError("is not between 1% and 100%")
 
 
+def _seconds(value: int) -> None:
+    if not 0 <= value <= 300:
+        raise ValueError("is not a number of seconds: 1 to 300, or 0 for none")
+
+
 def _at_once(value: int) -> None:
     if not 1 <= value <= 16:
         raise ValueError("is not a number of copies: 1 to 16")
@@ -136,6 +141,11 @@ class Config:
     exclude: tuple[str, ...] = setting("backup", (), "domUs that are not copied")
     ghost_size: str = setting(
         "backup", "20%", "space for what a domU changes while it is copied, as a share of its volume", _ghost_size
+    )
+    sync_wait: int = setting(
+        "backup", 0,
+        "seconds that a running domU has to write what it holds in memory, after it was asked to (xl sysrq NAME s); 0:"
+        " it is not asked", _seconds
     )
     at_once: int = setting(
         "backup", 2, "to how many destinations a domU is copied at the same time; 1: to one after the other", _at_once

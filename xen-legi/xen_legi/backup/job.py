@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from xen_legi import files, workers
-from xen_legi.backup import base, boot, copies, destination, ghost, report, request, send, send_blocks
+from xen_legi.backup import base, boot, copies, destination, ghost, quiesce, report, request, send, send_blocks
 from xen_legi.backup.base import Delta
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
@@ -52,6 +52,7 @@ class Options:
     allow_deletes: bool = False
     at_once: int = 1
     bandwidth: int = 0  # bytes a second to another host, 0: no limit
+    sync_wait: int = 0  # seconds that a running domU has to write what it holds in memory, 0: it is not asked
     keep_base: int = 0  # percent of a thin pool up to which a base may stay in it, 0: never
     retries: int = 0  # of a copy whose connection broke
     usual: Sequence[str] = ()  # the destinations of what belongs to no domU
@@ -71,6 +72,7 @@ def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> Iter
         named_point("backup:locked")
         data = [one for one in domu.parts if one.method in SENT]
         wanted = _request(domu, _generation(domu.name, there), boot.needed(domu.config), options)
+        quiesce.ask(domu.name, options.sync_wait)
         origins = {one.volume.full_name: one.volume for one in data}  # several images may be on one of them
         with ghost.ghosts(domu.name, list(origins.values()), options.ghost_size, options.run) as (made, pause):
             by_part = {part.name: one for part in data for one in made if one.origin == part.volume}

@@ -155,7 +155,7 @@ def _options(settings: Config, options: Options) -> Options:
     """Return the options with what the settings of one domU say."""
     limit = parse_size(settings.bandwidth) if settings.bandwidth else 0
     return replace(options, ghost_size=settings.ghost_size, bandwidth=limit, retries=settings.retries,
-                   keep_base=settings.keep_base)
+                   keep_base=settings.keep_base, sync_wait=settings.sync_wait)
 
 
 def _without_row(name: str, asked: Sequence[Receiver], rows: Sequence[Row], problem: Problem, took: float) -> list[Row]:

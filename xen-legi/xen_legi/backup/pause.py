@@ -42,7 +42,7 @@ class Pause:
 def paused(name: str, wanted: bool) -> Iterator[Pause]:
     """Keep a domU paused inside this context, if `wanted` and if it is running. Fail if it could not be kept so long."""
     pause = Pause()
-    number = _number(name) if wanted and xl.answers() else None
+    number = xl.running_number(name) if wanted and xl.answers() else None
     if number is None:
         yield pause
         return
@@ -80,9 +80,3 @@ def _let_go(name: str, number: int) -> None:
         else:
             return warn(f"{name} was not let go by the shell that pauses it, and was unpaused now")
     warn(f"{name} may still be paused: xl unpause {number}")
-
-
-def _number(name: str) -> int | None:
-    """Return the number of a domU if it is running: xl takes a name that is made of digits for a number."""
-    domain = xl.domain(name)
-    return domain.id if domain and domain.state == "running" else None

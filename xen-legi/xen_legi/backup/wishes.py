@@ -13,7 +13,7 @@ from xen_legi.config import Config
 from xen_legi.errors import Problem, die
 
 DIRECTORY = Path("/etc/xen-legi/backup.d")
-OWN = ("destinations", "copies", "window", "ghost_size", "bandwidth", "ionice", "retries", "keep_base")
+OWN = ("destinations", "copies", "window", "ghost_size", "bandwidth", "ionice", "retries", "keep_base", "sync_wait")
 
 
 def file_of(domu: str, directory: Path | None = None) -> Path:

@@ -89,6 +89,12 @@ def domain(name: str) -> Domain | None:
     return next((one for one in domains() if one.name == name), None)
 
 
+def running_number(name: str) -> int | None:
+    """Return the number of a domU if it is running: xl takes a name that is made of digits for a number."""
+    found = domain(name)
+    return found.id if found and found.state == "running" else None
+
+
 def is_running(name: str) -> bool:
     """Tell whether Xen has a domain of that name, in whatever state: its volumes are in use."""
     return domain(name) is not None
