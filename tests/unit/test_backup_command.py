@@ -354,7 +354,7 @@ def test_a_misspelt_verb_is_not_only_taken_for_a_domu(world: World, capsys: pyte
 def test_the_help_shows_that_the_verb_may_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         backup_domu.main(["--help"])
-    assert capsys.readouterr().out.startswith("usage: backup-domu [run|plan|status|check] [OPTION...] [NAME...]\n")
+    assert capsys.readouterr().out.startswith("usage: backup-domu [run|plan|status|check|test] [OPTION...] [NAME...]\n")
 
 
 def test_where_the_verb_is_given_a_name_is_a_name(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,6 +41,7 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
     volumes = lvm.volumes()
     copy = copies.among(volumes, work)
     check(copy, work)
+    end_trial(copy, volumes)
     _check_names(copy, volumes, wanted)
     if not local:
         _check_stranger(wanted)
@@ -64,6 +65,14 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
         "by_content": [one.name for one in wanted.volumes if copies.UNSURE in _tags(copy, one.name)],
         "warnings": [*boot.warnings(wanted.boot), *_bridge_warnings(wanted)],
     }
+
+
+def end_trial(copy: Copy, volumes: Iterable[lvm.Volume]) -> None:
+    """End the trial of a copy that was killed: who calls holds the copy's lock, and it is in the way of what comes now."""
+    from xen_legi.backup import trial  # here: there hardly ever is one
+
+    if trial.leftovers(copy, volumes):
+        trial.end_leftovers(copy)
 
 
 def holds(copy: Copy, slot: str, actions: Iterable[Action]) -> str:

@@ -155,6 +155,7 @@ def settled(copy: Copy) -> Copy:
     """Finish the commit that a killed run has left, and return the copy as it is then."""
     work = Work(copy.domu, copy.group, copy.source)
     copy = work.read_copy()
+    commit.end_trial(copy, lvm.volumes(copy.group))
     return copy if copy.promoted else commit.settle(work, copy)
 
 

@@ -17,7 +17,7 @@ from xen_legi.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STATUS_HELP, EXI
 
 # A verb is a module of this package. It has a docstring (its help: the first line is the summary), EXAMPLES (text),
 # arguments(parser) and main(options) -> exit status. The modules' names are the verbs' names, but for these:
-_NO_VERBS = {"__main__", "backup_domu"}
+_NO_VERBS = {"__main__", "backup_domu", "backup_trial"}
 _OTHER_NAMES = {"list_domus": "list"}
 VERBS = {
     _OTHER_NAMES.get(module.name, module.name): module.name

@@ -16,7 +16,7 @@ from xen_legi.backup.job import Options
 from xen_legi.backup.report import Row
 from xen_legi.backup.tasks import Task
 from xen_legi.backup.unreadable import NotCopied
-from xen_legi.cli import Parser, VerbParser, common, guarded, nearest
+from xen_legi.cli import Parser, VerbParser, backup_trial, common, guarded, nearest
 from xen_legi.config import Config
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import disks
@@ -26,8 +26,8 @@ from xen_legi.peers import book
 from xen_legi.storage import lvm
 from xen_legi.units import parse_seconds
 
-VERBS = ("run", "plan", "status", "check")
-_WITH_VALUE = ("--to", "--warning", "--critical", "--prometheus")
+VERBS = ("run", "plan", "status", "check", "test")
+_WITH_VALUE = ("--to", "--warning", "--critical", "--prometheus", "--group", "--timeout", "--memory")
 _NO_VERB = ("-h", "--help", "--version")
 EXAMPLES = """\
 examples:
@@ -36,8 +36,10 @@ examples:
   backup-domu plan                     # say what would be copied, and how
   backup-domu status                   # where copies are, and how old
   backup-domu check                    # the same for Nagios or Icinga
+  backup-domu test web1                # start the copy of web1 on this host for a trial, without a network
 """
 _EXAMPLES_OF = {
+    "test": backup_trial.EXAMPLES,
     "run": """\
 examples:
   backup-domu                          # all domUs to all destinations of /etc/xen-legi/xen-legi.toml
@@ -93,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole program."""
     top = Parser(
         prog="backup-domu",
-        usage="backup-domu [run|plan|status|check] [OPTION...] [NAME...]",
+        usage="backup-domu [run|plan|status|check|test] [OPTION...] [NAME...]",
         description=__doc__,
         epilog=f"{EXAMPLES}\n{EXIT_STATUS_HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -115,6 +117,7 @@ def parser() -> argparse.ArgumentParser:
     one = _verb(below, "status", _status, "say where copies are, and how old")
     one.add_argument("--json", action="store_true", help="print JSON")
     _check_options(_verb(below, "check", _check, "say in one line whether all domUs have young copies, for Nagios"))
+    backup_trial.options(_verb(below, "test", backup_trial.main, "start copies of this host for a trial, without a network"))
     return top
 
 

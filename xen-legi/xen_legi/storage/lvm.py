@@ -16,6 +16,7 @@ from xen_legi.run import run, run_json
 
 TAG = "xen-legi"
 BASE_TAG = f"{TAG}.base"  # a snapshot that stays until the next copy, see backup/base.py
+TEST_TAG = f"{TAG}.test"  # a snapshot from which a copy is started for a trial, see backup/trial.py
 TIMEOUT = 120  # seconds for one command
 MERGE_TIMEOUT = 7200  # every block that has changed is copied
 LONGEST_DEVICE = 110  # characters that device-mapper's 127 leave when a snapshot and its layers have added theirs
