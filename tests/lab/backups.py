@@ -78,15 +78,17 @@ def add_raw(host: Host, space: str = f"-L {RAW_BYTES}B") -> None:
 
 
 @contextlib.contextmanager
-def image_domu(host: Host, name: str, megabytes: int = 9) -> Iterator[str]:
-    """Inside the context, the host has a domU whose disk is a file of random bytes on vg0/images, which is mounted; yields
-    the file's path."""
+def image_domu(host: Host, name: str) -> Iterator[str]:
+    """Inside the context, the host has a domU whose disks are files on vg0/images, which is mounted: 9 MiB that begin as an
+    ext4, 2 MiB of random bytes, and swap; yields the path of the first."""
     place = "/srv/images"
-    file = f"{place}/{name}/disk.img"
-    config = f"name = '{name}'\ntype = 'pv'\nmemory = 32\ndisk = ['file:{file},xvda,w']\n"
+    file, more, swap = (f"{place}/{name}/{one}.img" for one in ("disk", "more", "swap"))
+    disks = f"'file:{file},xvda,w', 'file:{more},xvdb,w', 'file:{swap},xvdc,w'"
+    config = f"name = '{name}'\ntype = 'pv'\nmemory = 32\ndisk = [{disks}]\n"
     host.check_output(
         f"lvcreate -qq -y -W y -L 48M -n images vg0 && mkfs.ext4 -q /dev/vg0/images && mkdir -p {place} /etc/xen && "
-        f"mount /dev/vg0/images {place} && mkdir {place}/{name} && head -c {megabytes << 20} /dev/urandom > {file} && "
+        f"mount /dev/vg0/images {place} && mkdir {place}/{name} && head -c {9 << 20} /dev/urandom > {file} && "
+        f"mkfs.ext4 -q -F {file} && head -c {2 << 20} /dev/urandom > {more} && truncate -s 1M {swap} && mkswap -q {swap} && "
         f"printf %s {shlex.quote(config)} > /etc/xen/{name}.cfg"
     )
     try:

@@ -237,6 +237,9 @@ def copied(dom0a: Host, web1: Host) -> Host:
     return web1
 
 
+LATER = "vm.dirty_writeback_centisecs=0 vm.dirty_expire_centisecs=360000"
+
+
 def booted(host: Host) -> tuple[str, float]:
     """Return which boot the guest is in, and for how long."""
     boot, uptime = guest(host, "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f1 /proc/uptime").split()
@@ -259,10 +262,11 @@ def test_the_copies_of_a_running_domu_equal_their_ghost_and_it_runs_on(dom0a: Ho
     own = "/etc/xen-legi/backup.d/web1.toml"
     dom0a.check_output(f"mkdir -p {own.rpartition('/')[0]} && echo 'sync_wait = 10' > {own}")
     boot, uptime = booted(web1)
-    guest(web1, "date > /root/written")  # its kernel writes it half a minute later, or when it is asked to
+    guest(web1, f"sysctl -q {LATER}; date > /root/written")  # its kernel writes that only when it is asked to
     began = time.monotonic()
     killed = run_killed(dom0a, "backup:unmounted", "backup-domu web1 --to vg1 --to dom0b")  # both are committed then
     dom0a.check_output(f"rm {own}")
+    guest(web1, "sysctl -q vm.dirty_writeback_centisecs=500 vm.dirty_expire_centisecs=3000")
     assert killed.rc == 137, killed.stderr
     took = time.monotonic() - began
     later, longer = booted(web1)

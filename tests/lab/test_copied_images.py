@@ -30,7 +30,10 @@ def device(store: Host, image: str) -> Iterator[str]:
 
 def same(host: Host, image: str) -> None:
     """Assert that the copy is what the image is, and that nothing is left."""
-    host.check_output(f"cmp -n {9 * MIB} {image} {COPY}")
+    host.check_output(f"cmp -n {9 * MIB} {image} {COPY} && "
+                      f"cmp -n {2 * MIB} {image.replace('disk', 'more')} {COPY.replace('disk', 'more')}")
+    uuids = [host.check_output(f"blkid -p -s UUID -o value {one.replace('disk', 'swap')}") for one in (image, COPY)]
+    assert uuids[0] and uuids[0] == uuids[1]
     assert "images.ghost" not in host.check_output("lvs") and leftovers(host) == []
     assert host.check_output("grep -c images /proc/mounts").strip() == "1"
 

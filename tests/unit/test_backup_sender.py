@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,11 +80,11 @@ def an_image(path: Path, volumes: Sequence[Volume]) -> plan.Found | None:
 
 
 def test_images_are_copied_block_by_block_and_bear_the_domus_name() -> None:
-    images = domu("/srv/web1-swap.img", "/srv/web1/disk.img", "/srv/web1.img", "/srv/a b.img", "/dev/vg0/web1-disk")
+    images = domu("/srv/web1-swap.img", "/srv/web1/disk.img", "/srv/web1.img", "/srv/a+b.img", "/dev/vg0/web1-disk")
     one = plan.examine(images, [*VOLUMES, *OTHERS], kind, image_of=an_image)
     assert not one.problem
     assert [(part.name, part.method) for part in one.parts] == [
-        ("web1-swap", "swap"), ("vg0.web1-disk-2", "blocks"), ("vg0.web1-disk-3", "blocks"), ("web1-a_b", "blocks"),
+        ("web1-swap", "swap"), ("vg0.web1-disk-2", "blocks"), ("vg0.web1-disk-3", "blocks"), ("web1-a+b", "blocks"),
         ("vg0.web1-disk-5", "files"),
     ]
     assert (one.parts[1].size, one.parts[1].shown) == (512, "vg0/odd:srv/web1/disk.img")
@@ -91,9 +92,32 @@ def test_images_are_copied_block_by_block_and_bear_the_domus_name() -> None:
 
 def test_an_image_that_no_snapshot_shows_or_that_is_not_raw_says_so() -> None:
     assert "but on no logical volume" in plan.examine(domu("/root/x.img"), OTHERS, kind, image_of=an_image).problem
+    assert "other characters in its path" in plan.examine(domu("/srv/a b.img"), OTHERS, kind, image_of=an_image).problem
     text = "name = 'web1'\ndisk = ['format=qcow2,vdev=xvda,access=rw,target=/srv/x.img']\n"
     one = plan.examine(config.parse(text, Path("x.cfg")), OTHERS, kind, image_of=an_image)
     assert one.problem == "its disk /srv/x.img is an image in the format qcow2 and cannot be copied yet"
+
+
+def test_an_image_in_the_snapshot_must_be_the_one_that_was_planned(tmp_path: Path) -> None:
+    file = tmp_path / "disk.img"
+    file.write_bytes(bytes(1024))
+    image = plan.Image("disk.img", "ext4", file, 1024, file.stat().st_ino)
+    plan.need_same(image, file)
+    for wrong, said in ((replace(image, size=512), "of another size"), (replace(image, inode=1), "another file")):
+        with pytest.raises(Problem, match=said):
+            plan.need_same(wrong, file)
+    with pytest.raises(Problem, match="is not in the snapshot"):
+        plan.need_same(image, tmp_path / "gone.img")
+    (tmp_path / "link.img").symlink_to(file)
+    with pytest.raises(Problem, match="another file"):
+        plan.need_same(image, tmp_path / "link.img")
+
+
+def test_what_is_no_file_or_on_no_volume_is_no_image_that_can_be_copied(tmp_path: Path) -> None:
+    file = tmp_path / "disk.img"
+    file.write_bytes(bytes(1024))
+    assert plan.image_of(tmp_path, []) is None and plan.image_of(Path("/x\0y"), []) is None
+    assert "but on no logical volume" in str(plan.image_of(file, [volume("vg0", "nothing")]))
 
 
 @pytest.mark.parametrize("paths, said", [

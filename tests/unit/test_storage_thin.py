@@ -28,8 +28,14 @@ def test_all_that_is_not_the_same_may_differ(told: list[str]) -> None:
     "", OLD.replace("</superblock>", ""), OLD.replace('data_block_size="128" ', ""), "thin_delta: Device or resource busy",
 ])
 def test_an_answer_that_is_not_whole_is_none(told: str) -> None:
-    with pytest.raises(Problem, match="not whole"):
+    with pytest.raises(Problem, match="not whole|not known"):
         thin.parse_delta(told.splitlines())
+
+
+@pytest.mark.parametrize("line", ['<different begin="4"/>', '<moved begin="4" length="1"/>'])
+def test_what_is_not_known_of_its_answer_is_no_answer(line: str) -> None:
+    with pytest.raises(Problem, match="not known here"):
+        thin.parse_delta(OLD.replace('<same begin="7" length="90"/>', line).splitlines())
 
 
 @pytest.mark.parametrize("status, usage", [
@@ -41,14 +47,15 @@ def test_a_pool_tells_how_full_it_is_and_whether_its_table_is_reserved(status: s
     assert usage.percent == max(usage.data, usage.table)
 
 
-@pytest.mark.parametrize("status", ["", "0 4096 thin-pool Fail", "0 4096 linear 254:0 2048", "0 4096 thin-pool Error"])
+@pytest.mark.parametrize("status", ["", "0 4096 thin-pool Fail", "0 4096 linear 254:0 2048", "0 4096 thin-pool Error",
+                                    "0 4096 thin-pool 3 10/0 2/64 - rw", "0 4096 thin-pool 3 x 2/64 - rw"])
 def test_a_pool_that_has_failed_says_so(status: str) -> None:
     with pytest.raises(Problem, match="the thin pool answers"):
         thin.parse_usage(status)
 
 
 @pytest.mark.parametrize("version, good", [
-    ("0.9.0", True), ("1.0", False), ("1.0.0", False), ("1.0.5", False), ("1.0.6", True), ("1.1.0", True),
+    ("0.9.0", True), ("", False), ("1.0", False), ("1.0.0", False), ("1.0.5", False), ("1.0.6", True), ("1.1.0", True),
 ])
 def test_a_thin_delta_that_forgets_blocks_is_not_asked(version: str, good: bool) -> None:
     if good:

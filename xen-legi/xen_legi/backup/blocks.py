@@ -2,7 +2,8 @@
 
 The receiver sends the digest of each chunk of the volume, in order. The sender compares them with its own and sends, in a
 second order, a record for each chunk that differs: its number, then its bytes; after the last one a record END without any.
-Nothing is believed because it was so at the last run: what the volumes have is read on both sides, every time.
+Nothing is believed because it was so at the last run: what the volumes have is read on both sides. Only where the sender
+knows what changed since the copy was made, and the receiver vouches for that copy, no digests are sent (base.py).
 """
 
 import hashlib

@@ -76,14 +76,17 @@ def end_trial(copy: Copy, volumes: Iterable[lvm.Volume]) -> None:
 
 
 def holds(copy: Copy, slot: str, actions: Iterable[Action]) -> str:
-    """Return the run whose ghost a volume holds, byte by byte, when these actions are done; nothing if that is not certain:
-    it is not the last good generation, is being written, or gets another content now."""
+    """Return which ghost a volume holds, byte by byte, when these actions are done; nothing if that is not certain: it is
+    not the last good generation, somebody has written to it since, it is being written, or gets another content now."""
     found, best = copy.slots.get(slot), copy.best
     doings = {one.do for one in actions if one.slot == slot}
     if not found or not found.copy or best is None or not found.copy_holds(best) or not doings <= {Do.KEEP, Do.DIRTY}:
         return ""
     volume = found.copy.volume
-    return "" if found.copy.state != "good" or copies.BLOCKS in volume.tags else volume.tagged(f"{TAG}.ghost")
+    ghost, _, generation = volume.tagged(f"{TAG}.ghost").partition("/")
+    untouched = volume.tagged(f"{TAG}.written") == copies.written(volume) != ""
+    sure = found.copy.state == "good" and generation == str(best.number) and untouched
+    return ghost if sure and copies.BLOCKS not in volume.tags else ""
 
 
 def _tags(copy: Copy, slot: str) -> frozenset[str]:
@@ -236,7 +239,8 @@ def _check_content(copy: Copy, wanted: CopyRequest) -> None:
         slot = copy.slots.get(one.name, Slot(one.name))
         kept = slot.good if slot.good and slot.good.generations else slot.copy
         held = kept.volume.tagged(f"{TAG}.holds") if kept else ""
-        if not wanted.allow_deletes and (held in FILES and not one.files or held and held != NOTHING == one.kind):
+        no_files = held in FILES and not one.files and one.kind != held  # an image with a filesystem goes by blocks, too
+        if not wanted.allow_deletes and (no_files or held and held != NOTHING == one.kind):
             now = "nothing that is known" if one.kind == NOTHING else one.kind
             die(f"{one.name} of {wanted.domu} held {held} at its last good copy, and now {now}",
                 hint="look at the domU first; if this is right, say --allow-deletes")

@@ -9,16 +9,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from xen_legi import files
 from xen_legi.backup import generations
 from xen_legi.backup.generations import COPY, COPY_TAG, GOOD, Action, Copy, Do, Slot
 from xen_legi.backup.request import CopyRequest, VolumeRequest
 from xen_legi.errors import Problem, die, fail
 from xen_legi.steps import named_point
-from xen_legi.storage import identity, lvm, merge
+from xen_legi.storage import identity, lvm, merge, places
 from xen_legi.storage.lvm import TAG, Volume
 from xen_legi.units import MIB, format_size
 
 UNSURE = f"{TAG}.content=unsure"  # files were written in place, and nobody has compared them yet
+_SAME = ("ghost", "written")  # what says that a volume is byte by byte what was sent
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_DEVICES = Path("/sys/dev/block")
 BLOCKS = f"{TAG}.blocks=begun"  # its blocks were written, perhaps not all
 LOCK_WAIT = 30  # seconds: a transfer whose client has died needs a moment to notice it
 _COMMANDS = 15  # of lvm2 for one volume in one order, at most: every action looks at the copy and changes it
@@ -105,10 +109,10 @@ def mark_good(work: Work, copy: Copy) -> None:
     now = int(time.time())
     for one in work.request.volumes:
         volume = _copy(work, copy.slots.get(one.name, Slot(one.name)))
-        stale = _of(volume, "state", "time", "run", "synced", "merging", "limit", "content", "blocks", "holds", "ghost")
+        stale = _of(volume, "state", "time", "run", "synced", "merging", "limit", "content", "blocks", "holds", *_SAME)
         what = [f"{TAG}.holds={one.kind}"]
-        if one.raw and work.request.ghost:
-            what.append(f"{TAG}.ghost={work.request.ghost}")
+        if one.raw and one.ghost and (now_written := written(volume)):
+            what += [f"{TAG}.ghost={one.ghost}/{generation.number}", f"{TAG}.written={now_written}"]
         retag(volume, add=[f"{TAG}.state=good", f"{TAG}.time={now}", *what, generation.tag], remove=stale)
         named_point("receive:tagged")
 
@@ -153,7 +157,7 @@ def _make(work: Work, copy: Copy, slot: Slot) -> None:
 
 def _dirty(work: Work, copy: Copy, slot: Slot) -> None:
     volume = _copy(work, slot)
-    stale = _of(volume, "generation", "merging", "run", "synced", "state", "time", "ghost")
+    stale = _of(volume, "generation", "merging", "run", "synced", "state", "time", *_SAME)
     run = [f"{TAG}.run={work.request.run}"] if work.request else []
     retag(volume, add=[f"{TAG}.state=dirty", *run], remove=stale)
 
@@ -164,7 +168,7 @@ def _merge(work: Work, copy: Copy, slot: Slot, *, background: bool = False) -> N
     if volume.open or slot.good.volume.open:
         fail(f"{volume.path} is in use and cannot be set back now", hint="who has it open? see lsof(8), xl list, mount")
     was = _of(slot.good.volume, "time", "files", "holds")
-    stale = _of(volume, "generation", "merging", "state", "time", "files", "limit", "content", "blocks", "holds", "ghost")
+    stale = _of(volume, "generation", "merging", "state", "time", "files", "limit", "content", "blocks", "holds", *_SAME)
     retag(volume, add=[f"{TAG}.state=merging", f"{TAG}.merging={best}", *was], remove=stale)
     named_point("receive:merging")
     merge.merge(slot.good.volume, background=background)
@@ -215,6 +219,15 @@ def _copy(work: Work, slot: Slot) -> Volume:
     if slot.copy is None:
         fail(f"the volume {work.group}/{slot.name}{COPY} has vanished", hint="lvs -a -o +lv_tags shows what is there")
     return slot.copy.volume
+
+
+def written(volume: Volume) -> str:
+    """Return what is another text as soon as anybody writes to a volume: this boot of the host, the device's number, and the
+    sectors that were written to it since it is there (the kernel's iostats.rst). Nothing if it cannot be known."""
+    number = places.number(volume.path)
+    boot = files.read(_BOOT).strip()[:8]
+    words = files.read(_DEVICES / number / "stat").split() if number else []
+    return f"{boot}.{number}.{words[6]}" if boot and len(words) > 6 else ""
 
 
 def retag(volume: Volume, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from xen_legi import files, workers
-from xen_legi.backup import base, boot, copies, destination, ghost, quiesce, report, request, send, send_blocks
+from xen_legi.backup import base, boot, copies, destination, ghost, plan, quiesce, report, request, send, send_blocks
 from xen_legi.backup.base import Delta
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
@@ -19,7 +19,7 @@ from xen_legi.backup.request import CopyRequest, VolumeRequest
 from xen_legi.backup.send import Sent
 from xen_legi.errors import Lost, Problem, die, fail
 from xen_legi.steps import lock, named_point, say, step
-from xen_legi.storage import identity, namespace
+from xen_legi.storage import identity, lvm, namespace
 from xen_legi.units import format_seconds
 
 COUNTERS = Path("/var/lib/xen-legi/backup/generation")
@@ -79,11 +79,13 @@ def back_up(domu: Domu, receivers: Sequence[Receiver], options: Options) -> Iter
             wanted = _with_identities(wanted, domu, by_part)
             with _opened(wanted, data, by_part) as (trees, raw):
                 named_point("backup:ghosts-mounted")
-                whole = {part.name: by_part[part.name] for part in data if part.method == "blocks" and not part.image}
-                deltas = {} if options.checksum else base.deltas(whole)
+                disks = {part.name: by_part[part.name] for part in data if part.method == "blocks" and not part.image}
+                volumes = lvm.volumes() if any(one.origin.pool for one in disks.values()) else []
+                wanted = base.named(wanted, disks, volumes)
+                deltas = {} if options.checksum else base.deltas(disks, volumes)
                 any_good = yield from _to_all(there, Transfer(wanted, trees, made, pause.seconds, options, raw, deltas))
             if any_good:
-                base.keep([one for one in whole.values() if one.origin.pool], options.keep_base)
+                base.keep(disks.values(), options.keep_base)
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,7 @@ def _compare_all(source: send_blocks.Source, where: Destination, bandwidth: int)
 
 def unknown(where: Destination, delta: Delta, held: str | None) -> str:
     """Return why what changed since the last run does not tell what differs from a copy; nothing if it does."""
-    return delta.why or ("" if held == delta.run else f"{where.name} does not hold the copy of {delta.run}")
+    return delta.why or ("" if held == delta.ghost else f"{where.name} does not vouch for the copy of {delta.run}")
 
 
 def whole(where: Destination, deltas: Mapping[str, Delta], held: Mapping[str, str]) -> list[str]:
@@ -283,17 +285,18 @@ def _opened(
     """Mount the ghosts of volumes that have files of the guest or are what its images are on. Yield the trees of the former,
     and what is read of those that go block by block: a ghost's device, or the image in the ghost."""
     trees, raw = {}, {}
-    places: dict[Path, Path] = {}  # of what images are on
+    places: dict[Path, Path] = {}
     with contextlib.ExitStack() as mounts:
         for part in data:
             device = made[part.name].device
-            if part.method == "files":
-                kind = wanted.volume(part.name).identity.type
-                trees[part.name] = mounts.enter_context(namespace.mounted(device, kind))
-            elif part.image:
-                if device not in places:
-                    places[device] = mounts.enter_context(namespace.mounted(device, part.image.filesystem))
+            if device not in places and (part.image or part.method == "files"):
+                kind = part.image.filesystem if part.image else wanted.volume(part.name).identity.type
+                places[device] = mounts.enter_context(namespace.mounted(device, kind))
+            if part.image:
                 raw[part.name] = places[device] / part.image.within
+                plan.need_same(part.image, raw[part.name])
+            elif part.method == "files":
+                trees[part.name] = places[device]
             else:
                 raw[part.name] = device
         yield trees, raw
@@ -302,7 +305,7 @@ def _opened(
 
 def _request(domu: Domu, generation: int, needed: tuple[request.BootFile, ...], options: Options) -> CopyRequest:
     text = domu.config.text
-    return CopyRequest(domu.name, options.run, generation, text, (), needed, options.allow_deletes, options.run)
+    return CopyRequest(domu.name, options.run, generation, text, (), needed, options.allow_deletes)
 
 
 def _with_identities(wanted: CopyRequest, domu: Domu, made: dict[str, Ghost]) -> CopyRequest:

@@ -25,9 +25,10 @@ def run_name() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(3).hex()}"
 
 
-def receivers(destinations: Iterable[Destination], retries: int = 0) -> list[Receiver]:
+def receivers(destinations: Iterable[Destination], retries: int = 0, keep_base: int = 0) -> list[Receiver]:
     """Remove what killed runs have left on this host, and ask every destination what it has."""
     reap()
+    base.reap(keep_base)
     asked = ask_all(destinations)
     asked = once_more(asked) if retries else asked
     named_point("backup:receivers-asked")
@@ -98,7 +99,6 @@ def reap() -> None:
     try:
         for name in ghost.reap():
             say(f"• removed the ghost {name} that a killed run has left")
-        base.reap()
     except Problem as problem:
         warn(f"the ghosts of killed runs could not be looked for: {problem.message}")
     named_point("backup:reaped")

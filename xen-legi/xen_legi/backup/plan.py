@@ -1,14 +1,16 @@
 """Which domU goes where, and how each of its volumes is copied. Reading the host is apart from deciding."""
 
 import re
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xen_legi.backup.generations import COPY
-from xen_legi.domu.config import DomuConfig
+from xen_legi.backup.request import PATH
+from xen_legi.domu.config import Disk, DomuConfig
 from xen_legi.domu.disks import NO_DEVICES, Devices, absolute, locate
-from xen_legi.errors import Problem
+from xen_legi.errors import Problem, fail
 from xen_legi.peers.words import NAME
 from xen_legi.storage import identity, images, places
 from xen_legi.storage.lvm import Volume
@@ -16,18 +18,20 @@ from xen_legi.storage.lvm import Volume
 SENT = ("files", "blocks")  # the methods that need a ghost
 CANNOT = "cannot be copied yet"
 _SECTOR = 512
+_AGAIN = "the next run looks at it anew"
 _NO_VOLUME = f"is no logical volume of this host and {CANNOT}"
 
 
 @dataclass(frozen=True)
 class Image:
     """A file that is a disk: its path in the filesystem of the volume that it is on, the kind of that, its own real path,
-    and its bytes."""
+    its bytes, and its inode, by which it is known again."""
 
     within: str
     filesystem: str
     path: Path
     size: int
+    inode: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,8 @@ def examine(
         volume = locate(disk.path, volumes, devices)
         if volume is None:
             found = image_of(Path(devices.get(absolute(disk.path), disk.path)), volumes) or _NO_VOLUME
-            if isinstance(found, str) or disk.format not in ("", "raw"):
-                why = found if isinstance(found, str) else f"is an image in the format {disk.format} and {CANNOT}"
-                return Domu(config, problem=f"its disk {disk.path} {why}")
+            if isinstance(found, str) or (wrong := _wrong_image(disk)):
+                return Domu(config, problem=f"its disk {disk.path} {found if isinstance(found, str) else wrong}")
             method = "swap" if method_of(found[1].path) == "swap" else "blocks"
             parts.append(Part("", disk.path, found[0], method, found[1]))
             continue
@@ -113,17 +116,34 @@ def method_of(device: Path) -> str:
 
 def image_of(path: Path, volumes: Sequence[Volume]) -> Found | None:
     """Return on which volume an image is, or why it cannot be copied; None if it is no file."""
-    size = images.size(path)
-    if size is None:
+    if "\0" in str(path) or images.size(path) is None:
         return None
-    spot = places.where(str(path))
+    facts, spot = path.stat(), places.where(str(path))
+    size = facts.st_size
     on = next((one for one in volumes if spot and one.active and places.number(one.path) == spot.device), None)
     kinds = ", ".join(identity.FILES)
-    if spot is None or on is None or spot.kind not in identity.FILES:
+    # a filesystem that is hidden by a later mount would be found by its place, but not by the file's own device
+    if spot is None or on is None or spot.kind not in identity.FILES or places.text(facts.st_dev) != spot.device:
         return f"is a file, but on no logical volume with {kinds}, of which a snapshot could show it"
     if size % _SECTOR or not size:
         return f"is a file of {size} bytes, which is no disk"
-    return on, Image(spot.within, spot.kind, path, size)
+    return on, Image(spot.within, spot.kind, path, size, facts.st_ino)
+
+
+def need_same(image: Image, there: Path) -> None:
+    """Fail unless what a ghost has at this path is the image that was planned."""
+    try:
+        facts = there.lstat()
+    except OSError as error:
+        fail(f"{image.path} is not in the snapshot of its volume: {error.strerror}", hint=_AGAIN)
+    if not stat.S_ISREG(facts.st_mode) or (facts.st_ino, facts.st_size) != (image.inode, image.size):
+        fail(f"{image.path} is another file than when the run began, or of another size", hint=_AGAIN)
+
+
+def _wrong_image(disk: Disk) -> str:
+    if disk.format not in ("", "raw"):
+        return f"is an image in the format {disk.format} and {CANNOT}"
+    return "" if re.fullmatch(PATH, disk.path) else f"has other characters in its path than A-Z a-z 0-9 _.+/:@- and {CANNOT}"
 
 
 def _named(domu: str, parts: Sequence[Part]) -> tuple[Part, ...]:

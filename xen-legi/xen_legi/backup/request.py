@@ -19,7 +19,7 @@ MAX_VOLUMES = 64
 MAX_CONFIG = 64 * 1024
 _SECTOR = 512
 # only ever compared with a path in the configuration and replaced there; xl puts /dev/ before vg0/web1-disk
-_PATH = r"(?:/|[A-Za-z0-9_+][A-Za-z0-9_.+-]*/)[A-Za-z0-9_.+/:@-]{1,300}"
+PATH = r"(?:/|[A-Za-z0-9_+][A-Za-z0-9_.+-]*/)[A-Za-z0-9_.+/:@-]{1,300}"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class VolumeRequest:
     path: str
     size: int
     identity: Identity
+    ghost: str = ""  # what names the ghost that is sent, if it may become a base: the UUID that lvm2 gave it
 
     @property
     def files(self) -> bool:
@@ -72,7 +73,6 @@ class CopyRequest:
     volumes: tuple[VolumeRequest, ...]
     boot: tuple[BootFile, ...] = ()
     allow_deletes: bool = False
-    ghost: str = ""  # the run whose ghosts are sent: that of a copy's first try
 
     def volume(self, name: str) -> VolumeRequest:
         """Return the volume of that name; die if this run has none."""
@@ -110,7 +110,6 @@ def _request(tree: Mapping[str, Any]) -> CopyRequest:
         volumes=volumes,
         boot=tuple(_boot(one) for one in tree["boot"][:4]),
         allow_deletes=tree["allow_deletes"] is True,
-        ghost=_match(tree.get("ghost", ""), f"(?:{NAME})?", "ghost"),  # older senders have none
     )
 
 
@@ -127,8 +126,9 @@ def _volume(tree: Mapping[str, Any]) -> VolumeRequest:
     identity = _identity(tree["identity"])
     if identity.blocks * identity.block_size > size:
         raise ValueError("a filesystem that is larger than its volume")
-    path = _match(tree["path"], _PATH, "path")
-    return VolumeRequest(_match(tree["name"], NAME, "name"), path, size, identity)
+    path = _match(tree["path"], PATH, "path")
+    ghost = _match(tree.get("ghost", ""), r"[A-Za-z0-9-]{0,64}", "ghost")  # older senders have none
+    return VolumeRequest(_match(tree["name"], NAME, "name"), path, size, identity, ghost)
 
 
 def _identity(tree: Mapping[str, Any]) -> Identity:

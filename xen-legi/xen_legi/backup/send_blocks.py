@@ -16,6 +16,7 @@ from xen_legi.errors import CommandFailed, Lost, fail
 from xen_legi.run import PIPE, Process, ended, spawn
 from xen_legi.steps import Progress, named_point
 
+_SLOWEST = 8 << 20  # bytes a second at which what was sent is written and read back, at least
 _PATIENCE = 60  # seconds in which an end that has nothing more to do ends
 
 
@@ -114,7 +115,7 @@ def _patch(
             with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
                 _write_chunks(process.stdin.fileno(), source, where, numbers, pace, proof)
             process.stdin.close()
-            _need_end(process, blocks.SILENCE, where)
+            _need_end(process, blocks.SILENCE + len(numbers) * blocks.CHUNK // _SLOWEST, where)
         out.seek(0)
         errors.seek(0)
         return where.understand(process.returncode, out.read(), errors.read())

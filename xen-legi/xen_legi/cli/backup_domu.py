@@ -166,7 +166,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.cron and not configs and not unread:
         return EXIT_OK
     work = _tasks(settings, configs, options.to)
-    asked = nightly.receivers(_destinations(_wanted(options, settings, work)), settings.retries)
+    asked = nightly.receivers(_destinations(_wanted(options, settings, work)), settings.retries, settings.keep_base)
     chosen = tasks.placed(work, asked)
     tasks.remember(chosen, asked)
     by_content = options.checksum or (options.cron and window.is_sunday_for(settings.checksum, time.localtime(began)))

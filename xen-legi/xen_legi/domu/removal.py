@@ -22,10 +22,11 @@ class Removal:
     links: tuple[Path, ...]
     kept: tuple[tuple[str, str], ...]
     images: tuple[Path, ...] = ()
+    bases: tuple[Volume, ...] = ()  # snapshots of the volumes that only help the next copy
 
     def described(self) -> str:
         """Return it for people, before they are asked."""
-        lines = [f"  volume {one.path}" for one in self.volumes]
+        lines = [f"  volume {one.path}" for one in (*self.volumes, *self.bases)]
         lines += [f"  image {one}" for one in self.images]
         lines += [f"  link {one}" for one in self.links]
         lines += [f"  file {self.domu.file}"]
@@ -71,7 +72,7 @@ def removal(
         if idle and one.open:
             die(f"{one.full_name} is in use", hint=f"mounted, or held by another program? lsof {one.path}")
     bases = [one for one in everything if BASE_TAG in one.tags and any(_of(one, other) for other in going)]
-    return Removal(domu, (*bases, *going), tuple(links), tuple(kept), tuple(files))
+    return Removal(domu, tuple(going), tuple(links), tuple(kept), tuple(files), tuple(bases))
 
 
 def _of(snapshot: Volume, volume: Volume) -> bool:

@@ -27,6 +27,9 @@ def delete(plan: Removal) -> None:
         with step(f"remove volume {one.full_name}"):
             lvm.remove(one.group, one.name)
         named_point("delete:after-lvremove")
+    for base in plan.bases:
+        if any(one.uuid == base.uuid and one.name == base.name for one in lvm.volumes(base.group)):  # a run may have
+            lvm.remove(base.group, base.name)
     for image in plan.images:
         with step(f"remove image {image}"):
             images.remove(image, plan.domu.name)

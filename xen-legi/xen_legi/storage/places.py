@@ -49,7 +49,7 @@ def spot(file: str, mounts: list[Mount]) -> Spot | None:
 
 def where(file: str) -> Spot | None:
     """Return where a file is on this host."""
-    return spot(file, parse(Path("/proc/self/mountinfo").read_text()))
+    return spot(file, parse(Path("/proc/self/mountinfo").read_text(errors="surrogateescape")))
 
 
 def number(device: Path) -> str:
@@ -58,7 +58,12 @@ def number(device: Path) -> str:
         facts = os.stat(device)
     except OSError:
         return ""
-    return f"{os.major(facts.st_rdev)}:{os.minor(facts.st_rdev)}"
+    return text(facts.st_rdev)
+
+
+def text(number: int) -> str:
+    """Return a device's number as the kernel writes it: major:minor."""
+    return f"{os.major(number)}:{os.minor(number)}"
 
 
 def _plain(text: str) -> str:
