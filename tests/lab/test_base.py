@@ -1,4 +1,7 @@
-"""Thin volumes that go block by block: after the first copy only what changed is read and sent; any doubt reads all."""
+"""Thin volumes that go block by block: after the first copy only what changed is read and sent; any doubt reads all.
+
+All but the first test are left to the group copies.
+"""
 
 from collections.abc import Iterator
 
@@ -6,7 +9,6 @@ import pytest
 from testinfra.host import Host
 
 from backups import RAW, add_raw, backup, copied_tiny, digest, leftovers, report, scribble, volumes
-from marks import daily
 
 COPY = "/dev/vg1/tiny1-raw.copy"
 BASE = "vg0/tiny1-raw.base"
@@ -80,12 +82,14 @@ def test_after_the_first_copy_only_what_changed_is_read_and_sent(thin: Host) -> 
     in_order(thin)
 
 
+@pytest.mark.long
 def test_what_a_guest_gave_back_is_zeros_in_the_copy_too(thin: Host) -> None:
     thin.check_output(f"blkdiscard -o {4 << 20} -l {1 << 20} {RAW}")
     changed_only(thin, 4)
     in_order(thin)
 
 
+@pytest.mark.long
 def test_a_copy_that_somebody_wrote_to_is_compared_whole(thin: Host) -> None:
     thin.check_output(f"head -c 700 /dev/urandom | dd of={COPY} bs=1 seek=100000 conv=notrunc,fsync status=none")
     scribble(thin, 7 << 20)
@@ -93,6 +97,7 @@ def test_a_copy_that_somebody_wrote_to_is_compared_whole(thin: Host) -> None:
     in_order(thin)
 
 
+@pytest.mark.long
 def test_a_byte_that_the_disk_turned_is_mended_by_the_check_by_content(thin: Host) -> None:
     device, start = thin.check_output("lvs --noheadings -o devices vg1/tiny1-raw.copy").strip(" )").split("(")
     first = int(thin.check_output(f"pvs --noheadings --units b --nosuffix -o pe_start {device}"))
@@ -106,6 +111,7 @@ def test_a_byte_that_the_disk_turned_is_mended_by_the_check_by_content(thin: Hos
     in_order(thin)
 
 
+@pytest.mark.long
 def test_two_volumes_of_one_run_that_change_their_names_are_not_taken_for_each_other(thin: Host) -> None:
     other = "vg0/tiny1-other"
     swap = "lvrename vg0 tiny1-raw tiny1-x && lvrename vg0 tiny1-other tiny1-raw && lvrename vg0 tiny1-x tiny1-other"
@@ -126,6 +132,7 @@ def test_two_volumes_of_one_run_that_change_their_names_are_not_taken_for_each_o
     in_order(thin)
 
 
+@pytest.mark.long
 def test_a_receiver_that_does_not_vouch_for_its_copy_has_all_of_it_compared(thin: Host) -> None:
     (tag,) = [one for one in volumes(thin)["vg1/tiny1-raw.copy"] if one.startswith("xen-legi.ghost=")]
     thin.check_output(f"lvchange -qq --deltag {tag} vg1/tiny1-raw.copy")
@@ -134,6 +141,7 @@ def test_a_receiver_that_does_not_vouch_for_its_copy_has_all_of_it_compared(thin
     in_order(thin)
 
 
+@pytest.mark.long
 def test_without_a_base_all_is_compared_and_the_next_run_has_one(thin: Host) -> None:
     thin.check_output(f"lvremove -qq -y {BASE}")
     scribble(thin, 3000)
@@ -142,6 +150,7 @@ def test_without_a_base_all_is_compared_and_the_next_run_has_one(thin: Host) -> 
     in_order(thin)
 
 
+@pytest.mark.long
 def test_a_table_that_somebody_else_reads_is_left_to_him(thin: Host) -> None:
     thin.check_output(f"dmsetup message {POOL} 0 reserve_metadata_snap")
     try:
@@ -154,6 +163,7 @@ def test_a_table_that_somebody_else_reads_is_left_to_him(thin: Host) -> None:
     in_order(thin)
 
 
+@pytest.mark.long
 def test_in_a_pool_that_is_too_full_no_base_stays(thin: Host) -> None:
     thin.check_output(f"mv {SETTINGS} {SETTINGS}.saved; printf '[backup]\\nkeep_base = 1\\n' > {SETTINGS}")
     try:
@@ -164,9 +174,11 @@ def test_in_a_pool_that_is_too_full_no_base_stays(thin: Host) -> None:
         thin.check_output(f"mv {SETTINGS}.saved {SETTINGS}")
 
 
-@pytest.mark.parametrize("point", daily("thin:reserved", "backup:base-tagged", more=(
-    "thin:marked", "thin:compared", "receive:blocks-written", "backup:base-removed", "backup:base-kept",
-)))
+@pytest.mark.long
+@pytest.mark.parametrize("point", [
+    "thin:marked", "thin:reserved", "thin:compared", "receive:blocks-written", "backup:base-removed", "backup:base-tagged",
+    "backup:base-kept",
+])
 def test_a_run_killed_around_its_base_leaves_nothing_after_the_next(thin: Host, point: str) -> None:
     scribble(thin, 2 << 20)
     killed = backup(thin, "--to vg1", kill=point)

@@ -48,6 +48,7 @@ def test_what_a_running_domu_wrote_a_moment_ago_is_in_the_copy(store: Host, imag
     assert f"'file:{COPY},xvda,w'" in text
 
 
+@pytest.mark.long
 def test_the_next_night_sends_what_changed(store: Host, image: str, device: str) -> None:
     store.check_output(f"{RUN} && head -c 700 /dev/urandom | dd of={device} bs=1 seek=5000000 conv=notrunc status=none")
     result = store.run(RUN)
@@ -56,6 +57,7 @@ def test_the_next_night_sends_what_changed(store: Host, image: str, device: str)
     same(store, image)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", ["backup:ghosts-mounted", "backup:sending-blocks"])
 def test_a_run_that_is_killed_leaves_nothing_after_the_next(store: Host, image: str, device: str, point: str) -> None:
     store.check_output(f"dd if=/dev/urandom of={device} bs=1M seek=6 count=1 conv=notrunc status=none")
@@ -65,6 +67,7 @@ def test_a_run_that_is_killed_leaves_nothing_after_the_next(store: Host, image: 
     same(store, image)
 
 
+@pytest.mark.long
 def test_an_image_that_no_snapshot_can_show_is_a_failed_row_and_so_is_one_that_is_not_raw(store: Host, image: str) -> None:
     for disk, said in (("file:/var/tmp/img3.img", "but on no logical volume"), (f"tap:qcow2:{image}", "in the format qcow")):
         config = f"name = 'img3'\\nmemory = 32\\ndisk = ['{disk},xvda,w']\\n"

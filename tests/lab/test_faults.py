@@ -41,8 +41,9 @@ def test_a_disk_of_any_content_is_copied_block_by_block_and_then_only_what_chang
     assert digest(raw, RAW) == digest(raw, RAW_COPY)  # what somebody did to the copy is mended
 
 
-@pytest.mark.parametrize("point", daily("receive:writing-blocks", more=(
-    "backup:comparing", "backup:sending-blocks", "receive:blocks-written", "receive:blocks-flushed", "backup:verified")))
+@pytest.mark.long  # a minute and a half for each
+@pytest.mark.parametrize("point", ["receive:writing-blocks", "backup:comparing", "backup:sending-blocks",
+                                   "receive:blocks-written", "receive:blocks-flushed", "backup:verified"])
 def test_a_copy_by_blocks_that_is_killed_leaves_the_last_good_one_and_is_done_by_the_next_run(raw: Host, point: str) -> None:
     before = digest(raw, RAW_COPY)
     scribble(raw, 0, CHUNK, 7 * CHUNK)
@@ -85,6 +86,7 @@ def test_too_many_deletions_are_refused_night_after_night_until_a_person_says_so
     assert "xen-legi.limit=hit" not in volumes(tiny)["vg1/tiny1-disk.copy"]
 
 
+@pytest.mark.long  # a minute or more; the group faults has it
 def test_a_large_file_that_changes_whole_has_room_in_a_copy_that_is_no_larger_than_its_domu(tiny: Host) -> None:
     big = "dd if=/dev/urandom of=/run/look/big bs=1M count=32 conv=fsync status=none"
     in_disk(tiny, big)
@@ -95,7 +97,7 @@ def test_a_large_file_that_changes_whole_has_room_in_a_copy_that_is_no_larger_th
     assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
 
 
-@pytest.mark.parametrize("point", ["receive:config-written", "receive:drop-good"])
+@pytest.mark.parametrize("point", daily("receive:drop-good", more=("receive:config-written",)))
 def test_a_receiver_that_is_killed_after_its_last_tag_has_the_copy_and_both_ends_agree_after_the_next_run(
     tiny: Host, point: str
 ) -> None:

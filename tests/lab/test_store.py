@@ -61,8 +61,8 @@ def test_what_needs_xen_says_so_here(store: Host) -> None:
     assert len(result.stderr.strip().splitlines()) <= 2
 
 
-@pytest.mark.parametrize("point", daily("backup:sending", "backup:verified", more=(
-    "backup:ghosts-made", "backup:ghosts-mounted", "backup:sent",
+@pytest.mark.parametrize("point", daily("backup:sending", more=(
+    "backup:verified", "backup:ghosts-made", "backup:ghosts-mounted", "backup:sent",
 )))
 def test_a_ghost_that_overflows_fails_its_copy_and_deletes_nothing(tiny: Host, point: str) -> None:
     before = manifest(tiny, COPY)
@@ -276,6 +276,7 @@ def test_a_mistake_in_the_file_of_a_domu_costs_its_own_copy_only(wished: Host, l
         remove_tiny(wished, name="other1")
 
 
+@pytest.mark.long  # two minutes; which moments are within a window is a unit test
 def test_a_domu_is_copied_by_itself_only_in_its_window_and_not_at_all_if_its_file_says_so(wished: Host) -> None:
     later = "$(date -d '+2 hours' +%H:%M)-$(date -d '+3 hours' +%H:%M)"
     wished.check_output(f"printf 'destinations = [\"vg1\"]\\nwindow = \"%s\"\\n' \"{later}\" > {OWN}")
