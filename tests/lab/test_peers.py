@@ -9,6 +9,8 @@ from testinfra.host import Host
 
 from backups import RAW, add_raw, backup, digest, in_disk, leftovers, manifest, report, scribble, volumes, wait_until_runs
 
+pytestmark = pytest.mark.long  # minutes for each; the light machine has the same within one host
+
 RAW_COPY, CHUNK = "/dev/vg0/tiny1-raw.copy", 256 << 10
 SETTINGS, LOG = "/etc/xen-legi/xen-legi.toml", "/run/backup.log"
 
@@ -25,7 +27,6 @@ def raw(tiny1: Host, dom0b: Host) -> Iterator[Host]:
         assert "vg0/tiny1-raw.copy" not in volumes(dom0b)
 
 
-@pytest.mark.long  # two minutes; the light machine has the same within one host
 def test_a_disk_of_any_content_goes_to_the_other_host_block_by_block(raw: Host, dom0b: Host) -> None:
     assert backup(raw, "--to dom0b").rc == 0
     assert digest(raw, RAW) == digest(dom0b, RAW_COPY)
@@ -59,7 +60,6 @@ def going_on(host: Host, words: str, variables: str = "") -> Iterator[str]:
         wait_until_runs(host, f"! kill -0 {pid}", 400)
 
 
-@pytest.mark.long  # two minutes of waiting
 def test_a_copy_whose_connection_breaks_is_made_by_another_try(tiny1: Host, dom0b: Host, slow: int) -> None:
     with going_on(tiny1, "--to dom0b"):
         wait_until_runs(dom0b, "pgrep -f '[r]sync --server'")
@@ -70,7 +70,6 @@ def test_a_copy_whose_connection_breaks_is_made_by_another_try(tiny1: Host, dom0
     assert manifest(tiny1, "/dev/vg0/tiny1-disk") == manifest(dom0b, "/dev/vg0/tiny1-disk.copy") and leftovers(dom0b) == []
 
 
-@pytest.mark.long  # three minutes: ssh takes one to notice it
 def test_a_break_that_the_receiver_does_not_notice_keeps_nobody_waiting_for_ten_minutes(
     tiny1: Host, dom0b: Host, slow: int
 ) -> None:
@@ -103,7 +102,6 @@ def bad_line(host: Host, address: str) -> Iterator[None]:
         host.run("tc qdisc del dev eth0 root")
 
 
-@pytest.mark.long  # minutes of waiting for the line
 def test_a_bad_line_costs_time_and_no_byte(tiny1: Host, dom0b: Host) -> None:
     generation = report(tiny1)[0]["generation"]
     in_disk(tiny1, "rm -rf /run/look/etc/deep; dd if=/dev/urandom of=/run/look/big bs=1M count=6 conv=fsync status=none")
