@@ -87,6 +87,21 @@ def test_too_many_deletions_are_refused_night_after_night_until_a_person_says_so
 
 
 @pytest.mark.long  # a minute or more; the group faults has it
+def test_most_files_with_another_content_are_refused_night_after_night_until_a_person_says_so(tiny: Host) -> None:
+    fill = "cd /run/look/many; for one in $(seq 1500); do echo {} $one > f$one; done"
+    in_disk(tiny, f"mkdir /run/look/many; {fill.format('plain')}")
+    assert backup(tiny, "--to vg1").rc == 0
+    before = manifest(tiny, COPY)
+    in_disk(tiny, fill.format("cipher"))
+    for _ in range(2):
+        assert backup(tiny, "--to vg1").rc == 3
+        assert "1500 files of tiny1 have changed since its last good copy" in report(tiny)[0]["message"]
+        assert manifest(tiny, KEPT) == before
+    assert backup(tiny, "--to vg1 --allow-deletes").rc == 0
+    assert manifest(tiny, COPY) == manifest(tiny, DISK) and leftovers(tiny) == []
+
+
+@pytest.mark.long  # a minute or more; the group faults has it
 def test_a_large_file_that_changes_whole_has_room_in_a_copy_that_is_no_larger_than_its_domu(tiny: Host) -> None:
     big = "dd if=/dev/urandom of=/run/look/big bs=1M count=32 conv=fsync status=none"
     in_disk(tiny, big)

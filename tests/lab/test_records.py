@@ -10,7 +10,7 @@ from domus import guest, make_keys, wait_for_ssh
 
 pytestmark = pytest.mark.long  # a guest is made, booted and copied
 ADDRESS = "192.168.72.13"
-PARTITIONS = "[root]\\nsize = 1400M\\ntype = ext4\\nmountpoint = /\\n\\n[data]\\nsize = 64M\\ntype = ext4\\nmountpoint = /data\\n"
+PARTITIONS = r"[root]\nsize = 1400M\ntype = ext4\nmountpoint = /\n\n[data]\nsize = 64M\ntype = ext4\nmountpoint = /data\n"
 CREATE = (
     f"xen-legi create rec1 --vlan 72 --ip {ADDRESS}/24 --memory 384M --partitions /root/rec1.partitions --method template"
     " --type pv --ssh-key /root/lab.pub"

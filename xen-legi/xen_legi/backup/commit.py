@@ -62,6 +62,7 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
         "done": [str(one) for one in actions],
         "missing": boot.missing(wanted.boot),
         "held": held,
+        "anew": [one.slot for one in actions if one.do is Do.MAKE],
         "by_content": [one.name for one in wanted.volumes if copies.UNSURE in _tags(copy, one.name)],
         "warnings": [*boot.warnings(wanted.boot), *_bridge_warnings(wanted)],
     }
@@ -130,6 +131,16 @@ def abort(work: Work, run: str) -> None:
         copy = work.read_copy()
         if not (copy.best and copy.best.number >= request.from_json(text).generation):
             _request_file(work).unlink(missing_ok=True)
+
+
+def reject(work: Work, copy: Copy) -> None:
+    """Give a run up that is not what the copy is to be: the next one begins at the last good generation again, by the same
+    mark as after too many deletions."""
+    assert work.request
+    for one in copy.slots.values():
+        if one.copy and one.snapshot:
+            copies.retag(one.copy.volume, add=[generations.LIMIT_HIT])
+    _request_file(work).unlink(missing_ok=True)
 
 
 def settle(work: Work, copy: Copy) -> Copy:

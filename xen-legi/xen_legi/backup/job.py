@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from xen_legi import files, workers
-from xen_legi.backup import base, boot, copies, destination, ghost, plan, quiesce, report, request, send, send_blocks
+from xen_legi.backup import (
+    base, boot, copies, destination, ghost, plan, quiesce, report, request, send, send_blocks, tripwire,
+)  # fmt: skip
 from xen_legi.backup.base import Delta
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.ghost import Ghost
@@ -24,7 +26,6 @@ from xen_legi.units import format_seconds
 
 COUNTERS = Path("/var/lib/xen-legi/backup/generation")
 PAUSE = 10  # seconds before a copy whose connection broke is tried again
-_SMALL = 1000  # below so many files, losing half of them is nothing that we can judge
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,10 @@ def _again(what: Transfer, attempt: int) -> Transfer:
 def _copied(receiver: Receiver, what: Transfer, began: float) -> Row:
     """Make the copy and return its row."""
     where, wanted = receiver.where, what.wanted
-    _floor(receiver, wanted, what.trees)
+    tripwire.need_files(where.name, wanted, receiver.number(wanted.domu, "files"), what.trees.values())
     begun = _begin(where, wanted)
     sent = _transfer(where, what, begun)
+    tripwire.need_usual(where, wanted, receiver.number(wanted.domu, "files"), sent.altered)
     full = _prove(what.made)  # for the last time: what becomes of the ghosts from here on is nothing to this copy
     named_point("backup:verified")
     where.call("commit", wanted.domu, wanted.run, timeout=copies.timeout("commit", len(wanted.volumes)))
@@ -175,11 +177,12 @@ def _given_up(where: Destination, wanted: CopyRequest, error: Exception) -> Prob
 @dataclass(frozen=True)
 class Begun:
     """What a receiver that is ready answers: what it warns of, in which volumes size and time of a file are no proof of its
-    content, and of which run's ghost the volumes are that go block by block, where it knows that."""
+    content, which ghosts the volumes are that go block by block, where it knows that, and which volumes are new ones."""
 
     warnings: Sequence[str]
     unsure: frozenset[str]
     held: Mapping[str, str]
+    anew: frozenset[str]
 
 
 def _begin(where: Destination, wanted: CopyRequest) -> Begun:
@@ -191,6 +194,7 @@ def _begin(where: Destination, wanted: CopyRequest) -> Begun:
         missing, warnings = list(answer["missing"]), [str(one) for one in answer["warnings"]]
         unsure = frozenset(str(one) for one in answer.get("by_content", ()))
         held = {str(slot): str(run) for slot, run in answer.get("held", {}).items()}  # an older receiver knows of none
+        anew = frozenset(str(one) for one in answer.get("anew", [one.name for one in wanted.volumes]))
     except (KeyError, TypeError, AttributeError) as error:
         raise destination.strange(where.name, error) from None
     for one in wanted.boot:
@@ -198,7 +202,7 @@ def _begin(where: Destination, wanted: CopyRequest) -> Begun:
             say(f"{where.name} lacks {one.path}: sending it")
             where.push("kernel", Path(one.path).name, one.sha256, file=Path(one.path))
             named_point("backup:kernel-sent")
-    return Begun(warnings, unsure, held)
+    return Begun(warnings, unsure, held, anew)
 
 
 def _transfer(where: Destination, what: Transfer, begun: Begun) -> Sent:
@@ -210,7 +214,7 @@ def _transfer(where: Destination, what: Transfer, begun: Begun) -> Sent:
         _prove(what.made)
         sent = send.send(tree, where, domu, slot, run, checksum=slot in by_content, bandwidth=what.options.bandwidth)
         by_content |= {slot} if sent.tight else set()
-        total += sent
+        total += replace(sent, altered=0 if slot in begun.anew else sent.changed)
         named_point("backup:sent")
     total += _transfer_blocks(where, what, begun.held)
     _prove(what.made)
@@ -263,19 +267,6 @@ def whole(where: Destination, deltas: Mapping[str, Delta], held: Mapping[str, st
 def _prove(made: Sequence[Ghost]) -> float:
     """Return how full the fullest ghost is. Raise Problem if one does not show any more what was."""
     return max(one.percent() for one in made)
-
-
-def _floor(receiver: Receiver, wanted: CopyRequest, trees: dict[str, Path]) -> None:
-    """Die if the domU has lost most of its files since its last good copy: then that copy is what is needed now."""
-    if not trees:
-        return
-    before = receiver.number(wanted.domu, "files")
-    now = sum(namespace.used_inodes(tree) for tree in trees.values())
-    if before >= _SMALL and now < before // 2 and not wanted.allow_deletes:
-        die(
-            f"{wanted.domu} has {now} files, its last good copy on {receiver.where.name} has {before}",
-            hint="look at the domU first; if this is right, say --allow-deletes",
-        )
 
 
 @contextlib.contextmanager

@@ -155,6 +155,13 @@ def _abort(caller: Caller, order: Order) -> int:
     return _answer({})
 
 
+def _reject(caller: Caller, order: Order) -> int:
+    domu, run = order.words
+    with copies_lock(caller, domu):
+        commit.reject(*commit.resume(caller.work(domu), run))
+    return _answer({})
+
+
 def copies_lock(caller: Caller, domu: str) -> Any:
     """Hold the copy of a domU."""
     return steps.lock(copies.lock_name(domu, caller.group), what=f"the copy of {domu}", wait=copies.LOCK_WAIT)
@@ -180,4 +187,5 @@ _VERBS: dict[str, Callable[[Caller, Order], int]] = {
     "patch": _patch,
     "commit": _commit,
     "abort": _abort,
+    "reject": _reject,
 }

@@ -48,6 +48,7 @@ class Sent:
     deleted: int = 0
     bytes: int = 0
     tight: bool = False  # files were written in place
+    altered: int = 0  # of those that were sent, into a volume that had files before
 
     def __add__(self, other: "Sent") -> "Sent":
         return Sent(
@@ -56,6 +57,7 @@ class Sent:
             self.deleted + other.deleted,
             self.bytes + other.bytes,
             self.tight or other.tight,
+            self.altered + other.altered,
         )
 
 

@@ -111,7 +111,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--cron", action="store_true", help="say nothing but the report, and nothing at all without domUs")
     one.add_argument("--checksum", action="store_true", help="go by the content of every file, not by its size and time")
     one.add_argument(
-        "--allow-deletes", action="store_true", help="the domU has rightly lost most of its files: let the copies follow"
+        "--allow-deletes", action="store_true",
+        help="the domU has rightly lost or changed most of its files: let the copies follow"
     )
     _what(_verb(below, "plan", _plan, "say what would be copied, and how"))
     one = _verb(below, "status", _status, "say where copies are, and how old")

@@ -1,0 +1,36 @@
+"""What a domU may lose or change between two copies before a person has to look: else its last good copy goes with it.
+
+The receiver has a limit of its own for deletions, in serve.py.
+"""
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from xen_legi.backup.destination import Destination
+from xen_legi.backup.request import CopyRequest
+from xen_legi.errors import Problem, die, fail
+from xen_legi.storage import namespace
+
+_SMALL = 1000  # below so many files, half of them is nothing that we can judge
+_LOOK = "look at the domU first; if this is right, say --allow-deletes"
+_CHANGED = f"a new release of its system, or somebody who encrypts it? {_LOOK}"
+
+
+def need_files(where: str, wanted: CopyRequest, before: int, trees: Iterable[Path]) -> None:
+    """Die if the domU has lost most of its files since its last good copy: then that copy is what is needed now."""
+    mounted = list(trees)
+    now = sum(namespace.used_inodes(tree) for tree in mounted)
+    if mounted and before >= _SMALL and now < before // 2 and not wanted.allow_deletes:
+        die(f"{wanted.domu} has {now} files, its last good copy on {where} has {before}", hint=_LOOK)
+
+
+def need_usual(where: Destination, wanted: CopyRequest, before: int, altered: int) -> None:
+    """Fail if most files of the last good copy have got another content: that copy stays what it is, night after night,
+    until a person has said that this is right. The receiver is told, so that it goes back to it."""
+    if before < _SMALL or altered <= max(_SMALL, before // 2) or wanted.allow_deletes:
+        return
+    with contextlib.suppress(Problem):  # an older receiver does not know it, and takes what is left the next night
+        where.call("reject", wanted.domu, wanted.run, timeout=60)
+    fail(f"{altered} files of {wanted.domu} have changed since its last good copy on {where.name}, which has {before}",
+         hint=_CHANGED)
