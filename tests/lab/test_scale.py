@@ -60,9 +60,9 @@ def test_two_hundred_volumes_are_copied_in_one_run_and_looked_after_in_the_next(
 def ten(store: Host) -> Iterator[Host]:
     """The store with tiny1 and ten more volume groups, each on a loop device."""
     place = "/var/tmp/ten"
-    store.check_output(f"mkdir -p {place}; " + "; ".join(
-        f"truncate -s 200M {place}/{one} && vgcreate -qq {one} $(losetup -f --show {place}/{one})" for one in GROUPS))
     try:
+        store.check_output(f"mkdir -p {place}; " + "; ".join(
+            f"truncate -s 200M {place}/{one} && vgcreate -qq {one} $(losetup -f --show {place}/{one})" for one in GROUPS))
         with copied_tiny(store, f"--to {GROUPS[0]}"):
             yield store
     finally:

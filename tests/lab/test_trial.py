@@ -32,7 +32,7 @@ def test_a_copy_is_started_for_a_trial_and_one_without_its_init_is_found(dom0a: 
     (verdict,) = json.loads(told)["tests"]
     assert (verdict["domu"], verdict["group"], verdict["state"]) == ("web1", "vg0", "boots"), verdict
     assert left(copied) == [] and volumes(copied, "web1") == before
-    in_disk(copied, f"mv {INIT} {INIT}.away", COPY)
+    in_disk(copied, f"mv {INIT} {INIT}.away", COPY)  # its initramfs finds the root, and no init on it
     result = copied.run("backup-domu test web1 --memory 256M --timeout 4m")
     assert result.rc == 3 and ("DOES NOT BOOT" in result.stdout or "asked for no login" in result.stdout), result.stdout
     assert left(copied) == []

@@ -8,6 +8,7 @@ from xen_legi.backup import commit, copies, generations, tripwire
 from xen_legi.backup.copies import Work
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.request import CopyRequest
+from xen_legi.backup.send import Sent
 from xen_legi.errors import Problem
 from xen_legi.storage.lvm import Volume
 
@@ -32,20 +33,21 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     return given
 
 
-@pytest.mark.parametrize("before, altered, allow", [
-    (999, 999, False), (20000, 10000, False), (1500, 1000, False), (20000, 20000, True), (0, 28000, False),
+@pytest.mark.parametrize("files, changed, allow", [
+    (999, 999, False), (1500, 1000, False), (20000, 10000, False), (20000, 20000, True), (0, 0, False),
 ])
-def test_what_is_usual_or_allowed_is_copied(before: int, altered: int, allow: bool, orders: list[tuple[str, ...]]) -> None:
-    tripwire.need_usual(DOM0B, wanted(allow=allow), before, altered)
+def test_what_is_usual_or_allowed_is_copied(files: int, changed: int, allow: bool, orders: list[tuple[str, ...]]) -> None:
+    tripwire.need_usual(DOM0B, wanted(allow=allow), "web1-disk", Sent(files, changed))
     assert orders == []
 
 
-@pytest.mark.parametrize("before, altered", [(20000, 10001), (1500, 1001)])
+@pytest.mark.parametrize("files, changed", [(20000, 10001), (1500, 1001)])
 def test_most_files_with_another_content_fail_the_copy_and_the_receiver_goes_back(
-    before: int, altered: int, orders: list[tuple[str, ...]]
+    files: int, changed: int, orders: list[tuple[str, ...]]
 ) -> None:
-    with pytest.raises(Problem, match=f"{altered} files of web1 have changed since its last good copy on dom0b") as caught:
-        tripwire.need_usual(DOM0B, wanted(), before, altered)
+    said = f"{changed} of {files} files of web1-disk have changed since its last good copy on dom0b"
+    with pytest.raises(Problem, match=said) as caught:
+        tripwire.need_usual(DOM0B, wanted(), "web1-disk", Sent(files, changed))
     assert orders == [("reject", "web1", "r4")] and "say --allow-deletes" in caught.value.hint
 
 
@@ -84,3 +86,18 @@ def test_a_run_that_is_rejected_is_over_and_its_copy_is_set_back_by_the_next(
     (copy,) = generations.copies([written, kept]).values()
     commit.reject(Work("web1", "vg0", "dom0a", wanted()), copy)
     assert tagged == [("disk.copy", [generations.LIMIT_HIT])] and not (tmp_path / "vg0/web1.json").exists()
+
+
+@pytest.mark.parametrize("volumes, doings, former", [
+    (["copy"], ["KEEP", "DIRTY"], True), (["copy", "good"], ["DIRTY"], True),
+    (["copy", "good"], ["MERGE", "KEEP", "DIRTY"], True),
+    (["copy"], ["DIRTY"], False), (["copy", "aside"], ["DIRTY"], False), ([], ["MAKE", "DIRTY"], False),
+    (["copy"], ["SET_ASIDE", "MAKE", "DIRTY"], False),
+])
+def test_a_volume_that_a_run_made_is_new_until_it_was_good_once(volumes: list[str], doings: list[str], former: bool) -> None:
+    names = {"copy": ("disk.copy", ""), "good": ("disk.good", "disk.copy"), "aside": ("disk.good", "")}
+    said = frozenset({"xen-legi.copy", "xen-legi.domu=web1", "xen-legi.volume=disk", "xen-legi.from=dom0a"})
+    made = [Volume("vg0", names[one][0], 1, "", said, names[one][1], "", one, True, False, False, None) for one in volumes]
+    copy = next(iter(generations.copies(made).values()), generations.Copy("web1", "vg0", "dom0a", {}))
+    actions = [generations.Action(generations.Do[one], "disk") for one in doings]
+    assert commit._has_former(copy, "disk", actions) == former

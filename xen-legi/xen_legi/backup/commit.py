@@ -62,7 +62,7 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
         "done": [str(one) for one in actions],
         "missing": boot.missing(wanted.boot),
         "held": held,
-        "anew": [one.slot for one in actions if one.do is Do.MAKE],
+        "anew": [one.name for one in wanted.volumes if not _has_former(copy, one.name, actions)],
         "by_content": [one.name for one in wanted.volumes if copies.UNSURE in _tags(copy, one.name)],
         "warnings": [*boot.warnings(wanted.boot), *_bridge_warnings(wanted)],
     }
@@ -88,6 +88,14 @@ def holds(copy: Copy, slot: str, actions: Iterable[Action]) -> str:
     untouched = volume.tagged(f"{TAG}.written") == copies.written(volume) != ""
     sure = found.copy.state == "good" and generation == str(best.number) and untouched
     return ghost if sure and copies.BLOCKS not in volume.tags else ""
+
+
+def _has_former(copy: Copy, slot: str, actions: Iterable[Action]) -> bool:
+    """Tell whether a volume has the files of a last good copy when these actions are done, or what an unfinished run made of
+    them: it has a snapshot of them then. Another one is new, and perhaps half filled."""
+    found = copy.slots.get(slot)
+    doings = {one.do for one in actions if one.slot == slot}
+    return Do.MAKE not in doings and (Do.KEEP in doings or bool(found and found.snapshot))
 
 
 def _tags(copy: Copy, slot: str) -> frozenset[str]:

@@ -80,15 +80,17 @@ def fits(copy: Copy, request: CopyRequest, group: lvm.Group) -> dict[str, bool]:
 
 def need_space(copy: Copy, actions: Iterable[Action], request: CopyRequest, group: lvm.Group) -> None:
     """Die unless the volume group has room for what the actions make."""
-    wanted = 0
+    wanted = freed = 0
     for one in actions:
+        if one.do is Do.MERGE and (kept := copy.slots[one.slot].good):
+            freed += kept.volume.size  # the snapshot that is set back goes before the next one is made
         if one.do is Do.KEEP and (slot := copy.slots[one.slot]).copy:
             wanted += group.rounded(_whole_snapshot(slot.copy.volume.size))
         if one.do is Do.MAKE:
             wanted += group.rounded(request.volume(one.slot).size)
-    if wanted > group.free:
+    if wanted > group.free + freed:
         die(
-            f"volume group {group.name} has {format_size(group.free)} free, the copy of {request.domu} needs "
+            f"volume group {group.name} has {format_size(group.free + freed)} free, the copy of {request.domu} needs "
             f"{format_size(wanted)} to keep its last good generation while the next one is written",
             hint="make room there, or grow the group with vgextend(8); the last good copy is untouched",
         )
@@ -223,11 +225,13 @@ def _copy(work: Work, slot: Slot) -> Volume:
 
 def written(volume: Volume) -> str:
     """Return what is another text as soon as anybody writes to a volume: this boot of the host, the device's number, and the
-    sectors that were written to it since it is there (the kernel's iostats.rst). Nothing if it cannot be known."""
+    sectors that were written to it and given back since it is there (the kernel's iostats.rst). Nothing if it cannot be
+    known: nothing was written since it is there, or the kernel does not count."""
     number = places.number(volume.path)
-    boot = files.read(_BOOT).strip()[:8]
-    words = files.read(_DEVICES / number / "stat").split() if number else []
-    return f"{boot}.{number}.{words[6]}" if boot and len(words) > 6 else ""
+    device, boot = _DEVICES / number, files.read(_BOOT).strip()[:8]
+    words = files.read(device / "stat").split() if number else []
+    counts = len(words) > 13 and words[6] != "0" and files.read(device / "queue/iostats").strip() == "1"
+    return f"{boot}.{number}.{words[6]}.{words[13]}" if boot and counts else ""
 
 
 def retag(volume: Volume, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:

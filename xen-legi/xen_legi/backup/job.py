@@ -152,7 +152,6 @@ def _copied(receiver: Receiver, what: Transfer, began: float) -> Row:
     tripwire.need_files(where.name, wanted, receiver.number(wanted.domu, "files"), what.trees.values())
     begun = _begin(where, wanted)
     sent = _transfer(where, what, begun)
-    tripwire.need_usual(where, wanted, receiver.number(wanted.domu, "files"), sent.altered)
     full = _prove(what.made)  # for the last time: what becomes of the ghosts from here on is nothing to this copy
     named_point("backup:verified")
     where.call("commit", wanted.domu, wanted.run, timeout=copies.timeout("commit", len(wanted.volumes)))
@@ -214,7 +213,9 @@ def _transfer(where: Destination, what: Transfer, begun: Begun) -> Sent:
         _prove(what.made)
         sent = send.send(tree, where, domu, slot, run, checksum=slot in by_content, bandwidth=what.options.bandwidth)
         by_content |= {slot} if sent.tight else set()
-        total += replace(sent, altered=0 if slot in begun.anew else sent.changed)
+        total += sent
+        if slot not in begun.anew:
+            tripwire.need_usual(where, what.wanted, slot, sent)
         named_point("backup:sent")
     total += _transfer_blocks(where, what, begun.held)
     _prove(what.made)

@@ -48,7 +48,6 @@ class Sent:
     deleted: int = 0
     bytes: int = 0
     tight: bool = False  # files were written in place
-    altered: int = 0  # of those that were sent, into a volume that had files before
 
     def __add__(self, other: "Sent") -> "Sent":
         return Sent(
@@ -57,7 +56,6 @@ class Sent:
             self.deleted + other.deleted,
             self.bytes + other.bytes,
             self.tight or other.tight,
-            self.altered + other.altered,
         )
 
 
@@ -76,7 +74,7 @@ def send(
         return _send(source, where, order, [*extra, *AFTER])
     except _NoRoom as problem:
         say(f"{problem.message}: once more, without the old files beside the new ones")
-        return replace(_send(source, where, order, [*extra, *TIGHT]), tight=True)
+        return replace(_send(source, where, order, [*extra, *TIGHT]), tight=True)  # what the first pass sent is not counted
 
 
 def _send(source: Path, where: Destination, order: tuple[str, str, str, str], options: list[str]) -> Sent:

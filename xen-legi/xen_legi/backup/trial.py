@@ -8,17 +8,19 @@ import contextlib
 import os
 import re
 import select
+import tempfile
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.backup import commit, copies, ghost, trusted
+from xen_legi.backup import commit, copies, ghost, promote, trusted
 from xen_legi.backup.generations import COPY, Copy
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import xl
-from xen_legi.errors import die, fail
+from xen_legi.errors import CommandFailed, die, fail
 from xen_legi.run import PIPE, spawn
 from xen_legi.steps import Progress, lock, named_point, say
 from xen_legi.storage import lvm
@@ -27,19 +29,22 @@ from xen_legi.units import format_seconds, format_size
 
 SUFFIX = ".test"
 DIRECTORY = Path("/run/xen-legi/test")
-BOOTS, UNSURE, FAILS = "boots", "unsure", "fails"
-_PROMPT = re.compile(rb"login: *$")
+BOOTS, UNSURE, FAILS, UNTESTED = "boots", "unsure", "fails", "untested"
+_PROMPT = re.compile(r"(?m)^(?!Last )\S+ login: ")
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\x20-\x7e\n]")
+_KEPT = 8192  # characters
 _LINES = 5  # of the console, told of a copy that does not start
 _LOOK = 5  # seconds between two looks whether it is still there
 _OVER = (
-    "vif = []", *(f'on_{what} = "destroy"' for what in ("poweroff", "reboot", "crash", "watchdog", "soft_reset")),
-)  # fmt: skip
+    *(f'on_{what} = "destroy"' for what in ("poweroff", "reboot", "crash", "watchdog", "soft_reset")),
+    *(f"{what} = []" for what in ("vif", "pci", "usbctrl", "usbdev", "vtpm", "p9", "vfb", "channel")),  # the domU's own
+)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the trial of a copy went: boots, unsure (it runs, and asked for no login in time) or fails; seconds; and what the
-    console said last."""
+    """How the trial of a copy went: boots, unsure (it runs, and asked for no login in time), fails, or untested; seconds
+    until that was known; and what the console said last, or the problem."""
 
     domu: str
     group: str
@@ -58,15 +63,16 @@ def need_testable(copy: Copy) -> None:
     """Die if a copy cannot be started for a trial now."""
     if copy.promoted:
         die(f"the copy of {copy.domu} in {copy.group} was promoted: it is the domU", hint="xl list")
-    if copy.best is None or not copy.clean:
+    if copy.best is None or not copy.clean or any(one.merging for one in copy.volumes):
         die(f"the copy of {copy.domu} in {copy.group} is being written, or was not finished", hint="after the next run")
 
 
 def text_of(copy: Copy, text: str, memory: int = 0) -> str:
     """Given the file of a copy, return that of its trial; what stands last counts. Memory in MiB, 0: as it is."""
     paths = renamed(copy)
-    lines = [f'name = "{name_of(copy)}"', *_OVER, *([f"memory = {memory}", f"maxmem = {memory}"] if memory else [])]
-    changed = domu_config.replace_disks(re.sub(r"(?m)^\s*uuid\s*=.*$", "", text), paths)
+    sizes = [f"memory = {memory}", f"maxmem = {memory}"] if memory else []
+    lines = [f'name = "{name_of(copy)}"', f'uuid = "{uuid.uuid4()}"', *_OVER, *sizes]
+    changed = domu_config.replace_disks(text, paths)
     changed = changed.rstrip("\n") + "\n" + "\n".join(lines) + "\n"
     config = domu_config.parse(changed, Path(f"{name_of(copy)}.cfg"))
     if others := trusted.foreign(config, paths.values()):
@@ -88,26 +94,34 @@ def described(copy: Copy, text: str) -> list[str]:
 
 def test(copy: Copy, share: str, seconds: float, memory: int = 0) -> Verdict:
     """Start the trial of a copy, watch it, and end it. `share` is the setting ghost_size, for what the trial writes."""
-    with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}"):
-        copy = copies.Work(copy.domu, copy.group, copy.source).read_copy()
+    with _held(copy):
         end_leftovers(copy)
+        copy = promote.settled(copy)
         need_testable(copy)
         text = text_of(copy, files.read(commit.config_file(copy.domu, copy.group)), memory)
-        began = time.monotonic()
         with _snapshots(copy, share), _running(copy, text):
+            began = time.monotonic()
             state, console = _watch(name_of(copy), seconds)
-        generation = copy.best.number if copy.best else 0
-        return Verdict(copy.domu, copy.group, generation, state, round(time.monotonic() - began, 1), console)
+            took = round(time.monotonic() - began, 1)
+            _need_whole(copy)
+        return Verdict(copy.domu, copy.group, copy.best.number if copy.best else 0, state, took, console)
+
+
+@contextlib.contextmanager
+def _held(copy: Copy) -> Iterator[None]:
+    """Hold the copy, and the name of the trial: copies in two groups have the same."""
+    with lock(f"test-{copy.domu}", what=f"the trial of {copy.domu}"):
+        with lock(copies.lock_name(copy.domu, copy.group), what=f"the copy of {copy.domu}"):
+            yield
 
 
 def end_leftovers(copy: Copy) -> None:
     """End what a trial of this copy that was killed has left; who calls holds the copy's lock, so that none is under way."""
-    file = _file(copy)
-    if file.exists():
+    if left := leftovers(copy, lvm.volumes(copy.group)):
         _end(copy)
         say(f"• ended the trial of {copy.domu} that was left")
-    for one in leftovers(copy, lvm.volumes(copy.group)):
-        lvm.remove(one.group, one.name)
+    for one in left:
+        _remove(one, copy)
 
 
 def leftovers(copy: Copy, volumes: Iterable[Volume]) -> list[Volume]:
@@ -130,7 +144,21 @@ def _snapshots(copy: Copy, share: str) -> Iterator[None]:
         yield
     finally:
         for one in leftovers(copy, lvm.volumes(copy.group)):
-            lvm.remove(one.group, one.name)
+            _remove(one, copy)
+
+
+def _remove(one: Volume, copy: Copy) -> None:
+    try:
+        lvm.remove(one.group, one.name)
+    except CommandFailed as error:
+        fail(f"{one.full_name}, of a trial, could not be removed: {error.message}", hint=f"xl destroy {name_of(copy)}")
+
+
+def _need_whole(copy: Copy) -> None:
+    """Fail if what the trial wrote was more than its snapshots could hold: then its verdict is about them."""
+    for one in leftovers(copy, lvm.volumes(copy.group)):
+        if one.invalid:
+            fail(f"the snapshot {one.full_name} was full before the trial ended", hint="a larger ghost_size gives it room")
 
 
 def _need_room(copy: Copy, volumes: Mapping[str, Volume], share: str) -> None:
@@ -161,8 +189,9 @@ def _running(copy: Copy, text: str) -> Iterator[None]:
 
 
 def _end(copy: Copy) -> None:
+    """End the trial: the domU of this name that has our snapshots open. One that has not is somebody's own."""
     name = name_of(copy)
-    if xl.is_running(name):
+    if any(one.open for one in leftovers(copy, lvm.volumes(copy.group))) and xl.answers() and xl.is_running(name):
         xl.destroy(name)
         if not xl.gone(name, 60):
             fail(f"the trial {name} could not be ended", hint=f"xl destroy {name}, then the command once more")
@@ -176,35 +205,50 @@ def _file(copy: Copy) -> Path:
 def _watch(name: str, seconds: float) -> tuple[str, tuple[str, ...]]:
     """Read the console of a trial until it asks for a login, ends, or its time is over. Return what came of it, and the last
     lines."""
-    domain = xl.domain(name)
-    if domain is None:
-        return FAILS, ()
-    progress = Progress(f"{name} starts", int(seconds), lambda value: format_seconds(value))
-    told, began = b"", time.monotonic()
-    with spawn(["xl", "console", "-t", "pv", str(domain.id)], stdin=PIPE, stdout=PIPE, stderr=PIPE) as console:
-        assert console.stdout
-        pipe = console.stdout.fileno()
-        while (passed := time.monotonic() - began) < seconds:
-            data = _read(pipe)
-            told = (told + (data or b""))[-8192:]
+    told, until = "", time.monotonic() + seconds
+    progress = Progress(f"{name} starts", int(seconds), format_seconds)
+    while time.monotonic() < until and not _PROMPT.search(told):
+        if xl.domain(name) is None:
+            break
+        for text in _console(name, until):
+            told = (told + text)[-_KEPT:]
+            progress.update(int(seconds - (until - time.monotonic())))
             if _PROMPT.search(told):
                 break
-            if data == b"" or (data is None and xl.domain(name) is None):
-                break
-            progress.update(int(passed))
-        console.terminate()
+        else:
+            xl.gone(name, _LOOK)  # the console ends a moment before its domU, or has not begun yet
     progress.close()
     if _PROMPT.search(told):
         return BOOTS, ()
     return (UNSURE if xl.is_running(name) else FAILS), last_lines(told)
 
 
-def _read(pipe: int) -> bytes | None:
-    """Return what the console says within some seconds: None if nothing, no bytes at its end."""
-    return os.read(pipe, 4096) if select.select([pipe], [], [], _LOOK)[0] else None
+def _console(name: str, until: float) -> Iterator[str]:
+    """Yield what the console of a domU says, nothing from time to time, until it ends or the time is over."""
+    domain = xl.domain(name)
+    if domain is None:
+        return
+    with tempfile.TemporaryFile("w") as errors:
+        words = ["xl", "console", "-t", "pv", str(domain.id)]
+        with spawn(words, stdin=PIPE, stdout=PIPE, stderr=errors) as console:
+            assert console.stdout
+            pipe = console.stdout.fileno()
+            try:
+                while time.monotonic() < until:
+                    ready = select.select([pipe], [], [], _LOOK)[0]
+                    data = os.read(pipe, 4096) if ready else b""
+                    if ready and not data or not ready and xl.domain(name) is None:
+                        return
+                    yield plain(data)
+            finally:
+                console.kill()  # it only reads; when it is told to end, it may be waiting for us to read
 
 
-def last_lines(told: bytes) -> tuple[str, ...]:
-    """Return the last lines of a console without what moves the cursor or sets colours."""
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|[^\x20-\x7e\n]", "", told.decode(errors="replace"))
-    return tuple(line.strip() for line in text.splitlines() if line.strip())[-_LINES:]
+def plain(data: bytes) -> str:
+    """Return what a console said without what moves the cursor or sets colours."""
+    return _ESCAPES.sub("", data.decode(errors="replace"))
+
+
+def last_lines(told: str) -> tuple[str, ...]:
+    """Return the last lines of what a console said."""
+    return tuple(line.strip() for line in told.splitlines() if line.strip())[-_LINES:]

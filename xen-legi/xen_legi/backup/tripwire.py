@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xen_legi.backup.destination import Destination
 from xen_legi.backup.request import CopyRequest
+from xen_legi.backup.send import Sent
 from xen_legi.errors import Problem, die, fail
 from xen_legi.storage import namespace
 
@@ -25,12 +26,12 @@ def need_files(where: str, wanted: CopyRequest, before: int, trees: Iterable[Pat
         die(f"{wanted.domu} has {now} files, its last good copy on {where} has {before}", hint=_LOOK)
 
 
-def need_usual(where: Destination, wanted: CopyRequest, before: int, altered: int) -> None:
-    """Fail if most files of the last good copy have got another content: that copy stays what it is, night after night,
-    until a person has said that this is right. The receiver is told, so that it goes back to it."""
-    if before < _SMALL or altered <= max(_SMALL, before // 2) or wanted.allow_deletes:
+def need_usual(where: Destination, wanted: CopyRequest, slot: str, sent: Sent) -> None:
+    """Fail if most files of a volume of the last good copy have got another content: that copy stays what it is, night after
+    night, until a person has said that this is right. The receiver is told, so that it goes back to it."""
+    if sent.changed <= max(_SMALL, sent.files // 2) or wanted.allow_deletes:
         return
-    with contextlib.suppress(Problem):  # an older receiver does not know it, and takes what is left the next night
+    with contextlib.suppress(Problem):
         where.call("reject", wanted.domu, wanted.run, timeout=60)
-    fail(f"{altered} files of {wanted.domu} have changed since its last good copy on {where.name}, which has {before}",
+    fail(f"{sent.changed} of {sent.files} files of {slot} have changed since its last good copy on {where.name}",
          hint=_CHANGED)

@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from xen_legi import config, files
+from xen_legi import config, files, steps
 from xen_legi.backup import commit, promote, report, trial
 from xen_legi.backup.trial import Verdict
 from xen_legi.backup.generations import Copy
 from xen_legi.domu import xl
-from xen_legi.errors import EXIT_OK, EXIT_PARTLY, die
+from xen_legi.errors import EXIT_OK, EXIT_PARTLY, Problem, die
 from xen_legi.steps import step
 from xen_legi.units import MIB, format_seconds, parse_seconds, parse_size
 
@@ -35,25 +35,31 @@ def main(given: argparse.Namespace) -> int:
     """Test one copy after the other. All are looked at before the first one is started."""
     seconds = parse_seconds(given.timeout, what="time")
     memory = parse_size(given.memory, what="memory") // MIB if given.memory else 0
+    if given.memory and not memory:
+        die(f"memory {given.memory!r} is less than a domU can have", hint="as in --memory 256M")
     xl.need_xen()
     chosen = [promote.choose(name, given.group) for name in dict.fromkeys(given.names)]
     for one in chosen:
         trial.need_testable(one)
+        _text(one, memory)
     if given.dry_run:
         print("\n".join(line for one in chosen for line in trial.described(one, _text(one, memory))))
         return EXIT_OK
     share = config.load().ghost_size
     verdicts = [_tested(one, share, seconds, memory) for one in chosen]
-    print(report.as_json({"format": report.FORMAT, "tests": [asdict(one) for one in verdicts]}) if given.json
-          else text(verdicts), end="")
-    return EXIT_OK if all(one.state == trial.BOOTS for one in verdicts) else EXIT_PARTLY
+    good = all(one.state == trial.BOOTS for one in verdicts)
+    if given.json:
+        print(report.as_json({"format": report.FORMAT, "tests": [asdict(one) for one in verdicts]}), end="")
+    elif not (steps.quiet and good):
+        print(text(verdicts), end="")
+    return EXIT_OK if good else EXIT_PARTLY
 
 
 def text(verdicts: Sequence[Verdict]) -> str:
     """Return the verdicts for people."""
     said = {
         trial.BOOTS: "boots: it asked for a login after {}", trial.FAILS: "DOES NOT BOOT: it ended after {}",
-        trial.UNSURE: "runs, but asked for no login on its console within {}",
+        trial.UNSURE: "runs, but asked for no login on its console within {}", trial.UNTESTED: "could not be tested",
     }  # fmt: skip
     lines = []
     for one in verdicts:
@@ -71,6 +77,11 @@ def _text(one: Copy, memory: int) -> str:
 
 
 def _tested(one: Copy, share: str, seconds: float, memory: int) -> Verdict:
-    _text(one, memory)
-    with step(f"the copy of {one.domu} in {one.group}, at most {format_seconds(seconds)}"):
-        return trial.test(one, share, seconds, memory)
+    """Test one copy; what keeps us from it is its verdict, and no other one's."""
+    try:
+        with step(f"the copy of {one.domu} in {one.group}, at most {format_seconds(seconds)}"):
+            return trial.test(one, share, seconds, memory)
+    except Problem as problem:
+        number = one.best.number if one.best else 0
+        said = tuple(filter(None, (problem.message, problem.hint)))
+        return Verdict(one.domu, one.group, number, trial.UNTESTED, 0.0, said)

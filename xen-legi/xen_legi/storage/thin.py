@@ -27,7 +27,7 @@ _NUMBER = re.compile(r'(\w+)="(\d+)"')
 _LONGEST = 1800  # seconds for thin_delta
 _RESERVE = """
 dmsetup message "$1" 0 reserve_metadata_snap || exit 3
-dmsetup status "$1" >"$2"
+dmsetup status "$1" >"$2" || { dmsetup message "$1" 0 release_metadata_snap; exit 4; }
 """  # one child that no kill of us cuts off: what is reserved and not noted as ours would be nobody's
 _REFUSED = 3
 _TAKEN = "somebody has reserved the table of the thin pool {0}/{1}"
