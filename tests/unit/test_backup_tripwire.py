@@ -10,7 +10,7 @@ from xen_legi.backup.destination import Destination
 from xen_legi.backup.request import CopyRequest
 from xen_legi.backup.send import Sent
 from xen_legi.errors import Problem
-from xen_legi.storage.lvm import Volume
+from xen_legi.storage.lvm import Group, Volume
 
 DOM0B = Destination("dom0b", (), local=False)
 
@@ -101,3 +101,17 @@ def test_a_volume_that_a_run_made_is_new_until_it_was_good_once(volumes: list[st
     copy = next(iter(generations.copies(made).values()), generations.Copy("web1", "vg0", "dom0a", {}))
     actions = [generations.Action(generations.Do[one], "disk") for one in doings]
     assert commit._has_former(copy, "disk", actions) == former
+
+
+def test_what_is_set_back_first_gives_its_room_to_the_next_snapshot() -> None:
+    gib = 1 << 30
+    said = frozenset({"xen-legi.copy", "xen-legi.domu=web1", "xen-legi.volume=disk", "xen-legi.from=dom0a"})
+    made = [Volume("vg0", "disk.copy", 100 * gib, "owi-a-s---", said, "", "", "u1", True, False, False, None),
+            Volume("vg0", "disk.good", 101 * gib, "swi-a-s---", said, "disk.copy", "", "u2", True, False, False, 1.0)]
+    (copy,) = generations.copies(made).values()
+    do = generations.Do
+    actions = [generations.Action(one, "disk") for one in (do.MERGE, do.SETTLE, do.KEEP, do.DIRTY)]
+    group = Group("vg0", 300 * gib, 99 * gib, 4 << 20)
+    copies.need_space(copy, actions, wanted(), group)
+    with pytest.raises(Problem, match="volume group vg0 has 99G free"):
+        copies.need_space(copy, actions[2:], wanted(), group)
