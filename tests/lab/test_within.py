@@ -124,7 +124,7 @@ def test_a_disk_that_cannot_be_copied_is_a_failure_and_never_left_out(tiny: Host
         (row,) = report(tiny)
     finally:
         tiny.check_output("mv /etc/xen/tiny1.cfg.saved /etc/xen/tiny1.cfg; rm /root/tiny1-odd")
-    assert result.rc == 3 and "/root/tiny1-odd is no logical volume of this host" in row["message"]
+    assert result.rc == 3 and "/root/tiny1-odd is a file, but on no logical volume with ext2" in row["message"]
 
 
 def test_a_domu_that_lost_most_of_its_files_does_not_empty_its_copy(tiny: Host) -> None:
