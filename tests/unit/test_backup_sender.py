@@ -174,7 +174,7 @@ def test_the_progress_of_rsync_is_read_and_nothing_else() -> None:
 
 
 def test_the_statistics_of_rsync_are_read() -> None:
-    assert send.statistics(STATS.splitlines()) == Sent(27903, 280, 3, 7912345)
+    assert send.statistics(STATS.splitlines()) == Sent(27903, 280, 3, 7912345, created=2)
     assert Sent(1, 2, 3, 4) + Sent(1, 1, 1, 1) == Sent(2, 3, 4, 5)
 
 

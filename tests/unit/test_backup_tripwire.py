@@ -34,10 +34,10 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("files, changed, allow", [
-    (999, 999, False), (1500, 1000, False), (20000, 10000, False), (20000, 20000, True), (0, 0, False),
+    (999, 999, False), (1500, 1000, False), (20000, 10000, False), (20000, 20000, True), (0, 0, False), (3000, 2900, False),
 ])
 def test_what_is_usual_or_allowed_is_copied(files: int, changed: int, allow: bool, orders: list[tuple[str, ...]]) -> None:
-    tripwire.need_usual(DOM0B, wanted(allow=allow), "web1-disk", Sent(files, changed))
+    tripwire.need_usual(DOM0B, wanted(allow=allow), "web1-disk", Sent(files, changed, created=1500 if files == 3000 else 0))
     assert orders == []
 
 

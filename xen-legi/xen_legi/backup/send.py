@@ -41,13 +41,15 @@ class _NoRoom(Problem):
 
 @dataclass(frozen=True)
 class Sent:
-    """What a transfer did: files in the tree, files sent, files deleted, bytes over the wire."""
+    """What a transfer did: files in the tree, files sent, files deleted, bytes over the wire; of the files that were sent,
+    those that were not there before."""
 
     files: int = 0
     changed: int = 0
     deleted: int = 0
     bytes: int = 0
     tight: bool = False  # files were written in place
+    created: int = 0
 
     def __add__(self, other: "Sent") -> "Sent":
         return Sent(
@@ -56,6 +58,7 @@ class Sent:
             self.deleted + other.deleted,
             self.bytes + other.bytes,
             self.tight or other.tight,
+            self.created + other.created,
         )
 
 
@@ -120,7 +123,7 @@ def verify(source: Path, where: Destination, domu: str, slot: str, run: str, *, 
 def transferred(line: str) -> int | None:
     """Given a line of rsync, return the bytes that its progress tells, or None if it is another line."""
     match = re.match(r"\s*([\d,.]+)\s+\d+%\s", line)
-    return int(re.sub(r"[,.]", "", match[1])) if match else None
+    return _number(match[1]) if match else None
 
 
 def statistics(said: Iterable[str]) -> Sent:
@@ -128,13 +131,20 @@ def statistics(said: Iterable[str]) -> Sent:
     numbers: dict[str, int] = {}
     for line in said:
         if match := re.match(r"([A-Z][a-z ]+): ([\d,.]+)", line):
-            numbers[match[1]] = int(re.sub(r"[,.]", "", match[2]))
+            numbers[match[1]] = _number(match[2])
+        if match := re.match(r"Number of created files: .*\breg: ([\d,.]+)", line):
+            numbers["created"] = _number(match[1])
     return Sent(
         files=numbers.get("Number of files", 0),
         changed=numbers.get("Number of regular files transferred", 0),
         deleted=numbers.get("Number of deleted files", 0),
         bytes=numbers.get("Total bytes sent", 0),
+        created=numbers.get("created", 0),
     )
+
+
+def _number(text: str) -> int:
+    return int(re.sub(r"[,.]", "", text))
 
 
 def _rsync(source: Path, where: Destination, order: tuple[str, ...], extra: list[str]) -> Iterable[str]:

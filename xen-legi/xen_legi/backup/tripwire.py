@@ -29,9 +29,10 @@ def need_files(where: str, wanted: CopyRequest, before: int, trees: Iterable[Pat
 def need_usual(where: Destination, wanted: CopyRequest, slot: str, sent: Sent) -> None:
     """Fail if most files of a volume of the last good copy have got another content: that copy stays what it is, night after
     night, until a person has said that this is right. The receiver is told, so that it goes back to it."""
-    if sent.changed <= max(_SMALL, sent.files // 2) or wanted.allow_deletes:
+    altered = sent.changed - sent.created
+    if altered <= max(_SMALL, sent.files // 2) or wanted.allow_deletes:
         return
     with contextlib.suppress(Problem):
         where.call("reject", wanted.domu, wanted.run, timeout=60)
-    fail(f"{sent.changed} of {sent.files} files of {slot} have changed since its last good copy on {where.name}",
+    fail(f"{altered} of {sent.files} files of {slot} have changed since its last good copy on {where.name}",
          hint=_CHANGED)
