@@ -20,6 +20,7 @@ WRITE = r"""i=0
 while :; do
     i=$((i + 1)); line="$i $(echo "$i" | sha256sum)"
     echo "$line" >> /root/records && sync -d /root/records && echo "$line" >> /data/records && sync -d /data/records
+    sleep 0.5  # where processors are emulated, the snapshots of a disk that is always busy take longer than a pause may last
 done
 """
 
