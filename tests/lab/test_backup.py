@@ -335,3 +335,4 @@ def test_one_command_starts_the_copy_on_the_other_host_and_the_guest_answers(dom
         dom0a.check_output("xen-legi start web1")
     wait_for_ssh(web1, WEB1)
     assert "web1" not in web1.check_output("xl list")
+    dom0a.check_output("backup-domu web1 --to dom0b")

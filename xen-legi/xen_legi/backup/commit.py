@@ -22,7 +22,7 @@ from xen_legi.errors import die, fail
 from xen_legi.steps import named_point
 from xen_legi.storage import lvm, merge
 from xen_legi.storage.identity import FILES
-from xen_legi.storage.lvm import TAG
+from xen_legi.storage.lvm import TAG, TEST_TAG
 
 REQUESTS = Path("/var/lib/xen-legi/copies")
 CONFIGS = Path("/etc/xen/copies")
@@ -70,9 +70,9 @@ def begin(work: Work, wanted: CopyRequest, *, local: bool) -> dict[str, Any]:
 
 def end_trial(copy: Copy, volumes: Iterable[lvm.Volume]) -> None:
     """End the trial of a copy that was killed: who calls holds the copy's lock, and it is in the way of what comes now."""
-    from xen_legi.backup import trial  # here: there hardly ever is one
+    if any(TEST_TAG in one.tags for one in volumes):
+        from xen_legi.backup import trial  # here: there hardly ever is one, and a receiver starts four times for each copy
 
-    if trial.leftovers(copy, volumes):
         trial.end_leftovers(copy)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from xen_legi import files
 from xen_legi.run import run
+from xen_legi.storage import places
 
 PLACE = Path("/run/xen-legi/install")
 _CLONE_NEWNS = 0x00020000  # <linux/sched.h>; os.unshare() and os.setns() are in Python 3.12 and later
@@ -48,8 +49,7 @@ def mounted(device: Path, filesystem: str, options: str, *, where: Path | None =
 
 def mounts_below(path: Path) -> list[str]:
     """Return where something is mounted below a directory, as this process sees it."""
-    places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    return [place for place in places if place.startswith(f"{path.resolve()}/")]
+    return [one.place for one in places.all_mounts() if one.place.startswith(f"{path.resolve()}/")]
 
 
 def _checked(result: int, call: str) -> None:

@@ -49,7 +49,12 @@ def spot(file: str, mounts: list[Mount]) -> Spot | None:
 
 def where(file: str) -> Spot | None:
     """Return where a file is on this host."""
-    return spot(file, parse(Path("/proc/self/mountinfo").read_text(errors="surrogateescape")))
+    return spot(file, all_mounts())
+
+
+def all_mounts() -> list[Mount]:
+    """Return the mounts that this process sees."""
+    return parse(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
 
 
 def number(device: Path) -> str:
