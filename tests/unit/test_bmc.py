@@ -1,12 +1,14 @@
 """The BMC's settings: what ipmitool prints, what stanzas ask for, and the files of other hosts."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
 from test_net_stanzas import read
-from xen_legi.bmc import hosts
+from xen_legi.bmc import hosts, tool
 from xen_legi.bmc.lan import Lan, differences, parse, wish
+from xen_legi.cli import bmc
 from xen_legi.errors import Problem
 from xen_legi.net.check import check
 
@@ -92,3 +94,13 @@ def test_a_file_that_others_may_read_or_that_is_not_there_is_refused(tmp_path: P
         assert raised.value.status == 2 and raised.value.hint
     (tmp_path / "dom0z").chmod(0o600)
     assert "lanplus" in hosts.find("dom0z", tmp_path).words
+
+
+@pytest.mark.parametrize("words", [["power", "dom0b", "off", "--yes", "--dry-run"], ["show", "--dry-run"]])
+def test_a_dry_run_of_what_has_none_is_refused_before_anything_is_done(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It switched the machine off."""
+    monkeypatch.setattr(tool, "power", lambda bmc, action: pytest.fail("the machine was switched off"))
+    parser = argparse.ArgumentParser()
+    bmc.arguments(parser)
+    with pytest.raises(Problem, match="has no --dry-run"):
+        bmc.main(parser.parse_args(words))

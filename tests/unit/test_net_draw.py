@@ -56,9 +56,9 @@ def test_the_picture_names_every_link_and_joins_what_belongs_together() -> None:
     told = [text.text for text in picture.iter(f"{SVG}text")]
     assert {"dom0a <1>", "eth1", "bond0", "vlan72", "xenbr72", "web1 (vif3.0)"} <= set(told) and "lo" not in told
     assert "VLAN 72, servers" in told and "192.168.72.2/24" in told
-    assert len(list(picture.iter(f"{SVG}path"))) == 5  # eth1 bond0 (vlan9, vlan72) xenbr72 vif3.0
+    assert len(list(picture.iter(f"{SVG}path"))) == 7  # eth1 bond0 (vlan9, vlan72) xenbr72, three vifs
     states = [box.get("class") for box in picture.iter(f"{SVG}rect")]
-    assert states.count("down") == 1 and states.count("carrierless") == 1
+    assert states.count("down") == 1 and states.count("carrierless") == 3
 
 
 names = st.sampled_from(["a", "b<", "c&", "d\"", "vif1.0"])

@@ -20,20 +20,26 @@ ANSWER: list[dict[str, Any]] = [
     {"ifname": "bond0", "flags": ["MASTER", "UP"], "mtu": 1500, "group": "5694",
      "linkinfo": {"info_kind": "bond", "info_data": {"mode": "802.3ad"}}, "addr_info": []},
     {"ifname": "vif3.0", "flags": ["UP", "LOWER_UP"], "mtu": 1500, "master": "xenbr72", "addr_info": []},
+    {"ifname": "db-eth0", "flags": ["UP"], "mtu": 1500, "master": "xenbr72", "addr_info": [], "parentbus": "xen-backend",
+     "parentdev": "vif-12-0"},
+    {"ifname": "db-eth0-emu", "flags": ["UP"], "mtu": 1500, "master": "xenbr72", "addr_info": []},
     {},
 ]
 
 
 def test_links_come_from_the_cards_up_to_the_domus() -> None:
-    assert [one.name for one in rows(ANSWER, {})] == ["eth1", "lo", "bond0", "vlan9", "vlan72", "xenbr72", "vif3.0"]
+    assert [one.name for one in rows(ANSWER, {})] == [
+        "eth1", "lo", "bond0", "vlan9", "vlan72", "xenbr72", "db-eth0", "db-eth0-emu", "vif3.0"]
 
 
 def test_a_row_tells_what_a_link_is_and_where_it_hangs() -> None:
-    found = {one.name: one for one in rows(ANSWER, {3: "web1"})}
+    found = {one.name: one for one in rows(ANSWER, {3: "web1", 12: "db1"})}
     assert (found["vlan72"].kind, found["vlan72"].detail, found["vlan72"].on) == ("vlan", "72", "bond0")
     assert (found["bond0"].detail, found["bond0"].ports, found["bond0"].carrier) == ("802.3ad", ("eth1",), False)
-    assert (found["xenbr72"].ports, found["xenbr72"].addresses) == (("vif3.0", "vlan72"), ("192.168.72.2/24",))
+    assert (found["xenbr72"].ports, found["xenbr72"].addresses) == (("db-eth0", "db-eth0-emu", "vif3.0", "vlan72"), ("192.168.72.2/24",))
     assert (found["vif3.0"].kind, found["vif3.0"].domu, found["vif3.0"].port_of) == ("vif", "web1", "xenbr72")
+    for name in ("db-eth0", "db-eth0-emu"):  # vifname= in the domU's file
+        assert (found[name].kind, found[name].domu) == ("vif", "db1")
     assert found["eth1"].kind == "hardware" and found["lo"].kind == "loopback"
     assert [name for name, one in found.items() if one.ours] == ["bond0", "vlan72", "xenbr72"]
 

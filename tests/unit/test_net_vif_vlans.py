@@ -23,6 +23,7 @@ def read(spec: str) -> "subprocess.CompletedProcess[str]":
     ("10/20", ["10", "20"]),
     ("10-20", ["10-20"]),
     ("10p/100+10x4", ["10 pvid untagged", "100", "110", "120", "130", "140"]),
+    ("10+1x0", ["10"]),
 ])
 def test_a_vlan_is_read_as_the_manual_of_xl_writes_it(spec: str, vlans: list[str]) -> None:
     ended = read(spec)
@@ -48,7 +49,7 @@ def scripts(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("told, bridge, vlan", [
-    ("br0.72", "br0", "72p"), ("br0:10:20", "br0", "10/20"), ("br0.72:10:20", "br0", "72p/10/20"), ("br0", "br0", ""),
+    ("br0.72", "br0", "72p"), ("br0:10:20", "br0", "10/20"), ("br0:75", "br0", "75+1x0"), ("br0.72:10:20", "br0", "72p/10/20"), ("br0", "br0", ""),
 ])
 def test_the_script_for_old_xen_takes_the_vlans_from_the_bridge(scripts: Path, told: str, bridge: str, vlan: str) -> None:
     (scripts / "bridge").write_text(told)

@@ -12,8 +12,8 @@ from xen_legi.run import Result, run
 
 _DEVICES = ("/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0")
 _CHANNELS = range(1, 12)
-_PATIENCE = 6  # seconds for a setting; ipmitool itself reads one that is ignored ten times, for 33 seconds
-_IMPATIENCE = 3  # seconds for each one after that: a BMC that ignores one often ignores all
+_PATIENCE = 5  # seconds for a setting; ipmitool itself reads one that is ignored ten times, for 33 seconds
+_IMPATIENCE = 1  # seconds for each one after that: a BMC that ignores one often ignores all, and there are five
 _SETTLING = 2  # seconds until a value that was taken must be seen
 _ANSWER = 20  # seconds for a question
 

@@ -40,16 +40,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", default="", metavar="ACTION", help=f"with power: {', '.join(_ACTIONS)}")
     parser.add_argument("--dry-run", action="store_true", help="with apply: only tell what would be set")
     parser.add_argument("--yes", action="store_true", help="with power off and cycle: do not ask")
-    parser.add_argument("--json", action="store_true", help="with show and power: print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def main(options: argparse.Namespace) -> int:
     """Do it."""
+    if options.dry_run and options.what != "apply":
+        die(f"bmc {options.what} has no --dry-run", hint="only bmc apply has: xen-legi bmc --help has examples")
     if options.what == "power":
         return _power(options)
     no_more(f"bmc {options.what}", options.action or (options.host if options.what == "apply" else ""))
     need_root(f"xen-legi bmc {options.what}")
-    return _show(options) if options.what == "show" else _apply(dry_run=options.dry_run)
+    return _show(options) if options.what == "show" else _apply(options)
 
 
 def _wish() -> Wish | None:
@@ -81,20 +83,28 @@ def _tell(found: Iterable[Difference], what: str) -> None:
         say(f"{one.name}: {one.have}, {what} {one.want}")
 
 
-def _apply(*, dry_run: bool) -> int:
+def _apply(options: argparse.Namespace) -> int:
     wish = _wish()
     if wish is None:
         die("no stanza says what the BMC is to be", hint="ipmi-address and the like in a stanza do: man xen-legi-interfaces")
     bmc = tool.here()
-    if dry_run:
-        _tell(lan.differences(wish.lan, bmc.find(wish.channel)[1]), "to become")
-        return EXIT_OK
+    if options.dry_run:
+        return _applied(list(lan.differences(wish.lan, bmc.find(wish.channel)[1])), [], "to become", as_json=options.json)
     with lock("bmc", what="the BMC", wait=60):
         done, left = tool.apply(bmc, wish)
-    _tell((one for one in done if one not in left), "now")
+    return _applied(done, left, "now", as_json=options.json)
+
+
+def _applied(done: list[Difference], left: list[Difference], what: str, *, as_json: bool) -> int:
+    """Tell what was set, or is to be, and what the BMC ignores; return the exit status."""
+    taken = [one for one in done if one not in left]
+    if as_json:
+        print(json.dumps({"set": [_row(one) for one in taken], "ignored": [_row(one) for one in left]}, indent=2))
+    else:
+        _tell(taken, what)
     for one in left:
         warn(f"the BMC ignores {one.name} {one.want}: it is {one.have}")
-    if not done:
+    if not done and not as_json:
         say("nothing to do: the BMC is as the stanza says")
     return EXIT_FAILED if left else EXIT_OK
 

@@ -1,7 +1,7 @@
 """What the kernel's network looks like, for people: each link with what it stands on, its ports, its addresses. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,16 @@ def rows(answer: Sequence[Mapping[str, Any]], domus: Mapping[int, str]) -> list[
     """
     state = kernel.parse([dict(one) for one in answer])
     facts = {one["ifname"]: one for one in answer if "ifname" in one}
-    return [_row(state[name], state, facts[name], domus) for name in _in_order(state)]
+    vifs = {name: number for name in state if (number := _domain(name, facts)) is not None}
+    return [_row(state[name], state, facts[name], vifs.get(name), domus) for name in _in_order(state, vifs)]
+
+
+def _domain(name: str, facts: Mapping[str, Mapping[str, Any]]) -> int | None:
+    """Return the number of the domain at the other end of a vif, also of one with a name by `vifname`; None for others."""
+    base = name.removesuffix("-emu")
+    parent = facts[base].get("parentdev", "") if base in facts else ""
+    match = re.fullmatch(r"vif(\d+)\.\d+", base) or re.fullmatch(r"vif-(\d+)-\d+", parent)
+    return int(match[1]) if match else None
 
 
 def table(links: Iterable[Row]) -> str:
@@ -49,12 +58,11 @@ def table(links: Iterable[Row]) -> str:
     return "\n".join(aligned([_HEADING, *(_words(one) for one in links)]))
 
 
-def _row(device: Device, state: State, facts: Mapping[str, Any], domus: Mapping[int, str]) -> Row:
-    vif = re.fullmatch(r"vif(\d+)\.\d+(-emu)?", device.name)
+def _row(device: Device, state: State, facts: Mapping[str, Any], domain: int | None, domus: Mapping[int, str]) -> Row:
     flags = facts.get("flags", ())
     return Row(
         name=device.name,
-        kind="vif" if vif else device.kind or ("loopback" if "LOOPBACK" in flags else "hardware"),
+        kind="vif" if domain is not None else device.kind or ("loopback" if "LOOPBACK" in flags else "hardware"),
         detail=device.attributes.get({"vlan": "id", "bond": "mode"}.get(device.kind, ""), ""),
         up=device.up,
         carrier="LOWER_UP" in flags,
@@ -63,7 +71,7 @@ def _row(device: Device, state: State, facts: Mapping[str, Any], domus: Mapping[
         port_of=device.master,
         ports=tuple(sorted(one.name for one in state.values() if one.master == device.name)),
         addresses=tuple(f"{one['local']}/{one['prefixlen']}" for one in facts.get("addr_info", ()) if "local" in one),
-        domu=domus.get(int(vif[1]), "") if vif else "",
+        domu=domus.get(domain, "") if domain is not None else "",
         ours=device.ours,
         alias=device.alias,
     )
@@ -75,15 +83,10 @@ def _words(one: Row) -> tuple[str, ...]:
     return (one.name, kind, one.alias, state, str(one.mtu), one.on, " ".join(one.ports), " ".join(one.addresses))
 
 
-def _in_order(state: State) -> list[str]:
+def _in_order(state: State, vifs: Collection[str]) -> list[str]:
     """Return the names: loopback and hardware, then bonds, VLANs and bridges by name and number, then what domUs have."""
-    return sorted(state, key=lambda name: (_rank(state[name]), _natural(name)))
-
-
-def _rank(device: Device) -> int:
-    if device.name.startswith("vif"):
-        return 4
-    return {"": 0, "bond": 1, "vlan": 2, "bridge": 3}.get(device.kind, 5)
+    ranks = {"": 0, "bond": 1, "vlan": 2, "bridge": 3}
+    return sorted(state, key=lambda name: (4 if name in vifs else ranks.get(state[name].kind, 5), _natural(name)))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
