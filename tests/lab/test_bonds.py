@@ -9,6 +9,7 @@ import pytest
 from testinfra.host import Host
 
 from test_network import kind, link, names, wait_until
+from xen_legi.net.options import BY_NAME
 
 FILE = "/etc/network/interfaces.d/test-bonds"
 CARDS = ("card1", "card2")
@@ -32,6 +33,16 @@ MODES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "balance-tlb": (
         ("bond-miimon 100", "bond-tlb-dynamic-lb 0", "bond-lp-interval 5"), {"tlb_dynamic_lb": 0, "lp_interval": 5}),
     "balance-alb": (("bond-miimon 100", "bond-resend-igmp 2"), {"miimon": 100, "resend_igmp": 2}),
+}
+
+CHANGED = {  # of a bond that is up: what the kernel takes then, and what it takes only of one that is down
+    "bond-miimon": ("balance-rr", "50"), "bond-updelay": ("balance-rr", "200"), "bond-packets-per-slave": ("balance-rr", "5"),
+    "bond-resend-igmp": ("active-backup", "3"), "bond-num-grat-arp": ("active-backup", "3"),
+    "bond-primary-reselect": ("active-backup", "better"), "bond-min-links": ("802.3ad", "1"),
+    "bond-xmit-hash-policy": ("802.3ad", "layer3+4"), "bond-lacp-rate": ("802.3ad", "fast"),
+    "bond-lacp-active": ("802.3ad", "off"), "bond-ad-select": ("802.3ad", "count"),
+    "bond-ad-user-port-key": ("802.3ad", "5"), "bond-ad-actor-sys-prio": ("802.3ad", "7"),
+    "bond-ad-actor-system": ("802.3ad", "02:00:00:00:00:07"), "bond-tlb-dynamic-lb": ("balance-tlb", "0"),
 }
 
 
@@ -67,6 +78,22 @@ def test_a_mode_with_its_options_is_set_and_read_back(cards: Host, mode: str) ->
     finally:
         cards.check_output("ifdown bond9")
     assert not any(name.startswith("bond9") for name in names(cards))
+
+
+def test_a_bond_is_taken_down_only_for_what_the_kernel_refuses_otherwise(cards: Host) -> None:
+    """An option that needs no pause must not cost the guests one, and one that needs it must not fail."""
+    told = {name: _taken(cards, mode, f"{BY_NAME[name].word} {value}") for name, (mode, value) in CHANGED.items()}
+    assert told == {name: (BY_NAME[name].needs == "", True) for name in CHANGED}
+
+
+def _taken(host: Host, mode: str, words: str) -> tuple[bool, bool]:
+    """Tell whether the kernel takes a change of a bond that is up, and of one that is down."""
+    made(host, STANZA.format(" ".join(CARDS), mode, ""))
+    try:
+        change = f"ip link set dev bond9 type bond {words}"
+        return host.run(change).rc == 0, host.run(f"ip link set dev bond9 down; {change}").rc == 0
+    finally:
+        host.check_output("ifdown bond9")
 
 
 def test_an_option_of_another_mode_is_left_out_and_the_bond_comes_up(cards: Host) -> None:

@@ -11,7 +11,7 @@ from testinfra.host import Host
 from domus import WEB1, guest, refused, run_killed
 from marks import daily
 from pings import pinged
-from test_network import link, names, wait_until
+from test_network import kind, link, names, wait_until
 from xen_legi.net import kernel
 from xen_legi.net.defaults import VALUES
 from xen_legi.net.options import BY_NAME
@@ -267,12 +267,14 @@ def test_a_guest_loses_nothing_while_vlans_come_and_go(dom0a: Host, web1: Host) 
         dom0a.check_output("xen-legi net apply")
         with pinged(web1, WEB1) as count:
             write(dom0a, "".join(text.format(number) for number in range(201, 221)))  # 10 go, 20 come
-            dom0a.check_output("sed -i 's/bond-downdelay 200/bond-downdelay 400/; s/bridge_maxwait 0/&\\n    mtu 1400/' "
-                               "/etc/network/interfaces.d/xen-legi && xen-legi net apply")
+            edit = r"s/bond-downdelay 200/bond-downdelay 400\n    bond-xmit-hash-policy layer2+3/; s/bridge_maxwait 0/&\n    mtu 1400/"
+            dom0a.check_output(f"sed -i '{edit}' /etc/network/interfaces.d/xen-legi && xen-legi net apply")
             time.sleep(2)
         assert count.lost == 0 and count.sent > 50, count
         assert "xv101" not in names(dom0a)
         wait_until(lambda: link(dom0a, "xv220")["operstate"] == "UP", 10, "xv220 is up")
+        bond = kind(link(dom0a, "bond0"))
+        assert (bond["downdelay"], bond["xmit_hash_policy"]) == (400, "layer2+3")
         assert link(dom0a, "xenbr72")["mtu"] == 1400 and guest(web1, "true") == ""
     finally:
         restored = "cp -a /root/interfaces.saved /etc/network/interfaces.d/xen-legi"
@@ -280,14 +282,14 @@ def test_a_guest_loses_nothing_while_vlans_come_and_go(dom0a: Host, web1: Host) 
     assert "xv220" not in names(dom0a)
 
 
-@pytest.mark.parametrize("kind", ["bridge", "bond"])
-def test_the_defaults_are_those_of_the_kernel(dom0b: Host, kind: str) -> None:
-    dom0b.check_output(f"ip link add new0 type {kind}")
+@pytest.mark.parametrize("of", ["bridge", "bond"])
+def test_the_defaults_are_those_of_the_kernel(dom0b: Host, of: str) -> None:
+    dom0b.check_output(f"ip link add new0 type {of}")
     try:
         device = kernel.parse(json.loads(dom0b.check_output("ip -d -j link show dev new0")))["new0"]
     finally:
         dom0b.check_output("ip link del dev new0")
-    known = {name: (BY_NAME[name].shown, value) for name, value in VALUES.items() if BY_NAME[name].kind == kind}
+    known = {name: (BY_NAME[name].shown, value) for name, value in VALUES.items() if BY_NAME[name].kind == of}
     told = {name: device.attributes[shown] for name, (shown, _) in known.items() if shown in device.attributes}
     assert len(told) > 5 and told == {name: known[name][1] for name in told}
 
@@ -328,6 +330,9 @@ def reaches(web1: Host, address: str) -> bool:
     return web1.run(f"ping -q -c 2 -W 3 {address}").rc == 0
 
 
+CARD_OF = "n=$(grep -l 00:16:3e:00:00:0{0} /sys/class/net/*/address | cut -d/ -f5)"  # the name of a card in the guest
+
+
 @pytest.fixture
 def aware(dom0a: Host, web1: Host) -> Iterator[None]:
     """A VLAN-aware bridge over bond0 on dom0a, and addresses on VLANs 74 and 75 of dom0b's bond0."""
@@ -338,15 +343,15 @@ def aware(dom0a: Host, web1: Host) -> Iterator[None]:
                           f"ip link set dev test{number} up && ip address add 192.168.{number}.2/24 dev test{number}")
     yield
     web1.run("ip link del dev test74; ip link del dev test75")
-    dom0a.check_output(f"rm -f {FILE}; xl network-detach web1 1; xl network-detach web1 2; sleep 3; xen-legi net apply")
+    gone = "; ".join(f"xl network-detach web1 {number}" for number in (1, 2, 3))
+    dom0a.check_output(f"rm -f {FILE}; {gone}; sleep 3; xen-legi net apply")
 
 
 @pytest.mark.long
 def test_the_vifs_of_a_vlan_aware_bridge_are_separated_and_a_trunk_sees_both(dom0a: Host, web1: Host, aware: None) -> None:
     attach(dom0a, 1, "74")
     attach(dom0a, 2, "74p/75")
-    up = ("n=$(grep -l 00:16:3e:00:00:0{0} /sys/class/net/*/address | cut -d/ -f5); "
-          "ip link set $n up; ip address add {1}/24 dev $n")
+    up = f"{CARD_OF} && ip link set $n up; ip address add {{1}}/24 dev $n"
     wait_until(lambda: guest(web1, "cat /sys/class/net/*/address").count("00:16:3e:00:00:0") == 2, 60, "the cards are there")
     guest(web1, up.format(1, "192.168.74.11"))
     wait_until(lambda: reaches(web1, "192.168.74.11"), 30, "VLAN 74 is reached")
@@ -359,3 +364,19 @@ def test_the_vifs_of_a_vlan_aware_bridge_are_separated_and_a_trunk_sees_both(dom
     assert reaches(web1, "192.168.75.12")
     dom0a.check_output("ifdown br0; ifup br0")
     wait_until(lambda: reaches(web1, "192.168.75.12"), 30, "the vifs are back in the bridge, with their VLANs")
+
+
+def test_two_cards_on_one_vlan_aware_bridge_meet_only_in_one_vlan(dom0a: Host, web1: Host, aware: None) -> None:
+    """Inside one host, where the bridge alone keeps them apart: the second card is in a namespace of its own in the guest."""
+    attach(dom0a, 1, "74")
+    attach(dom0a, 2, "75")
+    wait_until(lambda: guest(web1, "cat /sys/class/net/*/address").count("00:16:3e:00:00:0") == 2, 60, "the cards are there")
+    alone = ("{0} && ip netns add other && ip link set $n netns other && ip -n other link set $n up && "
+             "ip -n other address add 192.168.90.2/24 dev $n").format(CARD_OF.format(2))
+    guest(web1, f"{CARD_OF.format(1)} && ip link set $n up && ip address add 192.168.90.1/24 dev $n && {alone}")
+    meet = "ping -q -c 2 -W 3 192.168.90.2 >/dev/null && echo met || echo apart"
+    assert guest(web1, meet).strip() == "apart"
+    vif = dom0a.check_output("xl domid web1").strip()
+    dom0a.check_output(f"bridge vlan del dev vif{vif}.2 vid 75 && bridge vlan add dev vif{vif}.2 vid 74 pvid untagged")
+    assert guest(web1, meet).strip() == "met"
+    guest(web1, "ip netns del other")
