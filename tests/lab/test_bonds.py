@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,7 +37,8 @@ MODES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 }
 
 CHANGED = {  # of a bond that is up: what the kernel takes then, and what it takes only of one that is down
-    "bond-miimon": ("balance-rr", "50"), "bond-updelay": ("balance-rr", "200"), "bond-packets-per-slave": ("balance-rr", "5"),
+    "bond-miimon": ("balance-rr", "50"), "bond-updelay": ("balance-rr", "200"),
+    "bond-packets-per-slave": ("balance-rr", "5"),
     "bond-resend-igmp": ("active-backup", "3"), "bond-num-grat-arp": ("active-backup", "3"),
     "bond-primary-reselect": ("active-backup", "better"), "bond-min-links": ("802.3ad", "1"),
     "bond-xmit-hash-policy": ("802.3ad", "layer3+4"), "bond-lacp-rate": ("802.3ad", "fast"),
@@ -105,6 +107,24 @@ def test_an_option_of_another_mode_is_left_out_and_the_bond_comes_up(cards: Host
         assert refused.rc != 0
     finally:
         cards.check_output("ifdown bond9")
+
+
+OVER = "\nauto xenbr95\niface xenbr95 inet static\n    address 192.168.95.1/24\n    xen-vlan 95 bond9\n"
+
+
+def test_nothing_waits_for_a_bond_whose_cables_are_dead(cards: Host) -> None:
+    """The other end of its only card is down: what stands on it comes up all the same, with its address."""
+    cards.check_output("ip link add card3 type veth peer name end3")
+    try:
+        began = time.monotonic()
+        assert made(cards, STANZA.format("card3", "802.3ad", "    bond-lacp-rate fast\n") + OVER)["mode"] == "802.3ad"
+        cards.check_output("ifup xenbr95")
+        took = time.monotonic() - began
+        assert "NO-CARRIER" in link(cards, "card3")["flags"]
+        assert "192.168.95.1/24" in cards.check_output("ip address show xenbr95")
+        assert took < 20, took  # a bridge alone may wait for 32 s, LACP for 30
+    finally:
+        cards.check_output("ifdown xenbr95 bond9; ip link del dev card3")
 
 
 def test_a_bond_without_carrier_or_without_its_ports_comes_up_at_once(cards: Host) -> None:

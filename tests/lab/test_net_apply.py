@@ -267,14 +267,15 @@ def test_a_guest_loses_nothing_while_vlans_come_and_go(dom0a: Host, web1: Host) 
         dom0a.check_output("xen-legi net apply")
         with pinged(web1, WEB1) as count:
             write(dom0a, "".join(text.format(number) for number in range(201, 221)))  # 10 go, 20 come
-            edit = r"s/bond-downdelay 200/bond-downdelay 400\n    bond-xmit-hash-policy layer2+3/; s/bridge_maxwait 0/&\n    mtu 1400/"
+            bond = r"s/bond-downdelay 200/bond-downdelay 400\n    bond-xmit-hash-policy layer2+3/"
+            edit = rf"{bond}; s/bridge_maxwait 0/&\n    mtu 1400/"
             dom0a.check_output(f"sed -i '{edit}' /etc/network/interfaces.d/xen-legi && xen-legi net apply")
             time.sleep(2)
         assert count.lost == 0 and count.sent > 50, count
         assert "xv101" not in names(dom0a)
         wait_until(lambda: link(dom0a, "xv220")["operstate"] == "UP", 10, "xv220 is up")
-        bond = kind(link(dom0a, "bond0"))
-        assert (bond["downdelay"], bond["xmit_hash_policy"]) == (400, "layer2+3")
+        facts = kind(link(dom0a, "bond0"))
+        assert (facts["downdelay"], facts["xmit_hash_policy"]) == (400, "layer2+3")
         assert link(dom0a, "xenbr72")["mtu"] == 1400 and guest(web1, "true") == ""
     finally:
         restored = "cp -a /root/interfaces.saved /etc/network/interfaces.d/xen-legi"
@@ -367,7 +368,7 @@ def test_the_vifs_of_a_vlan_aware_bridge_are_separated_and_a_trunk_sees_both(dom
 
 
 def test_two_cards_on_one_vlan_aware_bridge_meet_only_in_one_vlan(dom0a: Host, web1: Host, aware: None) -> None:
-    """Inside one host, where the bridge alone keeps them apart: the second card is in a namespace of its own in the guest."""
+    """Inside one host, where the bridge alone keeps them apart; the guest has the second card in a namespace."""
     attach(dom0a, 1, "74")
     attach(dom0a, 2, "75")
     wait_until(lambda: guest(web1, "cat /sys/class/net/*/address").count("00:16:3e:00:00:0") == 2, 60, "the cards are there")
@@ -376,7 +377,7 @@ def test_two_cards_on_one_vlan_aware_bridge_meet_only_in_one_vlan(dom0a: Host, w
     guest(web1, f"{CARD_OF.format(1)} && ip link set $n up && ip address add 192.168.90.1/24 dev $n && {alone}")
     meet = "ping -q -c 2 -W 3 192.168.90.2 >/dev/null && echo met || echo apart"
     assert guest(web1, meet).strip() == "apart"
-    vif = dom0a.check_output("xl domid web1").strip()
-    dom0a.check_output(f"bridge vlan del dev vif{vif}.2 vid 75 && bridge vlan add dev vif{vif}.2 vid 74 pvid untagged")
+    vif = f"vif{dom0a.check_output('xl domid web1').strip()}.2"
+    dom0a.check_output(f"bridge vlan del dev {vif} vid 75 && bridge vlan add dev {vif} vid 74 pvid untagged")
     assert guest(web1, meet).strip() == "met"
     guest(web1, "ip netns del other")

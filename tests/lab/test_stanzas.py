@@ -1,6 +1,7 @@
 """Stanzas with addresses of both families, and such whose devices are not there, as at a boot with broken hardware."""
 
 import json
+import re
 import shlex
 import time
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
+from conftest import lab
 from test_network import link, names, wait_until
 
 FILE = "/etc/network/interfaces.d/test-stanzas"
@@ -27,6 +29,25 @@ iface xenbr93 inet manual
 auto xenbr94
 iface xenbr94 inet manual
     xen-vlan 94 card9
+"""
+BROKEN = """auto xenbr93
+iface xenbr93 inet manual
+    xen-vlan 93 nowhere1
+
+auto bond9
+iface bond9 inet manual
+    bond-slaves nowhere2
+    bond-mode 802.3ad
+
+auto xenbr94
+iface xenbr94 inet static
+    address 192.168.94.1/24
+    xen-vlan 94 bond9
+
+auto xenbr92
+iface xenbr92 inet manual
+    bridge_ports nowhere3
+    bridge_waitport 4 nowhere3
 """
 
 
@@ -85,3 +106,18 @@ def test_what_lacks_its_device_does_not_keep_the_others_from_coming_up(host: Hos
     assert "nowhere1" in result.stderr and "Traceback" not in result.stderr, result
     assert link(host, "card9.94")["master"] == "xenbr94"
     wait_until(lambda: link(host, "xenbr94")["operstate"] == "UP", 10, "xenbr94 is up")  # the kernel tells it a moment late
+
+
+@pytest.mark.long
+def test_a_boot_goes_on_without_cards_and_waits_as_long_as_the_stanza_says(host: Host) -> None:
+    write(host, BROKEN)
+    try:
+        lab("reboot", "store", timeout=1000)
+        told = host.check_output("journalctl -b -u networking.service")
+        moments = host.check_output("systemctl show -p ExecMainStartTimestampMonotonic -p ExecMainExitTimestampMonotonic "
+                                    "--value networking.service").split()
+        assert {"nowhere1", "nowhere2", "nowhere3"} <= set(re.findall(r"nowhere\d", told)) and "Traceback" not in told
+        assert addresses(host, "xenbr94") == {"192.168.94.1/24"}
+        assert 4 <= (int(moments[1]) - int(moments[0])) / 1e6 < 60, told
+    finally:
+        host.check_output(f"ifdown --force -i {FILE} xenbr92 xenbr94 bond9; rm -f {FILE}; ip link add card9 type dummy")
