@@ -28,7 +28,7 @@ on_hosts() {
 stage_key() {
     (cd "$TOP" && find debian/control debian/xen-legi-* etc/default hooks lab/lib/stages.sh lab/files lab/box lab/hosts \
         lab/Vagrantfile xen-legi/xen_legi/install/packages.py \
-        -type f ! -path 'hooks/ifupdown/*' ! -path 'hooks/libexec/*' -print0 |
+        -type f ! -path 'hooks/ifupdown/*' ! -path 'hooks/libexec/*' ! -path 'hooks/vif/*' -print0 |
         sort -z | xargs -0 sha256sum; echo "$LAB_SUITE") | sha256sum | cut -c1-12
 }
 
