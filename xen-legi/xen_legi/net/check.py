@@ -32,7 +32,7 @@ _ADDRESSED = ("static", "dhcp", "auto", "bootp", "ipv4ll")
 
 def check(interfaces: Interfaces, devices: Collection[str] = ()) -> list[Finding]:
     """Return what there is to say of interfaces files, in the order of files and lines."""
-    found = {Finding(one.where, "error", one.text) for one in interfaces.problems}
+    found = {Finding(one.where, one.level, one.text) for one in interfaces.problems}
     for rule in _RULES:
         found.update(rule(interfaces, devices))
     return sorted(found, key=lambda one: (*_place(one.where), one))
