@@ -237,3 +237,39 @@ def test_options_that_nobody_can_do_are_said_and_the_bridge_is_made() -> None:
 
 def test_options_of_others_are_left_alone() -> None:
     assert not wanted("iface eth0 inet dhcp\n    ethernet-wol g\n    mtu 9000\n    hwaddress random\n", "eth0").links
+
+
+MASTER = stanza("bond-slaves none", "bond-mode active-backup", name="bond0")
+
+
+def test_what_a_port_says_of_its_bond_is_taken_where_the_bond_itself_says_nothing() -> None:
+    said = ("bond-primary eth2", "bond-miimon 50", "bond-mode 802.3ad", "bond-queue-id eth1:2")
+    port = stanza("bond-master bond0", *said, name="eth1")
+    bond = link(MASTER + port + stanza("bond-master bond0", "bond-primary eth2", name="eth2"), "bond0")
+    assert settings(bond) == {"bond-mode": "active-backup", "bond-miimon": "50", "bond-primary": "eth2"}
+    assert [(name, known.name, value) for name, known, value in bond.port_settings] == [("eth1", "bond-queue-id", "2")]
+    own = stanza("bond-slaves none", "bond-mode active-backup", "bond-primary eth1", name="bond0")
+    assert settings(link(own + port, "bond0"))["bond-primary"] == "eth1"
+
+
+def test_nonsense_of_a_port_costs_that_port_and_not_the_bond() -> None:
+    found = wanted(MASTER + stanza("bond-master bond0", "bond-miimon x", "bond-primary eth1", name="eth1"), "bond0")
+    assert settings(found.links["bond0"]) == {"bond-mode": "active-backup", "bond-miimon": "100"}
+    assert found.errors == {"eth1": "bond-miimon 'x' is not a number from 0 to 2147483647"}
+
+
+@pytest.mark.parametrize("option, kind", [
+    ("bridge-ports eth2", "bridge (bridge-ports) and of a port of a bond (bond-master)"),
+    ("xen-vlan 5 eth2", "bridge (xen-vlan) and of a port of a bond (bond-master)"),
+    ("vlan-raw-device eth2", "port of a bond (bond-master) and of a vlan (vlan-raw-device)"),
+    ("bond-slaves eth2", "bond (bond-slaves) and of a port of a bond (bond-master)"),
+])
+def test_a_port_of_a_bond_is_nothing_else(option: str, kind: str) -> None:
+    said = error(stanza("bond-master bond0", option, name="eth1"), "eth1")
+    assert said.startswith(f"has options of a {kind}: one interface")
+
+
+def test_a_logical_name_that_only_patterns_use_is_no_port() -> None:
+    text = "auto /eth*=slave\niface slave inet manual\n    bond-master bond0\n    bond-miimon 50\n"
+    assert link(MASTER + text, "bond0").ports == ()
+    assert link(MASTER + text + "auto slave\n", "bond0").ports == ("slave",)

@@ -15,7 +15,7 @@ from xen_legi.net import check_addresses, check_links, values
 from xen_legi.net.change import Change
 from xen_legi.net.describe import describe
 from xen_legi.net.kernel import State
-from xen_legi.net.links import desired
+from xen_legi.net.links import desired, joining, of_ports
 from xen_legi.net.of_ifup import OPTIONS, REQUIRED
 from xen_legi.net.options import ALIASES, BY_NAME, find, ours
 from xen_legi.net.plan import plan, told_above
@@ -82,10 +82,10 @@ def with_errors(found: Iterable[Finding], todo: Change) -> list[tuple[str, str, 
 
 def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """What the stanzas of each interface, and all of them together, cannot mean."""
-    wrong, have = set(), interfaces.by_name()
+    wrong, have, said = set(), interfaces.by_name(), of_ports(joining(interfaces), devices)
     for name, stanzas in have.items():
         try:
-            _, remarks = describe(name, stanzas, devices)
+            _, remarks = describe(name, stanzas, devices, said.get(name, ()))
         except ValueError as error:
             wrong.add(name)
             yield from _errors(error, name, stanzas, devices)

@@ -10,6 +10,7 @@ from xen_legi.net.stanzas import Message, Option, Stanza
 
 Setting = tuple[Known, str]
 _LONGEST_NAME = 15
+_PORT = "port of a bond"
 _LISTS = (values.addresses, values.devices, values.vlan_ranges)  # read all lines of an option, not only the last
 
 
@@ -55,10 +56,17 @@ class Link:
     released: tuple[str, ...] = ()  # what was a port by that stanza, and is to be none
 
 
-def describe(name: str, stanzas: Iterable[Stanza], devices: Collection[str]) -> tuple[Link, list[Message]]:
-    """Return the link of an interface and remarks about options that are not done. Raise ValueError for nonsense."""
+def describe(
+    name: str, stanzas: Iterable[Stanza], devices: Collection[str], of_ports: Sequence[Option] = ()
+) -> tuple[Link, list[Message]]:
+    """Return the link of an interface and remarks about options that are not done. Raise ValueError for nonsense.
+
+    `of_ports` is what the stanzas of a bond's ports say of it: see for_bond().
+    """
     stanzas = list(stanzas)
     given = _Given([option for stanza in stanzas for option in stanza.options])
+    if of_ports and not given.has("bond-master") and any(known.link == "bond" for known, _ in given.known):
+        given = given.completed_by(of_ports)
     link = Link(name, ours=any(known.ours for known, _ in given.known), where=stanzas[0].where if stanzas else "")
     remarks = [Message(link.where or name, f"{name}: {known.name} {known.help}") for known in given.remarks()]
     if not link.ours:
@@ -70,6 +78,21 @@ def describe(name: str, stanzas: Iterable[Stanza], devices: Collection[str]) -> 
     if link.kind == "bond":
         remarks += [Message(given.place(known.name) or name, f"{name}: {text}") for known, text in _ruled_out(given)]
     return _COMPLETE.get(link.kind, _device)(link, given, devices), remarks
+
+
+def for_bond(stanza: Stanza, devices: Collection[str]) -> tuple[Option, ...]:
+    """Return the options in the stanza of a port that are for its bond, as ifenslave takes them; none if it is nonsense."""
+    found = [(known, option) for option in stanza.options if (known := find(option.name)) and _of_a_bond(known)]
+    try:
+        if found:
+            describe(stanza.name, (stanza,), devices)
+    except ValueError:
+        return ()
+    return tuple(option for _, option in found)
+
+
+def _of_a_bond(known: Known) -> bool:
+    return known.kind in ("bond", "port") and known.name.startswith("bond-")
 
 
 def spans(link: Link) -> Iterator[Link]:
@@ -93,6 +116,12 @@ class _Given:
     def __init__(self, options: Iterable[Option]) -> None:
         found = ((find(option.name), option) for option in options)
         self.known = [(known, option) for known, option in found if known]
+
+    def completed_by(self, others: Iterable[Option]) -> "_Given":
+        """Return the same with what others say and this does not."""
+        own = {known.name for known, _ in self.known}
+        more = (option for known, option in _Given(others).known if known.name not in own)
+        return _Given([*more, *(option for _, option in self.known)])
 
     def has(self, name: str) -> bool:
         return any(known.name == name for known, _ in self.known)
@@ -133,22 +162,23 @@ class _Given:
 
 
 def _kind(given: _Given) -> str:
-    if given.has("bond-master"):
-        return ""
     kinds: dict[str, str] = {}
     for known, option in given.known:
-        kinds.setdefault(known.link, option.written or option.name)
+        if not (known.name == "vlan-protocol" and given.has("xen-vlan")):  # it is that of the bridge's VLAN
+            kinds.setdefault(_PORT if known.name == "bond-master" else known.link, option.written or option.name)
     kinds.pop("", None)
-    if given.has("xen-vlan"):
-        kinds.pop("vlan", None)  # vlan-protocol is that of its VLAN
+    if _PORT in kinds and given.words("bond-slaves") in ([], ["none"]):
+        kinds.pop("bond", None)  # what a port says of its bond
     if len(kinds) > 1:
         told = " and of a ".join(f"{kind} ({option})" for kind, option in sorted(kinds.items()))
         more = "; xen-vlans ID... makes bridges over this one" if given.has("xen-vlan") and "bond" in kinds else ""
         raise ValueError(f"has options of a {told}: one interface is one of them{more}")
-    return next(iter(kinds), "")
+    return next(iter(kinds), "").removeprefix(_PORT)
 
 
 def _device(link: Link, given: _Given, devices: Collection[str]) -> Link:
+    given.settings("bond")  # of a port with bond-master: they are its bond's, but nonsense is told where it stands
+    _pairs(given, "bond-queue-id", ":")
     return link
 
 

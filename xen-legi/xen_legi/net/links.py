@@ -8,9 +8,9 @@ its name, and the rest goes on.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from xen_legi.net.describe import Link, describe, implicit, spans
+from xen_legi.net.describe import Link, describe, for_bond, implicit, spans
 from xen_legi.net.options import ours
-from xen_legi.net.stanzas import Interfaces, Message, Stanza
+from xen_legi.net.stanzas import Interfaces, Message, Option, Stanza
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,33 @@ def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[st
     return Desired(_with_mtus(links, builder.errors), builder.errors, tuple(builder.remarks))
 
 
+def joining(interfaces: Interfaces) -> dict[str, list[Stanza]]:
+    """Return, for each bond, the stanzas that name it as their bond-master.
+
+    A logical name that only patterns use (auto /eth*=port) is no device: the call for each interface knows its own.
+    """
+    logical = {one.name.partition("=")[2] for one in interfaces.classes} - {one.name for one in interfaces.classes}
+    found: dict[str, list[Stanza]] = {}
+    for stanza in interfaces.stanzas:
+        for option in stanza.options:
+            if option.name == "bond-master" and stanza.name not in logical:
+                found.setdefault(option.value, []).append(stanza)
+    return found
+
+
+def of_ports(asking: Mapping[str, Sequence[Stanza]], devices: Collection[str]) -> dict[str, list[Option]]:
+    """Given what joining() returns, return for each bond what the stanzas of its ports say of it."""
+    return {bond: [option for stanza in stanzas for option in for_bond(stanza, devices)] for bond, stanzas in asking.items()}
+
+
 class _Builder:
     """The links found so far."""
 
     def __init__(self, interfaces: Interfaces, devices: Collection[str]) -> None:
         self.devices = devices
         self.stanzas = interfaces.by_name()
-        self.joining: dict[str, list[str]] = {}  # bond -> ports whose stanzas name it
-        for stanza in interfaces.stanzas:
-            for option in stanza.options:
-                if option.name == "bond-master":
-                    self.joining.setdefault(option.value, []).append(stanza.name)
+        self.joining = joining(interfaces)
+        self.of_ports = of_ports(self.joining, devices)
         self.vlans = _vlans_of(interfaces)
         self.uplinks = _uplinks_of(interfaces)
         self.vlan_names = interfaces.vlan_names
@@ -69,7 +85,7 @@ class _Builder:
         if name in self.links or name in self.errors:
             return
         try:
-            link, remarks = describe(name, self.stanzas.get(name, ()), self.devices)
+            link, remarks = describe(name, self.stanzas.get(name, ()), self.devices, self.of_ports.get(name, ()))
         except ValueError as error:
             self.errors[name] = str(error)
             return
@@ -108,7 +124,8 @@ class _Builder:
     def with_ports(self, link: Link) -> Link:
         """Add the ports that ask for this bond themselves, and the VLAN of a bridge that is written as one stanza."""
         if link.kind == "bond":
-            return replace(link, ports=tuple(dict.fromkeys((*link.ports, *self.joining.get(link.name, ())))))
+            asking = (stanza.name for stanza in self.joining.get(link.name, ()))
+            return replace(link, ports=tuple(dict.fromkeys((*link.ports, *asking))))
         if link.over:
             raw, vlan = link.over.lower, link.over.vlan
             port = self.vlans.get((raw, vlan, link.over.protocol), link.over.name)

@@ -188,7 +188,7 @@ def source_words(rest: str) -> list[str]:
     if not rest.startswith("/"):
         words[:1] = [word.lstrip("/") for word in words[:1]]
     if beside := [word for word in words[1:] if not word.startswith("/")]:
-        raise ValueError(f"ifup looks for {beside[0]} in its working directory, not beside this file: give it a line of its own")
+        raise ValueError(f"ifup looks for {beside[0]} in its working directory, not beside this file: give it its own line")
     return words
 
 

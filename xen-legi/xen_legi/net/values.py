@@ -67,7 +67,7 @@ def addresses(value: str) -> str:
     words = value.replace(",", " ").split()
     if not words or not all(re.fullmatch(r"[0-9a-fA-F.:]+", word) for word in words):
         raise ValueError("is not a list of IP addresses")
-    return ",".join(words)
+    return ",".join(dict.fromkeys(words))  # the kernel refuses an address that it has
 
 
 def mac(value: str) -> str:
@@ -94,7 +94,7 @@ def device(value: str) -> str:
 
 def devices(value: str) -> str:
     """Take names of network devices with blanks between them."""
-    return " ".join(device(word) for word in value.split())
+    return " ".join(dict.fromkeys(device(word) for word in value.split()))
 
 
 def vlan_id(value: str) -> str:
