@@ -3,6 +3,7 @@
 import pytest
 
 from test_net_stanzas import read
+from xen_legi.net.check import check
 from xen_legi.net.describe import Link
 from xen_legi.net.links import Desired, desired
 
@@ -273,3 +274,32 @@ def test_a_logical_name_that_only_patterns_use_is_no_port() -> None:
     text = "auto /eth*=slave\niface slave inet manual\n    bond-master bond0\n    bond-miimon 50\n"
     assert link(MASTER + text, "bond0").ports == ()
     assert link(MASTER + text + "auto slave\n", "bond0").ports == ("slave",)
+
+
+CARD, OTHER = "enp129s0f0np0", "enp129s0f1np1"  # with .4000, longer than a name may be
+
+
+@pytest.mark.parametrize("other", [
+    stanza(f"vlan-raw-device {OTHER}", name="vlan4000"), stanza(f"xen-vlan 4000 {OTHER}", name="br1"),
+    stanza(f"vlan-raw-device {CARD}", "vlan-protocol 802.1ad", name="vlan4000"),
+    stanza("bridge-ports none", name="vlan4000"),
+])
+def test_a_bridge_is_never_over_the_wrong_vlan_for_its_name(other: str) -> None:
+    found = wanted(other + stanza(f"xen-vlan 4000 {CARD}"), "br1", "br0")
+    assert found.errors["br0"].startswith(f"VLAN 4000 of {CARD} would be called vlan4000, and that is ")
+    assert set(found.errors) == {"br0"} and "br0" not in found.links
+
+
+def test_the_same_holds_for_dotted_names_and_for_xen_vlans() -> None:
+    dotted = stanza("vlan-raw-device bond1", "vlan-id 72", name="bond0.72")
+    assert "and that is VLAN 72 of bond1" in error(dotted + stanza("xen-vlan 72 bond0"), "br0")
+    text = stanza("xen-vlans 4000-4001", name=CARD) + stanza(f"vlan-raw-device {OTHER}", name="vlan4000")
+    found = wanted(text, CARD)
+    assert set(found.errors) == {"xenbr4000"} and {"xenbr4001", "vlan4001", CARD} <= set(found.links)
+    (told,) = [one for one in check(read(text)) if one.level == "error"]
+    assert told.where == "i:1"
+
+
+def test_a_stanza_without_options_of_ours_is_the_vlan_of_its_name() -> None:
+    found = wanted(stanza(f"xen-vlan 4000 {CARD}") + "iface vlan4000 inet manual\n", "br0")
+    assert (found.links["vlan4000"].lower, found.links["vlan4000"].vlan) == (CARD, "4000")

@@ -182,7 +182,8 @@ def test_a_source_line_is_words_as_a_shell_reads_them(rest: str, words: list[str
 ])
 def test_what_only_a_shell_expands_is_an_error_so_that_nothing_is_taken_down(rest: str) -> None:
     (problem,) = read(f"source {rest}\nauto a\n").problems
-    assert problem.level == "error" and str(problem).startswith(f"i:1: source {rest}: ifup would expand this as a shell does")
+    assert problem.level == "error"
+    assert str(problem).startswith(f"i:1: source {rest}: ifup would expand this as a shell does")
 
 
 def test_a_later_relative_name_and_an_open_quote_are_errors() -> None:

@@ -20,6 +20,7 @@ class Desired:
     links: dict[str, Link] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     remarks: tuple[Message, ...] = ()
+    owners: Mapping[str, str] = field(default_factory=dict)  # bridge of xen-vlans -> the interface with that option
 
     def stanza_of(self, name: str, have: Mapping[str, Sequence[Stanza]]) -> str:
         """Return where a link's stanza stands, or that of the link which needs it; the name itself if there is none."""
@@ -27,6 +28,7 @@ class Desired:
         for one in pending:  # grows: what needs it may itself be made for another
             if one in have:
                 return have[one][0].where
+            pending += [owner for bridge, owner in self.owners.items() if bridge == one and owner not in pending]
             pending += [link.name for link in self.links.values() if one in (*link.ports, link.lower)
                         and link.name not in pending]
         return name
@@ -40,7 +42,7 @@ def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[st
     builder.hang()
     builder.carriers = {one.lower for one in builder.links.values()}
     links = {name: builder.finished(name) for name in builder.in_order()}
-    return Desired(_with_mtus(links, builder.errors), builder.errors, tuple(builder.remarks))
+    return Desired(_with_mtus(links, builder.errors), builder.errors, tuple(builder.remarks), builder.owners)
 
 
 def joining(interfaces: Interfaces) -> dict[str, list[Stanza]]:
@@ -95,7 +97,10 @@ class _Builder:
             link = implicit(link)
         self.remarks += remarks
         self.links[name] = link  # known before what it needs: it may, by mistake, need itself
-        self.links[name] = self.with_ports(link)
+        try:
+            self.links[name] = self.with_ports(link)
+        except ValueError as error:
+            return self.leave_out(name, str(error))
         for other in (*self.links[name].ports, link.lower, link.joins):
             if other:
                 self.add(other, needed=True)
@@ -112,10 +117,17 @@ class _Builder:
             if self.described(bridge.name):
                 self.add(bridge.name, needed=True)
             elif bridge.name not in self.links:
-                self.links[bridge.name] = bridge
-                self.links[bridge.name] = self.with_ports(bridge)
-                for port in self.links[bridge.name].ports:
-                    self.add(port, needed=True)
+                self.raise_bridge(bridge)
+
+    def raise_bridge(self, bridge: Link) -> None:
+        """Take in a bridge that no stanza describes."""
+        self.links[bridge.name] = bridge
+        try:
+            self.links[bridge.name] = self.with_ports(bridge)
+        except ValueError as error:
+            return self.leave_out(bridge.name, str(error))
+        for port in self.links[bridge.name].ports:
+            self.add(port, needed=True)
 
     def described(self, name: str) -> bool:
         """Tell whether a stanza says what kind of link this is."""
@@ -127,13 +139,25 @@ class _Builder:
             asking = (stanza.name for stanza in self.joining.get(link.name, ()))
             return replace(link, ports=tuple(dict.fromkeys((*link.ports, *asking))))
         if link.over:
-            raw, vlan = link.over.lower, link.over.vlan
-            port = self.vlans.get((raw, vlan, link.over.protocol), link.over.name)
-            if port == link.over.name and port not in self.stanzas:
-                self.links.setdefault(port, link.over)
-                self.add(raw, needed=True)
-            return replace(link, ports=tuple(dict.fromkeys((port, *link.ports))))
+            return replace(link, ports=tuple(dict.fromkeys((self.vlan_below(link.over), *link.ports))))
         return link
+
+    def vlan_below(self, over: Link) -> str:
+        """Return the name of a bridge's own VLAN, which is taken in. Raise ValueError if it is the name of something else."""
+        name = self.vlans.get(_identity(over), over.name)
+        if name != over.name:
+            return name
+        if name in self.stanzas and (self.described(name) or implicit(Link(name)).kind):
+            self.add(name, needed=True)
+        else:
+            self.links.setdefault(name, over)
+            self.add(over.lower, needed=True)
+        there = self.links.get(name, over)
+        if _identity(there) != _identity(over):
+            other = f"VLAN {there.vlan} of {there.lower}" if there.kind == "vlan" else "something else"
+            raise ValueError(f"VLAN {over.vlan} of {over.lower} would be called {name}, and that is {other}: "
+                             "a stanza of another name, with vlan-raw-device and vlan-id, gives it its own")
+        return name
 
     def hang(self) -> None:
         """Give each port its master; a port can have one only."""
@@ -144,7 +168,7 @@ class _Builder:
                     self.leave_out(link.name, f"{port} is already a port of {master}")
         vlans: dict[tuple[str, str, str], str] = {}
         for name, link in list(self.links.items()):
-            first = vlans.setdefault((link.lower, link.vlan, link.protocol), name) if link.kind == "vlan" else name
+            first = vlans.setdefault(_identity(link), name) if link.kind == "vlan" else name
             if first != name:
                 self.leave_out(name, f"is VLAN {link.vlan} of {link.lower}, and so is {first}")
             elif name in self.below(name):
@@ -212,6 +236,10 @@ class _Builder:
         return [name for name in order if name not in self.errors]
 
 
+def _identity(vlan: Link) -> tuple[str, str, str]:
+    return (vlan.lower, vlan.vlan, vlan.protocol)
+
+
 def _vlans_of(interfaces: Interfaces) -> dict[tuple[str, str, str], str]:
     """Return the names of the VLANs that have a stanza, by (raw device, ID, protocol)."""
     found: dict[tuple[str, str, str], str] = {}
@@ -221,7 +249,7 @@ def _vlans_of(interfaces: Interfaces) -> dict[tuple[str, str, str], str]:
                 link, _ = describe(stanza.name, (stanza,), ())
             except ValueError:
                 continue
-            found.setdefault((link.lower, link.vlan, link.protocol), link.name)
+            found.setdefault(_identity(link), link.name)
     return found
 
 
