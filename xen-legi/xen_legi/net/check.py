@@ -19,7 +19,7 @@ from xen_legi.net.links import desired, joining, of_ports
 from xen_legi.net.of_ifup import OPTIONS, REQUIRED
 from xen_legi.net.options import ALIASES, BY_NAME, find, ours
 from xen_legi.net.plan import plan, told_above
-from xen_legi.net.stanzas import COMMANDS, Interfaces, Option, Stanza
+from xen_legi.net.stanzas import COMMANDS, Interfaces, Option, Stanza, any_matches
 
 _FAMILIES = ("bridge-", "bond-", "vlan-", "xen-", "ipmi-")  # no other package's options begin so, once we know them all
 _SINGLE = ("mtu", "hwaddress", "address", "netmask", "gateway")  # ifup hands both lines of these to `ip` as they are
@@ -175,7 +175,7 @@ def _without_stanza(interfaces: Interfaces, devices: Collection[str]) -> Iterato
     have = interfaces.by_name()
     for one in interfaces.classes:
         name = one.name.partition("=")[2] or one.name
-        if "/" not in name and name not in have and name not in interfaces.mappings:
+        if "/" not in name and name not in have and not any_matches(name, interfaces.mappings):
             line = "auto" if one.class_ == "auto" else f"allow-{one.class_}"
             yield Finding(one.where, "error", f"{line} {one.name}: there is no stanza iface {name}")
 

@@ -143,7 +143,7 @@ class _Builder:
         return link
 
     def vlan_below(self, over: Link) -> str:
-        """Return the name of a bridge's own VLAN, which is taken in. Raise ValueError if it is the name of something else."""
+        """Return the name of a bridge's own VLAN, which is taken in. Raise ValueError if it is that of something else."""
         name = self.vlans.get(_identity(over), over.name)
         if name != over.name:
             return name

@@ -144,7 +144,12 @@ def selected(interfaces: Interfaces, class_: str, devices: Iterable[str], exclud
     for word in interfaces.listed(class_):
         names |= dict.fromkeys(_matching(word, known))
     unwanted = (*interfaces.no_scripts, *interfaces.mappings, *exclude)
-    return tuple(name for name in names if not any(fnmatch.fnmatchcase(name, one.strip("/")) for one in unwanted))
+    return tuple(name for name in names if not any_matches(name, unwanted))
+
+
+def any_matches(name: str, patterns: Iterable[str]) -> bool:
+    """Tell whether one of the patterns of a mapping or no-scripts line is for this interface."""
+    return any(fnmatch.fnmatchcase(name, one.strip("/")) for one in patterns)
 
 
 def _matching(word: str, devices: Sequence[str]) -> Sequence[str]:
