@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from xen_legi.net import values
+from xen_legi.net import bonds, values
 from xen_legi.net.options import MODES, MODES_OF, TABLE, Known, find
 from xen_legi.net.stanzas import Message, Option, Stanza
 
 Setting = tuple[Known, str]
 _LONGEST_NAME = 15
 _PORT = "port of a bond"
-_LISTS = (values.addresses, values.devices, values.vlan_ranges)  # read all lines of an option, not only the last
+_LISTS = (values.arp_targets, values.ns_targets, values.devices, values.vlan_ranges)  # read all lines, not only the last
 
 
 class Nonsense(ValueError):
@@ -219,10 +219,16 @@ def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
 def _bond(link: Link, given: _Given, devices: Collection[str]) -> Link:
     left_out = [known for known, _ in _ruled_out(given)]
     settings = tuple((known, value) for known, value in given.settings("bond") if known not in left_out)
-    if not {known.name for known, _ in settings} & {"bond-miimon", "bond-arp-interval"}:
-        settings = ((_of("bond-miimon"), "100"), *settings)  # a bond that nobody watches never leaves a dead port
+    said = {known.name: value for known, value in settings}
+    if "bond-miimon" not in said and not bonds.by_arp(said):  # a bond that nobody watches never leaves a dead port
+        settings = ((_of("bond-miimon"), "100"), *settings)
+        said["bond-miimon"] = "100"
+    for name, why in bonds.refused(said):
+        raise Nonsense(f"{name} {why}", given.place(name))
+    kept = ((known, bonds.as_kept(known.name, value, said)) for known, value in settings)
     ports = _ports(given, "bond-slaves", devices)
-    return replace(link, settings=settings, ports=ports, port_settings=_pairs(given, "bond-queue-id", ":"))
+    return replace(link, settings=tuple(one for one in kept if one[1]), ports=ports,
+                   port_settings=_pairs(given, "bond-queue-id", ":"))
 
 
 def _ruled_out(given: _Given) -> list[tuple[Known, str]]:
