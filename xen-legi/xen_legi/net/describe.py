@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from xen_legi.net import bonds, values
+from xen_legi.net import bonds, patterns, values
 from xen_legi.net.options import MODES, MODES_OF, TABLE, Known, find
 from xen_legi.net.stanzas import Message, Option, Stanza
 
 Setting = tuple[Known, str]
 _LONGEST_NAME = 15
+_SHORTEST_DELAY, _LONGEST_DELAY = 200, 3000  # of a bridge with STP, in hundredths of seconds
 _PORT = "port of a bond"
 _LISTS = (values.arp_targets, values.ns_targets, values.devices, values.vlan_ranges)  # read all lines, not only the last
 
@@ -75,8 +76,8 @@ def describe(
     link = replace(link, kind=_kind(given), joins=given.value("bond-master"), mtu=_mtu(given), address=_address(given),
                    vlans=tuple(given.value("xen-vlans").split()), vids=tuple(given.value("bridge-vids").split()),
                    pvid=given.value("bridge-pvid"), access=given.value("bridge-access"))
-    if link.kind == "bond":
-        remarks += [Message(given.place(known.name) or name, f"{name}: {text}") for known, text in _ruled_out(given)]
+    altered = _ruled_out(given) if link.kind == "bond" else _raised(given) if link.kind == "bridge" else ()
+    remarks += [Message(given.place(known.name) or name, f"{name}: {text}") for known, text in altered]
     return _COMPLETE.get(link.kind, _device)(link, given, devices), remarks
 
 
@@ -201,6 +202,8 @@ def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
     settings.setdefault("bridge-stp", (_of("bridge-stp"), "0"))
     if settings["bridge-stp"][1] == "0":
         settings.setdefault("bridge-fd", (_of("bridge-fd"), "0"))
+    elif "bridge-fd" in settings:
+        settings["bridge-fd"] = (_of("bridge-fd"), _delay_with_stp(given))
     seconds, *wait_ports = given.words("bridge-waitport") or ["0"]
     given.value("bridge-maxwait")
     ports = tuple(port for port in _ports(given, "bridge-ports", devices) if port != link.name)
@@ -214,6 +217,20 @@ def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
         wait=int(given.read("bridge-waitport", seconds, values.centiseconds)) / 100,
         wait_ports=tuple(wait_ports) or ports,
     )
+
+
+def _delay_with_stp(given: _Given) -> str:
+    """Return the forward delay, 2 to 30 seconds: the kernel raises less when it begins with STP, and refuses it later."""
+    delay = int(given.value("bridge-fd"))
+    if delay > _LONGEST_DELAY:
+        raise Nonsense("bridge-fd is more than 30 seconds, which the kernel refuses with STP", given.place("bridge-fd"))
+    return str(max(delay, _SHORTEST_DELAY))
+
+
+def _raised(given: _Given) -> Iterator[tuple[Known, str]]:
+    """Yield the option of a bridge that is not done as it is written, and why."""
+    if given.value("bridge-stp") == "1" and given.has("bridge-fd") and int(given.value("bridge-fd")) < _SHORTEST_DELAY:
+        yield _of("bridge-fd"), "bridge-fd is raised to 2 seconds, the least that the kernel takes with STP"
 
 
 def _bond(link: Link, given: _Given, devices: Collection[str]) -> Link:
@@ -300,30 +317,11 @@ def _ports(given: _Given, name: str, devices: Collection[str]) -> tuple[str, ...
     words = given.words(name)
     if words in ([], ["none"]):
         return ()
-    if name == "bond-slaves":
-        words = [one for word in words for one in (["regex", "eth.*", "noregex"] if word == "all" else [word])]
-    else:
-        everything = ["regex", "eth.*", "em.*", "en.*", "p[0-9].*", "noregex"]
-        words = [one for word in words for one in (everything if word == "all" else [word])]
-    return tuple(dict.fromkeys(given.read(name, one, values.device) for one in _expand(name, words, devices)))
-
-
-def _expand(name: str, words: Sequence[str], devices: Collection[str]) -> Iterable[str]:
-    by_pattern = False
-    for word in words:
-        if word in ("regex", "noregex"):
-            by_pattern = word == "regex"
-        elif by_pattern:
-            yield from sorted(device for device in devices if _matches(name, word, device))
-        else:
-            yield word
-
-
-def _matches(name: str, pattern: str, device: str) -> bool:
     try:
-        return bool(re.fullmatch(pattern, device))
-    except re.error as error:
-        raise ValueError(f"{name}: {pattern!r} is not a regular expression: {error}") from None
+        found = list(patterns.expand(name, words, devices))
+    except ValueError as error:
+        raise Nonsense(f"{name}: {error}", given.place(name)) from None
+    return tuple(dict.fromkeys(given.read(name, one, values.device) for one in found))
 
 
 def _pairs(given: _Given, name: str, separator: str) -> tuple[tuple[str, Known, str], ...]:

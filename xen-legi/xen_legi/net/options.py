@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xen_legi.net import values
-from xen_legi.net.values import Reader, centiseconds, choice, number, on_off, switch, vlan_ranges
+from xen_legi.net.values import Reader, centiseconds, choice, number, on_off, seconds, switch, vlan_ranges
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ MODES_OF: Mapping[str, tuple[str, ...]] = {  # the modes in which the kernel tak
 }
 _POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
 _VALIDATE = ("none", "active", "backup", "all", "filter", "filter_active", "filter_backup")
+_EVER = (2**32 - 1) // 100  # seconds: the kernel takes hundredths of them, in 32 bits
 _MILLISECONDS = number(0, 2**31 - 1)
 
 
@@ -87,10 +88,10 @@ TABLE = (
     _shape("bridge-waitport", "SECONDS [PORT...]: wait at most that long for the ports to appear"),
     _shape("bridge-maxwait", "accepted for any number of seconds; we never wait for a bridge", centiseconds),
     _bridge("bridge-stp", "stp_state", switch, "spanning tree protocol (default: off)"),
-    _bridge("bridge-fd", "forward_delay", centiseconds, "forward delay in seconds (default: 0 without STP)"),
-    _bridge("bridge-hello", "hello_time", centiseconds, "hello time in seconds"),
-    _bridge("bridge-maxage", "max_age", centiseconds, "maximum message age in seconds"),
-    _bridge("bridge-ageing", "ageing_time", centiseconds, "seconds until an address that is not seen is forgotten"),
+    _bridge("bridge-fd", "forward_delay", seconds(0, _EVER), "forward delay in seconds (default: 0 without STP)"),
+    _bridge("bridge-hello", "hello_time", seconds(1, 10), "hello time in seconds"),
+    _bridge("bridge-maxage", "max_age", seconds(6, 40), "maximum message age in seconds"),
+    _bridge("bridge-ageing", "ageing_time", seconds(0, _EVER), "seconds until an address that is not seen is forgotten"),
     _bridge("bridge-bridgeprio", "priority", number(0, 65535), "priority of the bridge in the spanning tree"),
     _bridge("bridge-vlan-aware", "vlan_filtering", switch, "one bridge for many VLANs"),
     _bridge("bridge-mcsnoop", "mcast_snooping", switch, "multicast snooping"),

@@ -43,6 +43,18 @@ def centiseconds(value: str) -> str:
     return str(round(float(value) * 100))
 
 
+def seconds(low: int, high: int) -> Reader:
+    """Return a reader like centiseconds(), of `low` to `high` seconds."""
+
+    def read(value: str) -> str:
+        found = centiseconds(value)
+        if not 100 * low <= int(found) <= 100 * high:
+            raise ValueError(f"is not a number of seconds from {low} to {high}")
+        return found
+
+    return read
+
+
 def number(low: int, high: int) -> Reader:
     """Return a reader of whole numbers from `low` to `high`."""
 
