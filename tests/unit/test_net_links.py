@@ -338,3 +338,36 @@ def test_a_bond_that_the_kernel_would_refuse_whole_is_told_with_its_line(lines: 
 ])
 def test_the_options_of_a_bond_are_those_that_the_kernel_keeps(lines: tuple[str, ...], expected: dict[str, str]) -> None:
     assert settings(link(bond(*lines), "bond0")) == expected
+
+
+def mtus(text: str) -> dict[str, tuple[int, bool]]:
+    found = wanted(text, "eth1")
+    assert not found.errors
+    return {name: (one.mtu, one.own_mtu) for name, one in found.links.items() if one.mtu}
+
+
+def test_what_xen_vlans_makes_has_the_mtu_of_its_interface_so_that_a_change_reaches_it() -> None:
+    span = stanza("mtu 9000", "xen-vlans 5 6", name="eth1")
+    every = {name: (9000, True) for name in ("eth1", "eth1.5", "xenbr5", "eth1.6", "xenbr6")}
+    assert mtus(span) == every
+    assert mtus(stanza("xen-vlans 5 6", name="eth1")) == {}
+    own = stanza("vlan-raw-device eth1", "mtu 4000", name="eth1.6")
+    assert mtus(span + own) == every | {"eth1.6": (4000, True), "xenbr6": (4000, True)}
+
+
+def test_an_mtu_of_a_bridge_of_xen_vlans_itself_is_the_stronger_one() -> None:
+    span, above = stanza("mtu 9000", "xen-vlans 5", name="eth1"), "iface xenbr5 inet static\n    address 192.0.2.1/24\n"
+    assert mtus(span + above + "    mtu 1500\n")["xenbr5"] == (1500, True)
+    assert mtus(span + above)["xenbr5"] == (9000, True)
+    assert mtus(span + stanza("xen-vlan 5 eth1", name="xenbr5")) == {"eth1": (9000, True)}
+
+
+def test_an_mtu_above_that_does_not_fit_on_the_interface_stays_an_error() -> None:
+    text = stanza("mtu 4000", "xen-vlans 5", name="eth1") + stanza("vlan-raw-device eth1", "mtu 9000", name="eth1.5")
+    assert wanted(text, "eth1").errors == {"eth1.5": "mtu 9000 does not fit on eth1, which has mtu 4000"}
+
+
+@pytest.mark.parametrize("option", ["vlan-id 5", "vlan-raw-device eth1"])
+def test_beside_xen_vlan_only_the_protocol_of_its_vlan_may_stand(option: str) -> None:
+    assert error(stanza("xen-vlan 5 eth1", option), "br0").startswith("has options of a bridge (xen-vlan) and of a vlan")
+    assert not wanted(stanza("xen-vlan 5 eth1", "vlan-protocol 802.1ad"), "br0").errors

@@ -117,7 +117,15 @@ class _Builder:
             if self.described(bridge.name):
                 self.add(bridge.name, needed=True)
             elif bridge.name not in self.links:
-                self.raise_bridge(bridge)
+                self.raise_bridge(self.with_mtu(bridge))
+
+    def with_mtu(self, bridge: Link) -> Link:
+        """Return a bridge that no stanza describes with the MTU that its stanza, if any, has ifup give it."""
+        try:
+            found = describe(bridge.name, self.stanzas[bridge.name], ()) if bridge.name in self.stanzas else None
+        except ValueError:
+            return bridge  # `net check` tells it
+        return replace(bridge, mtu=found[0].mtu) if found else bridge
 
     def raise_bridge(self, bridge: Link) -> None:
         """Take in a bridge that no stanza describes."""
@@ -263,7 +271,7 @@ def _uplinks_of(interfaces: Interfaces) -> frozenset[str]:
 
 
 def _with_mtus(links: dict[str, Link], errors: dict[str, str]) -> dict[str, Link]:
-    """Give what lies below a link with an MTU the same, where it has none of its own."""
+    """Give what lies below a link with an MTU the same, where it has none of its own; so too what xen-vlans makes above."""
     wanted = {name: link.mtu for name, link in links.items()}
 
     def push(name: str) -> None:
@@ -279,5 +287,21 @@ def _with_mtus(links: dict[str, Link], errors: dict[str, str]) -> dict[str, Link
         lower = links.get(link.lower)
         if lower and lower.mtu and wanted[name] > lower.mtu:
             errors[name] = f"mtu {wanted[name]} does not fit on {lower.name}, which has mtu {lower.mtu}"
+    above = _mtus_above(links, wanted)
     good = (link for name, link in links.items() if name not in errors)
-    return {link.name: replace(link, mtu=wanted[link.name], own_mtu=bool(link.mtu)) for link in good}
+    mtus = {**wanted, **above}
+    return {link.name: replace(link, mtu=mtus[link.name], own_mtu=bool(link.mtu) or link.name in above) for link in good}
+
+
+def _mtus_above(links: Mapping[str, Link], wanted: Mapping[str, int]) -> dict[str, int]:
+    """Return the MTUs of VLANs and bridges of xen-vlans, that of their device: the kernel gives it to new ones only."""
+    found: dict[str, int] = {}
+    for bridge in (one for link in links.values() if link.mtu for one in spans(link)):
+        made = links.get(bridge.name)
+        if made and made.raised and bridge.over:
+            below = bridge.over.lower
+            for name in (made.ports[0], made.name):
+                if name in links and not wanted[name]:
+                    found[name] = found.get(below, wanted[below])
+                below = name
+    return found
