@@ -9,9 +9,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from xen_legi.bmc import lan
 from xen_legi.finding import Finding
-from xen_legi.net import check_addresses, check_links, values
+from xen_legi.net import check_addresses, check_bmc, check_links, check_options, values
 from xen_legi.net.change import Change
 from xen_legi.net.describe import describe
 from xen_legi.net.kernel import State
@@ -24,7 +23,7 @@ from xen_legi.net.stanzas import COMMANDS, Interfaces, Option, Stanza, any_match
 _FAMILIES = ("bridge-", "bond-", "vlan-", "xen-", "ipmi-")  # no other package's options begin so, once we know them all
 _SINGLE = ("mtu", "hwaddress", "address", "netmask", "gateway")  # ifup hands both lines of these to `ip` as they are
 _LEFTOVER = re.compile(r".*(\.dpkg-[a-z]+|\.ucf-[a-z]+|\.bak|\.orig|\.old|\.rej|~)")
-_NAMES = (*BY_NAME, *ALIASES, *OPTIONS)
+_NAMES = (*BY_NAME, *ALIASES, *OPTIONS, *check_options.OTHERS)
 _NEAR = 0.8  # how much alike the name of an option must be that may as well be another package's
 _UNKNOWN = "is no option that we know"
 _ADDRESSED = ("static", "dhcp", "auto", "bootp", "ipv4ll")
@@ -120,7 +119,7 @@ def _why(name: str, stanzas: Sequence[Stanza], devices: Collection[str]) -> Valu
 
 def _names(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Names that the kernel does not take; a stanza for a pattern or a mapping need not be one."""
-    logical = {one.name.partition("=")[2] for one in interfaces.classes}
+    logical = interfaces.templates()
     for stanza in interfaces.stanzas:
         names = [option.name for option in stanza.options]
         if stanza.name not in logical and not ours(names):  # of ours, describe() has told it
@@ -147,7 +146,7 @@ def _known(option: Option) -> bool:
     """Tell whether an option is one of ours, or of ifup, which knows its commands by one way of writing them only."""
     if option.name in COMMANDS:
         return option.written in ("", option.name)
-    return bool(find(option.name)) or option.name in OPTIONS
+    return bool(find(option.name)) or option.name in OPTIONS or option.name in check_options.OTHERS
 
 
 def _required(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
@@ -204,17 +203,6 @@ def _ports(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
                 yield Finding(port.where or link.where, "warning", text)
 
 
-def _bmc(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
-    """What the BMC cannot be."""
-    try:
-        lan.wish(interfaces)
-    except lan.UnknownOption:
-        pass  # _unknown_options() tells it, with the option that was probably meant
-    except ValueError as error:
-        where, _, text = str(error).partition(": ")
-        yield Finding(where, "error", text)
-
-
 def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Files that an editor or dpkg left and that `source` reads all the same."""
     places = [one.where for one in interfaces.stanzas] + [one.where for one in interfaces.classes]
@@ -224,10 +212,13 @@ def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 
 
 _RULES: tuple[Callable[[Interfaces, Collection[str]], Iterable[Finding]], ...] = (
-    _links, _names, _unknown_options, _required, _twice, _without_stanza, _ports_with_addresses, _ports, _bmc, _leftovers,
+    _links, _names, _unknown_options, _required, _twice, _without_stanza, _ports_with_addresses, _ports, _leftovers,
     check_addresses.of_stanzas, check_addresses.twice, check_addresses.gateways,
     check_links.port_lists, check_links.misplaced, check_links.own_port, check_links.blanks, check_links.contradictions,
     check_links.numbers_in_names, check_links.without_effect, check_links.not_asked_for, check_links.nearly_a_link,
+    check_links.spanned, check_options.of_others, check_options.hw_mac_address, check_options.no_scripts,
+    check_options.both_ways, check_options.no_ports, check_options.hardware_addresses,
+    check_bmc.nonsense, check_bmc.gateway, check_bmc.shared_vlan,
 )
 
 

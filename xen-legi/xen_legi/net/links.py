@@ -48,9 +48,9 @@ def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[st
 def joining(interfaces: Interfaces) -> dict[str, list[Stanza]]:
     """Return, for each bond, the stanzas that name it as their bond-master.
 
-    A logical name that only patterns use (auto /eth*=port) is no device: the call for each interface knows its own.
+    A logical name is no device: the call for each interface that has it knows.
     """
-    logical = {one.name.partition("=")[2] for one in interfaces.classes} - {one.name for one in interfaces.classes}
+    logical = interfaces.templates()
     found: dict[str, list[Stanza]] = {}
     for stanza in interfaces.stanzas:
         for option in stanza.options:

@@ -91,6 +91,10 @@ class Interfaces:
         """Return what the lines of a class name, patterns as they are written."""
         return tuple(one.name for one in self.classes if one.class_ == class_)
 
+    def templates(self) -> set[str]:
+        """Return the logical names that are no interfaces: only lines like auto /eth*=port use them."""
+        return {one.name.partition("=")[2] for one in self.classes} - {one.name for one in self.classes} - {""}
+
     def by_name(self) -> dict[str, list[Stanza]]:
         """Return the stanzas of each interface, in the order of the files."""
         found: dict[str, list[Stanza]] = {}
