@@ -290,7 +290,11 @@ class _Reader:
         except ValueError as error:
             return self.problem(where, f"source{'-directory' if directory else ''} {rest}: {error}")
         for pattern in patterns:
-            found = self.source.expand(pattern, path, directory)
+            try:
+                found = self.source.expand(pattern, path, directory)
+            except OSError as error:
+                self.problem(where, f"source {pattern}: cannot be read: {error.strerror}")
+                continue
             if not found and not directory and not set("*?[") & set(pattern):  # a directory may well be empty
                 self.problem(where, f"source {pattern}: there is no such file", "warning")
             for file in found:
