@@ -4,6 +4,7 @@ import pytest
 
 from test_net_stanzas import read
 from xen_legi.net.check import check
+from xen_legi.net.defaults import with_defaults
 from xen_legi.net.describe import Link
 from xen_legi.net.links import Desired, desired
 
@@ -371,3 +372,19 @@ def test_an_mtu_above_that_does_not_fit_on_the_interface_stays_an_error() -> Non
 def test_beside_xen_vlan_only_the_protocol_of_its_vlan_may_stand(option: str) -> None:
     assert error(stanza("xen-vlan 5 eth1", option), "br0").startswith("has options of a bridge (xen-vlan) and of a vlan")
     assert not wanted(stanza("xen-vlan 5 eth1", "vlan-protocol 802.1ad"), "br0").errors
+
+
+@pytest.mark.parametrize("now, gone", [
+    (("bond-miimon 0", "bond-arp-interval 500"), {}), (("bond-arp-interval 500",), {"bond-updelay": "0"}),
+])
+def test_a_delay_is_not_set_back_together_with_what_it_is_a_multiple_of(now: tuple[str, ...], gone: dict[str, str]) -> None:
+    before, after = wanted(bond("bond-updelay 200"), "bond0").links, wanted(bond(*now), "bond0")
+    back = settings(with_defaults(after, before).links["bond0"])
+    assert {name: value for name, value in back.items() if name == "bond-updelay"} == gone
+
+
+def test_what_ports_there_are_is_not_guessed_where_no_device_is_known() -> None:
+    text = stanza("bridge-ports regex eth.*", "bridge-vlan-aware yes", "bridge-pathcost eth1 5") + "auto br0\n"
+    text += stanza("bridge-access 7", name="eth1")
+    assert check(read(text)) == check(read(text), ["eth1"]) == []
+    assert len(check(read(text), ["eth2"])) == 2

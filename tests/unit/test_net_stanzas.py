@@ -189,6 +189,7 @@ def test_what_only_a_shell_expands_is_an_error_so_that_nothing_is_taken_down(res
 def test_a_later_relative_name_and_an_open_quote_are_errors() -> None:
     (told,) = problems(read("source m1 m2\n", m1="", m2=""))
     assert told.startswith("i:1: source m1 m2: ifup looks for m2 in its working directory, not beside this file")
+    assert "a comment has a line of its own" in problems(read("source /m1 # mine\n"))[0]
     assert problems(read("source-directory 'a\n")) == [
         "i:1: source-directory 'a: a quote is not closed, so that ifup reads nothing",
     ]

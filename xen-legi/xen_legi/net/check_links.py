@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from xen_legi.finding import Finding
 from xen_legi.net.bridge_vlans import aware
-from xen_legi.net.check_options import named, of
+from xen_legi.net.check_options import named, of, open_ended
 from xen_legi.net.describe import Link
 from xen_legi.net.links import desired
 from xen_legi.net.options import Known, find
@@ -98,12 +98,13 @@ def numbers_in_names(interfaces: Interfaces, devices: Collection[str]) -> Iterat
 def without_effect(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Options about the VLANs of ports, where no VLAN-aware bridge heeds them."""
     links, have = _links(interfaces, devices), interfaces.by_name()
+    all_known = not open_ended(interfaces, devices)
     for link in (one for one in links.values() if one.name not in interfaces.templates() | interfaces.parents):
         where = {known.name: option.where for stanza in have.get(link.name, ()) for option in stanza.options
                  if (known := find(option.name))}
         bridge = link if link.kind == "bridge" else links.get(link.master, link)
         for name in (one for one in _OF_AWARE if one in where):
-            if why := _why_unheeded(name, link, bridge):
+            if (all_known or bridge.kind) and (why := _why_unheeded(name, link, bridge)):
                 yield Finding(where[name], "warning", f"{link.name}: {name} has no effect: {why}")
 
 

@@ -55,16 +55,16 @@ def no_ports(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Findi
     for stanza, option in named(interfaces, _OF_PORTS):
         link = links.get(stanza.name)
         link = links.get(link.joins, link) if link else None
-        if link and (devices or not _open_ended(interfaces, link.name)):
+        if link and not open_ended(interfaces, devices):
             strange = dict.fromkeys(port for port, known, _ in link.port_settings if port not in link.ports)
             for port in (one for one in strange if one in re.split(r"[\s:]+", option.value)):
                 yield of(stanza, option, "warning", f"{port} is no port of {link.name}")
 
 
-def _open_ended(interfaces: Interfaces, name: str) -> bool:
-    """Tell whether the ports of a link depend on the devices that are there."""
+def open_ended(interfaces: Interfaces, devices: Collection[str]) -> bool:
+    """Tell whether ports depend on the devices of the host, and these are not known."""
     lists = named(interfaces, ("bridge-ports", "bond-slaves"))
-    return any({"all", "regex"} & set(option.value.split()) for stanza, option in lists if stanza.name == name)
+    return not devices and any({"all", "regex"} & set(option.value.split()) for _, option in lists)
 
 
 def hardware_addresses(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:

@@ -196,6 +196,8 @@ def source_words(rest: str) -> list[str]:
     words = _split(rest) if set("\\\"'") & set(rest) else _BLANK.split(rest) if rest else []
     if not rest.startswith("/"):
         words[:1] = [word.lstrip("/") for word in words[:1]]
+    if any(word.startswith("#") for word in words[1:]):
+        raise ValueError("a comment has a line of its own: # and what follows it are names of files here")
     if beside := [word for word in words[1:] if not word.startswith("/")]:
         raise ValueError(f"ifup looks for {beside[0]} in its working directory, not beside this file: give it its own line")
     return words
