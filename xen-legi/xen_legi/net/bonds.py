@@ -36,5 +36,6 @@ def refused(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name in _DELAYS:
         if values.get(name, "0") != "0" and not by_mii(values):
             yield name, "is for a bond that is watched by bond-miimon"
-    if values.get("bond-num-unsol-na", grat := values.get("bond-num-grat-arp", "")) != grat and grat:
-        yield "bond-num-unsol-na", f"is the same setting as bond-num-grat-arp, which is {grat}"
+    one = values.get("bond-num-grat-arp")
+    if one and values.get("bond-num-unsol-na", one) != one:
+        yield "bond-num-unsol-na", f"is the same setting as bond-num-grat-arp, which is {one}"
