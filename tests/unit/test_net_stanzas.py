@@ -177,7 +177,7 @@ def test_a_source_line_is_words_as_a_shell_reads_them(rest: str, words: list[str
 
 
 @pytest.mark.parametrize("rest", [
-    "$HOME/x", "~/x", "/a ~/x", "`x`", "$(x)", "{a,b}", "x(y)", "a|b", "a&", "a;b", "<x", '"a*b"', r"a\*", "[^a]",
+    "$HOME/x", "~/x", "/a ~/x", "/a=~/b", "`x`", "$(x)", "{a,b}", "x(y)", "a|b", "a&", "a;b", "<x", '"a*b"', r"a\*", "[^a]",
     "[[:digit:]]",
 ])
 def test_what_only_a_shell_expands_is_an_error_so_that_nothing_is_taken_down(rest: str) -> None:

@@ -21,7 +21,7 @@ COMMANDS = frozenset({"pre-up", "up", "post-up", "down", "pre-down", "post-down"
 _BLANKS = " \t\n\v\f\r"  # of the C locale: to ifup, a no-break space is part of a word
 _BLANK = re.compile(f"[{_BLANKS}]+")
 _EXPANDED = re.compile(  # what wordexp(3) expands or refuses, brackets that glob() reads otherwise, and patterns in quotes
-    r"""[$`{}()|&;<>\0]|(^|[\s"'])~|\[(\^|[^]]*\[:)|\\[*?[]|"[^"]*[*?[][^"]*"|'[^']*[*?[][^']*'"""
+    r"""[$`{}()|&;<>\0]|(^|[\s"'=:])~|\[(\^|[^]]*\[:)|\\[*?[]|"[^"]*[*?[][^"]*"|'[^']*[*?[][^']*'"""
 )
 
 
