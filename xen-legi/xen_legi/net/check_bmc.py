@@ -37,8 +37,9 @@ def gateway(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Findin
 
 def shared_vlan(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """A VLAN of the BMC that this host has as well: what is in it, domUs perhaps, reaches the BMC."""
-    links = desired(interfaces, interfaces.by_name(), devices).links.values()
+    found = list(named(interfaces, ("ipmi-vlan",)))
+    links = desired(interfaces, interfaces.by_name() if found else (), devices).links.values()
     vlans = {one.vlan: one for one in reversed(list(links)) if one.kind == "vlan"}
-    for stanza, option in named(interfaces, ("ipmi-vlan",)):
+    for stanza, option in found:
         if link := vlans.get(option.value.strip()):
             yield of(stanza, option, "warning", f"{link.name} is VLAN {link.vlan}, too: what is in it reaches the BMC")

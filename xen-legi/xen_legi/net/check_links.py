@@ -35,16 +35,20 @@ def misplaced(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Find
     """Ports that the kernel refuses, raw devices that get no frames, options of bonds that need others."""
     have, wanted = interfaces.by_name(), desired(interfaces, interfaces.by_name(), devices)
     for link in wanted.links.values():
-        place, master, lower = wanted.stanza_of(link.name, have), *map(wanted.links.get, (link.master, link.lower))
-        if master and master.kind == link.kind == "bridge":
-            yield Finding(place, "error", f"{link.name}: a bridge cannot be a port of the bridge {master.name}")
-        if lower and (bond := wanted.links.get(lower.master)) and bond.kind == "bond":
-            text = f"{link.name}: it gets no frames on {lower.name}, a port of {bond.name}: is {bond.name} meant?"
-            yield Finding(place, "warning", text)
-        yield from (Finding(place, "warning", f"{link.name}: {text}") for text in _lacking(link) if link.kind == "bond")
+        for level, text in _misplaced(link, wanted.links):
+            yield Finding(wanted.stanza_of(link.name, have), level, f"{link.name}: {text}")
     for stanza, option in named(interfaces, _PORTS):
         if "none" in (words := option.value.split()) and len(words) > 1:
             yield of(stanza, option, "error", "none stands alone: here it is the name of a port")
+
+
+def _misplaced(link: Link, links: Mapping[str, Link]) -> Iterator[tuple[str, str]]:
+    master, lower = links.get(link.master), links.get(link.lower)
+    if master and master.kind == link.kind == "bridge":
+        yield "error", f"a bridge cannot be a port of the bridge {master.name}"
+    if lower and (bond := links.get(lower.master)) and bond.kind == "bond":
+        yield "warning", f"it gets no frames on {lower.name}, a port of {bond.name}: is {bond.name} meant?"
+    yield from (("warning", text) for text in _lacking(link) if link.kind == "bond")
 
 
 def _lacking(bond: Link) -> Iterator[str]:
@@ -99,7 +103,8 @@ def without_effect(interfaces: Interfaces, devices: Collection[str]) -> Iterator
     """Options about the VLANs of ports, where no VLAN-aware bridge heeds them."""
     links, have = _links(interfaces, devices), interfaces.by_name()
     all_known = not open_ended(interfaces, devices)
-    for link in (one for one in links.values() if one.name not in interfaces.templates() | interfaces.parents):
+    no_devices = interfaces.templates() | interfaces.parents
+    for link in (one for one in links.values() if one.name not in no_devices):
         where = {known.name: option.where for stanza in have.get(link.name, ()) for option in stanza.options
                  if (known := find(option.name))}
         bridge = link if link.kind == "bridge" else links.get(link.master, link)
@@ -149,15 +154,15 @@ def nearly_a_link(interfaces: Interfaces, devices: Collection[str]) -> Iterator[
     have = interfaces.by_name()
     wanted = desired(interfaces, have, devices)
     made = {name for name, link in wanted.links.items() if link.kind and name in have}
+    known = {*made, *devices, *have, *wanted.errors, "", *(link.name for link in wanted.links.values() if link.kind)}
     for link in wanted.links.values():
-        place = wanted.stanza_of(link.name, have)
-        for name in {link.lower, link.joins, *link.ports} - made - {*devices, *have, *wanted.errors, ""}:
+        for name in {link.lower, link.joins, *link.ports} - known:
             others = {one for one in made - {link.name} if "." not in one}  # eth0.1 is not meant for eth1
-            near = difflib.get_close_matches(name, others, 1, _ALIKE)
-            if near and not wanted.links.get(name, Link(name)).kind:
+            if near := difflib.get_close_matches(name, others, 1, _ALIKE):
                 text = f"no stanza makes {name}, and there is no such device; is {near[0]} meant?"
-                yield Finding(place, "warning", f"{link.name}: {text}")
+                yield Finding(wanted.stanza_of(link.name, have), "warning", f"{link.name}: {text}")
         if link.joins in have and link.joins in wanted.links and wanted.links[link.joins].kind != "bond":
+            place = wanted.stanza_of(link.name, have)
             yield Finding(place, "error", f"{link.name}: bond-master {link.joins}: the stanza of {link.joins} is no bond's")
 
 

@@ -22,11 +22,11 @@ def of_others(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Find
 
 def hw_mac_address(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """The name that the package vlan has for hwaddress, of an interface that is no link of ours: ifup does not know it."""
-    wanted = desired(interfaces, interfaces.by_name(), devices)
-    for stanza, option in named(interfaces, ("hwaddress",)):
+    found = [(stanza, option) for stanza, option in named(interfaces, ("hwaddress",)) if option.name != "hwaddress"]
+    wanted = desired(interfaces, interfaces.by_name() if found else (), devices)
+    for stanza, option in found:
         link = wanted.links.get(stanza.name)
-        mine = stanza.name in {*wanted.errors, *interfaces.parents} or (link is not None and link.kind)
-        if option.name != "hwaddress" and not mine:
+        if stanza.name not in {*wanted.errors, *interfaces.parents} and not (link and link.kind):
             yield of(stanza, option, "error", "it is for links that xen-legi makes; hwaddress is meant, which ifup knows")
 
 
@@ -51,11 +51,11 @@ def both_ways(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Find
 
 def no_ports(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Costs, priorities and queues of what is no port."""
-    links = desired(interfaces, interfaces.by_name(), devices).links
-    for stanza, option in named(interfaces, _OF_PORTS):
+    found = [] if open_ended(interfaces, devices) else list(named(interfaces, _OF_PORTS))
+    links = desired(interfaces, interfaces.by_name() if found else (), devices).links
+    for stanza, option in found:
         link = links.get(stanza.name)
-        link = links.get(link.joins, link) if link else None
-        if link and not open_ended(interfaces, devices):
+        if link := links.get(link.joins, link) if link else None:
             strange = dict.fromkeys(port for port, known, _ in link.port_settings if port not in link.ports)
             for port in (one for one in strange if one in re.split(r"[\s:]+", option.value)):
                 yield of(stanza, option, "warning", f"{port} is no port of {link.name}")
@@ -69,10 +69,11 @@ def open_ended(interfaces: Interfaces, devices: Collection[str]) -> bool:
 
 def hardware_addresses(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Devices of bridge-hw that are not there: the address is then that of the first port."""
-    known = {*devices, *desired(interfaces, interfaces.by_name(), devices).links}
-    for stanza, option in named(interfaces, ("bridge-hw",)):
+    found = list(named(interfaces, ("bridge-hw",))) if devices else []
+    known = {*devices, *desired(interfaces, interfaces.by_name() if found else (), devices).links}
+    for stanza, option in found:
         device = option.value.removeprefix("MAC").strip()
-        if devices and device and ":" not in device and device not in known:
+        if device and ":" not in device and device not in known:
             yield of(stanza, option, "warning", f"there is no device {device}: it has the address of its first port")
 
 

@@ -28,7 +28,7 @@ class Desired:
         for one in pending:  # grows: what needs it may itself be made for another
             if one in have:
                 return have[one][0].where
-            pending += [owner for bridge, owner in self.owners.items() if bridge == one and owner not in pending]
+            pending += [self.owners[one]] if self.owners.get(one, one) not in pending else []
             pending += [link.name for link in self.links.values() if one in (*link.ports, link.lower)
                         and link.name not in pending]
         return name
