@@ -17,6 +17,7 @@ from xen_legi.net.change import Now, change
 from xen_legi.net.check import check, differences, idle, with_errors
 from xen_legi.net.files import Disk
 from xen_legi.net.kernel import GROUP, Device
+from xen_legi.net.links import Desired
 
 PACKAGE = Path(__file__).resolve().parents[2] / "xen-legi"
 
@@ -174,3 +175,15 @@ def test_what_comes_through_a_pipe_may_be_checked(tmp_path: Path) -> None:
                           env={"PYTHONPATH": str(PACKAGE)})
     assert done.stdout == "/dev/stdin:1: error: auto br1: there is no stanza iface br1\n"
     assert (done.returncode, cli.main(["net", "check", str(tmp_path)])) == (1, 2)
+
+
+def test_no_place_is_looked_for_before_there_is_something_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each of thousands of VLANs, that takes a check half a minute."""
+    monkeypatch.delattr(Desired, "stanza_of")
+    assert check(read("auto eth1\niface eth1 inet manual\n    xen-vlans 5-9\n"), ["eth1"]) == []
+
+
+def test_what_stands_on_a_link_is_found_without_a_look_at_all_links() -> None:
+    files_ = read("auto eth1\niface eth1 inet manual\n    xen-vlans 1-4094\n")
+    found = differences(files_, ["eth1"], {"eth1": replace(ETH1, master="")})
+    assert len(found) > 3 * 4094 and {one.where for one in found} == {"i:2"}

@@ -7,6 +7,7 @@ its name, and the rest goes on.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from xen_legi.net.describe import Link, describe, for_bond, implicit, spans
 from xen_legi.net.options import ours
@@ -29,9 +30,17 @@ class Desired:
             if one in have:
                 return have[one][0].where
             pending += [self.owners[one]] if self.owners.get(one, one) not in pending else []
-            pending += [link.name for link in self.links.values() if one in (*link.ports, link.lower)
-                        and link.name not in pending]
+            pending += [user for user in self._users.get(one, ()) if user not in pending]
         return name
+
+    @cached_property
+    def _users(self) -> dict[str, list[str]]:
+        """What stands on each link."""
+        found: dict[str, list[str]] = {}
+        for link in self.links.values():
+            for below in {*link.ports, link.lower}:
+                found.setdefault(below, []).append(link.name)
+        return found
 
 
 def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[str]) -> Desired:
