@@ -274,6 +274,7 @@ def test_a_port_of_a_bond_is_nothing_else(option: str, kind: str) -> None:
 def test_a_logical_name_that_only_patterns_use_is_no_port() -> None:
     text = "auto /eth*=slave\niface slave inet manual\n    bond-master bond0\n    bond-miimon 50\n"
     assert link(MASTER + text, "bond0").ports == ()
+    assert settings(link(MASTER + text, "bond0"))["bond-miimon"] == "50"
     assert link(MASTER + text + "auto slave\n", "bond0").ports == ("slave",)
 
 

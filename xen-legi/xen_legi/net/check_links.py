@@ -34,28 +34,31 @@ def port_lists(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 def misplaced(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Ports that the kernel refuses, raw devices that get no frames, options of bonds that need others."""
     have, wanted = interfaces.by_name(), desired(interfaces, interfaces.by_name(), devices)
+    templates = interfaces.templates()
+    joined = {option.value for stanza, option in named(interfaces, ("bond-master",)) if stanza.name in templates}
     for link in wanted.links.values():
-        for level, text in _misplaced(link, wanted.links):
+        for level, text in _misplaced(link, wanted.links, link.name in joined):
             yield Finding(wanted.stanza_of(link.name, have), level, f"{link.name}: {text}")
     for stanza, option in named(interfaces, _PORTS):
         if "none" in (words := option.value.split()) and len(words) > 1:
             yield of(stanza, option, "error", "none stands alone: here it is the name of a port")
 
 
-def _misplaced(link: Link, links: Mapping[str, Link]) -> Iterator[tuple[str, str]]:
+def _misplaced(link: Link, links: Mapping[str, Link], joined: bool) -> Iterator[tuple[str, str]]:
+    """Yield (level, text). joined: cards join it by a pattern and a logical name, so that its ports are not known."""
     master, lower = links.get(link.master), links.get(link.lower)
     if master and master.kind == link.kind == "bridge":
         yield "error", f"a bridge cannot be a port of the bridge {master.name}"
     if lower and (bond := links.get(lower.master)) and bond.kind == "bond":
         yield "warning", f"it gets no frames on {lower.name}, a port of {bond.name}: is {bond.name} meant?"
-    yield from (("warning", text) for text in _lacking(link) if link.kind == "bond")
+    yield from (("warning", text) for text in _lacking(link, joined) if link.kind == "bond")
 
 
-def _lacking(bond: Link) -> Iterator[str]:
+def _lacking(bond: Link, joined: bool) -> Iterator[str]:
     """Say what the options of a bond are in vain without."""
     values_of = {known.name: value for known, value in bond.settings}
     primaries = values_of.get("bond-primary", "").split()
-    if primaries and not set(primaries) & set(bond.ports):
+    if primaries and not joined and not set(primaries) & set(bond.ports):
         yield f"bond-primary {' '.join(primaries)} is none of its ports"
     targets = {"bond-arp-ip-target", "bond-ns-ip6-target"} & values_of.keys()
     if values_of.get("bond-arp-interval", "0") != "0" and not targets:

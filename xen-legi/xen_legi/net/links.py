@@ -55,15 +55,11 @@ def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[st
 
 
 def joining(interfaces: Interfaces) -> dict[str, list[Stanza]]:
-    """Return, for each bond, the stanzas that name it as their bond-master.
-
-    A logical name is no device: the call for each interface that has it knows.
-    """
-    logical = interfaces.templates()
+    """Return, for each bond, the stanzas that name it as their bond-master."""
     found: dict[str, list[Stanza]] = {}
     for stanza in interfaces.stanzas:
         for option in stanza.options:
-            if option.name == "bond-master" and stanza.name not in logical:
+            if option.name == "bond-master":
                 found.setdefault(option.value, []).append(stanza)
     return found
 
@@ -80,6 +76,7 @@ class _Builder:
         self.devices = devices
         self.stanzas = interfaces.by_name()
         self.joining = joining(interfaces)
+        self.templates = interfaces.templates()  # no devices: the call for each interface with such a stanza knows it
         self.of_ports = of_ports(self.joining, devices)
         self.vlans = _vlans_of(interfaces)
         self.uplinks = _uplinks_of(interfaces)
@@ -153,7 +150,7 @@ class _Builder:
     def with_ports(self, link: Link) -> Link:
         """Add the ports that ask for this bond themselves, and the VLAN of a bridge that is written as one stanza."""
         if link.kind == "bond":
-            asking = (stanza.name for stanza in self.joining.get(link.name, ()))
+            asking = [stanza.name for stanza in self.joining.get(link.name, ()) if stanza.name not in self.templates]
             return replace(link, ports=tuple(dict.fromkeys((*link.ports, *asking))))
         if link.over:
             return replace(link, ports=tuple(dict.fromkeys((self.vlan_below(link.over), *link.ports))))
