@@ -88,3 +88,9 @@ def test_a_link_of_ours_in_the_group_that_goes_is_one_of_ours() -> None:
     devices["xenbr6"] = replace(devices["xenbr6"], group=GROUP + 1)
     found = changed("auto eth1\niface eth1 inet manual\n    xen-vlans 5\n", devices, {"eth1": "eth1"})
     assert set(found.removed) == {"xenbr6", "eth1.6"}
+
+
+def test_a_new_mtu_of_an_interface_reaches_the_vlans_and_bridges_that_it_spans() -> None:
+    text = "auto eth1\niface eth1 inet manual\n    mtu 9000\n    xen-vlans 5\n"
+    steps = [step.do for step in changed(text, span(5), {"eth1": "eth1"}).links.steps if " mtu " in step.do]
+    assert steps == [f"link set dev {name} mtu 9000" for name in ("eth1", "xenbr5", "eth1.5")]

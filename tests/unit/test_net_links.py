@@ -3,6 +3,8 @@
 import pytest
 
 from test_net_stanzas import read
+from xen_legi.net.check import check
+from xen_legi.net.defaults import with_defaults
 from xen_legi.net.describe import Link
 from xen_legi.net.links import Desired, desired
 
@@ -237,3 +239,153 @@ def test_options_that_nobody_can_do_are_said_and_the_bridge_is_made() -> None:
 
 def test_options_of_others_are_left_alone() -> None:
     assert not wanted("iface eth0 inet dhcp\n    ethernet-wol g\n    mtu 9000\n    hwaddress random\n", "eth0").links
+
+
+MASTER = stanza("bond-slaves none", "bond-mode active-backup", name="bond0")
+
+
+def test_what_a_port_says_of_its_bond_is_taken_where_the_bond_itself_says_nothing() -> None:
+    said = ("bond-primary eth2", "bond-miimon 50", "bond-mode 802.3ad", "bond-queue-id eth1:2")
+    port = stanza("bond-master bond0", *said, name="eth1")
+    bond = link(MASTER + port + stanza("bond-master bond0", "bond-primary eth2", name="eth2"), "bond0")
+    assert settings(bond) == {"bond-mode": "active-backup", "bond-miimon": "50", "bond-primary": "eth2"}
+    assert [(name, known.name, value) for name, known, value in bond.port_settings] == [("eth1", "bond-queue-id", "2")]
+    own = stanza("bond-slaves none", "bond-mode active-backup", "bond-primary eth1", name="bond0")
+    assert settings(link(own + port, "bond0"))["bond-primary"] == "eth1"
+
+
+def test_nonsense_of_a_port_costs_that_port_and_not_the_bond() -> None:
+    found = wanted(MASTER + stanza("bond-master bond0", "bond-miimon x", "bond-primary eth1", name="eth1"), "bond0")
+    assert settings(found.links["bond0"]) == {"bond-mode": "active-backup", "bond-miimon": "100"}
+    assert found.errors == {"eth1": "bond-miimon 'x' is not a number from 0 to 2147483647"}
+
+
+@pytest.mark.parametrize("option, kind", [
+    ("bridge-ports eth2", "bridge (bridge-ports) and of a port of a bond (bond-master)"),
+    ("xen-vlan 5 eth2", "bridge (xen-vlan) and of a port of a bond (bond-master)"),
+    ("vlan-raw-device eth2", "port of a bond (bond-master) and of a vlan (vlan-raw-device)"),
+    ("bond-slaves eth2", "bond (bond-slaves) and of a port of a bond (bond-master)"),
+])
+def test_a_port_of_a_bond_is_nothing_else(option: str, kind: str) -> None:
+    said = error(stanza("bond-master bond0", option, name="eth1"), "eth1")
+    assert said.startswith(f"has options of a {kind}: one interface")
+
+
+def test_a_logical_name_that_only_patterns_use_is_no_port() -> None:
+    text = "auto /eth*=slave\niface slave inet manual\n    bond-master bond0\n    bond-miimon 50\n"
+    assert link(MASTER + text, "bond0").ports == ()
+    assert settings(link(MASTER + text, "bond0"))["bond-miimon"] == "50"
+    assert link(MASTER + text + "auto slave\n", "bond0").ports == ("slave",)
+
+
+CARD, OTHER = "enp129s0f0np0", "enp129s0f1np1"  # with .4000, longer than a name may be
+
+
+@pytest.mark.parametrize("other", [
+    stanza(f"vlan-raw-device {OTHER}", name="vlan4000"), stanza(f"xen-vlan 4000 {OTHER}", name="br1"),
+    stanza(f"vlan-raw-device {CARD}", "vlan-protocol 802.1ad", name="vlan4000"),
+    stanza("bridge-ports none", name="vlan4000"),
+])
+def test_a_bridge_is_never_over_the_wrong_vlan_for_its_name(other: str) -> None:
+    found = wanted(other + stanza(f"xen-vlan 4000 {CARD}"), "br1", "br0")
+    assert found.errors["br0"].startswith(f"VLAN 4000 of {CARD} would be called vlan4000, and that is ")
+    assert set(found.errors) == {"br0"} and "br0" not in found.links
+
+
+def test_the_same_holds_for_dotted_names_and_for_xen_vlans() -> None:
+    dotted = stanza("vlan-raw-device bond1", "vlan-id 72", name="bond0.72")
+    assert "and that is VLAN 72 of bond1" in error(dotted + stanza("xen-vlan 72 bond0"), "br0")
+    text = stanza("xen-vlans 4000-4001", name=CARD) + stanza(f"vlan-raw-device {OTHER}", name="vlan4000")
+    found = wanted(text, CARD)
+    assert set(found.errors) == {"xenbr4000"} and {"xenbr4001", "vlan4001", CARD} <= set(found.links)
+    (told,) = [one for one in check(read(text)) if one.level == "error"]
+    assert told.where == "i:1"
+
+
+def test_a_stanza_without_options_of_ours_is_the_vlan_of_its_name() -> None:
+    found = wanted(stanza(f"xen-vlan 4000 {CARD}") + "iface vlan4000 inet manual\n", "br0")
+    assert (found.links["vlan4000"].lower, found.links["vlan4000"].vlan) == (CARD, "4000")
+
+
+def bond(*lines: str) -> str:
+    return stanza("bond-slaves eth1", *lines, name="bond0")
+
+
+@pytest.mark.parametrize("lines, text", [
+    (("bond-miimon 100", "bond-arp-interval 500"), "bond-arp-interval and bond-miimon exclude each other"),
+    (("bond-mode 1", "bond-arp-validate all"), "bond-arp-validate is for ARP probes"),
+    (("bond-mode 1", "bond-arp-validate all", "bond-miimon 100"), "bond-arp-validate is for ARP probes"),
+    (("bond-arp-interval 500", "bond-updelay 200"), "bond-updelay is for a bond that is watched by bond-miimon"),
+    (("bond-miimon 0", "bond-peer-notify-delay 200"), "bond-peer-notify-delay is for a bond that is watched by bond-miimon"),
+    (("bond-arp-ip-target 192.0.2.1 2001:db8::1",), "bond-arp-ip-target '192.0.2.1 2001:db8::1' is not a list of IPv4"),
+    (("bond-arp-ip-target 0.0.0.0",), "bond-arp-ip-target '0.0.0.0' has an address that the kernel does not probe"),
+    (("bond-ns-ip6-target 192.0.2.1",), "bond-ns-ip6-target '192.0.2.1' is not a list of IPv6 addresses"),
+    (("bond-ns-ip6-target ff02::1",), "bond-ns-ip6-target 'ff02::1' has an address that the kernel does not probe"),
+    (("bond-ns-ip6-target fe80::1%eth0",), "bond-ns-ip6-target 'fe80::1%eth0' is not a list of IPv6 addresses"),
+    (("bond-arp-ip-target " + " ".join(f"192.0.2.{one}" for one in range(1, 18)),), "bond-arp-ip-target '192.0.2.1 "),
+    (("bond-num-grat-arp 3", "bond-num-unsol-na 4"), "bond-num-unsol-na is the same setting as bond-num-grat-arp"),
+])
+def test_a_bond_that_the_kernel_would_refuse_whole_is_told_with_its_line(lines: tuple[str, ...], text: str) -> None:
+    found = [one for one in check(read(bond(*lines))) if one.level == "error"]
+    assert [one.text.startswith(f"bond0: {text}") for one in found] == [True] and found[0].where != "i:1"
+
+
+@pytest.mark.parametrize("lines, expected", [
+    (("bond-arp-interval 0",), {"bond-miimon": "100", "bond-arp-interval": "0"}),
+    (("bond-arp-interval 500", "bond-updelay 0", "bond-miimon 0"), {"bond-arp-interval": "500", "bond-miimon": "0"}),
+    (("bond-updelay 250", "bond-miimon 100"), {"bond-miimon": "100", "bond-updelay": "200"}),
+    (("bond-arp-validate none",), {"bond-miimon": "100", "bond-arp-validate": "none"}),
+    (("bond-mode 4", "bond-arp-interval 500"), {"bond-mode": "802.3ad", "bond-miimon": "100"}),
+    (("bond-ns-ip6-target 2001:DB8:0::1,2001:db8::1",), {"bond-miimon": "100", "bond-ns-ip6-target": "2001:db8::1"}),
+])
+def test_the_options_of_a_bond_are_those_that_the_kernel_keeps(lines: tuple[str, ...], expected: dict[str, str]) -> None:
+    assert settings(link(bond(*lines), "bond0")) == expected
+
+
+def mtus(text: str) -> dict[str, tuple[int, bool]]:
+    found = wanted(text, "eth1")
+    assert not found.errors
+    return {name: (one.mtu, one.own_mtu) for name, one in found.links.items() if one.mtu}
+
+
+def test_what_xen_vlans_makes_has_the_mtu_of_its_interface_so_that_a_change_reaches_it() -> None:
+    span = stanza("mtu 9000", "xen-vlans 5 6", name="eth1")
+    every = {name: (9000, True) for name in ("eth1", "eth1.5", "xenbr5", "eth1.6", "xenbr6")}
+    assert mtus(span) == every
+    assert mtus(stanza("xen-vlans 5 6", name="eth1")) == {}
+    own = stanza("vlan-raw-device eth1", "mtu 4000", name="eth1.6")
+    assert mtus(span + own) == every | {"eth1.6": (4000, True), "xenbr6": (4000, True)}
+
+
+def test_an_mtu_of_a_bridge_of_xen_vlans_itself_is_the_stronger_one() -> None:
+    span, above = stanza("mtu 9000", "xen-vlans 5", name="eth1"), "iface xenbr5 inet static\n    address 192.0.2.1/24\n"
+    assert mtus(span + above + "    mtu 1500\n")["xenbr5"] == (1500, True)
+    assert mtus(span + above)["xenbr5"] == (9000, True)
+    assert mtus(span + stanza("xen-vlan 5 eth1", name="xenbr5")) == {"eth1": (9000, True)}
+
+
+def test_an_mtu_above_that_does_not_fit_on_the_interface_stays_an_error() -> None:
+    text = stanza("mtu 4000", "xen-vlans 5", name="eth1") + stanza("vlan-raw-device eth1", "mtu 9000", name="eth1.5")
+    assert wanted(text, "eth1").errors == {"eth1.5": "mtu 9000 does not fit on eth1, which has mtu 4000"}
+
+
+@pytest.mark.parametrize("option", ["vlan-id 5", "vlan-raw-device eth1"])
+def test_beside_xen_vlan_only_the_protocol_of_its_vlan_may_stand(option: str) -> None:
+    assert error(stanza("xen-vlan 5 eth1", option), "br0").startswith("has options of a bridge (xen-vlan) and of a vlan")
+    assert not wanted(stanza("xen-vlan 5 eth1", "vlan-protocol 802.1ad"), "br0").errors
+
+
+@pytest.mark.parametrize("now, gone", [
+    (("bond-miimon 0", "bond-arp-interval 500"), {}), (("bond-arp-interval 500",), {"bond-updelay": "0"}),
+])
+def test_a_delay_is_not_set_back_together_with_what_it_is_a_multiple_of(now: tuple[str, ...], gone: dict[str, str]) -> None:
+    before, after = wanted(bond("bond-updelay 200"), "bond0").links, wanted(bond(*now), "bond0")
+    back = settings(with_defaults(after, before).links["bond0"])
+    assert {name: value for name, value in back.items() if name == "bond-updelay"} == gone
+
+
+def test_what_ports_there_are_is_not_guessed_where_no_device_is_known() -> None:
+    text = stanza("bridge-ports regex eth.*", "bridge-vlan-aware yes", "bridge-pathcost eth1 5") + "auto br0\n"
+    text += stanza("bridge-access 7", name="eth1")
+    assert check(read(text)) == check(read(text), ["eth1"]) == []
+    assert len(check(read(text), ["eth2"])) == 2

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 
-from xen_legi.net.files import parse_call
-from xen_legi.net.stanzas import Interfaces, Option, Stanza, parse, selected, with_stanza
+from xen_legi.net.files import Disk, parse_call
+from xen_legi.net.stanzas import Interfaces, Option, Stanza, parse, selected, source_words, with_stanza
 
 
 class Files(dict[str, str]):
@@ -152,3 +153,58 @@ def test_how_ifup_was_called_decides_which_files_are_read(
 def test_a_file_that_is_not_there_is_told_and_a_directory_may_be_empty() -> None:
     assert problems(read("source vlan72\n")) == ["i:1: source vlan72: there is no such file"]
     assert problems(read("source interfaces.d/*\nsource-directory interfaces.d\n")) == []
+
+
+def test_every_absolute_name_of_a_source_line_is_read() -> None:
+    files = {"/a/i": "source /a/m1 /a/m2\nsource m3\n", "/a/m1": "auto one\n", "/a/m2": "auto two\n", "m3": "auto three\n"}
+    found = parse("/a/i", Files(files))
+    assert found.listed("auto") == ("one", "two", "three")
+    assert not found.problems
+
+
+@pytest.mark.parametrize("rest, words", [
+    ("/a/m1 /a/m2", ["/a/m1", "/a/m2"]),
+    ('"sp ace/q"', ["sp ace/q"]),
+    ("'sp ace'/*.cfg", ["sp ace/*.cfg"]),
+    (r"sp\ ace /b", ["sp ace", "/b"]),
+    ('"/a/m1"', ["a/m1"]),  # the line begins with a quote: ifup puts the directory in front of it
+    ("m~", ["m~"]),
+    ("m[a-c]?", ["m[a-c]?"]),
+    ("", []),
+])
+def test_a_source_line_is_words_as_a_shell_reads_them(rest: str, words: list[str]) -> None:
+    assert source_words(rest) == words
+
+
+@pytest.mark.parametrize("rest", [
+    "$HOME/x", "~/x", "/a ~/x", "/a=~/b", "`x`", "$(x)", "{a,b}", "x(y)", "a|b", "a&", "a;b", "<x", '"a*b"', r"a\*", "[^a]",
+    "[[:digit:]]",
+])
+def test_what_only_a_shell_expands_is_an_error_so_that_nothing_is_taken_down(rest: str) -> None:
+    (problem,) = read(f"source {rest}\nauto a\n").problems
+    assert problem.level == "error"
+    assert str(problem).startswith(f"i:1: source {rest}: ifup would expand this as a shell does")
+
+
+def test_a_later_relative_name_and_an_open_quote_are_errors() -> None:
+    (told,) = problems(read("source m1 m2\n", m1="", m2=""))
+    assert told.startswith("i:1: source m1 m2: ifup looks for m2 in its working directory, not beside this file")
+    assert "a comment has a line of its own" in problems(read("source /m1 # mine\n"))[0]
+    assert problems(read("source-directory 'a\n")) == [
+        "i:1: source-directory 'a: a quote is not closed, so that ifup reads nothing",
+    ]
+
+
+def test_a_path_is_read_once_and_another_spelling_of_it_again() -> None:
+    found = read("source m*\nsource m1\nsource ./m1\n", **{"m1": "auto a\n", "./m1": "auto b\n"})
+    assert found.listed("auto") == ("a", "b")
+    assert not found.problems
+
+
+def test_a_sourced_file_that_is_not_there_is_a_warning_as_is_a_link_to_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "i").write_text("source none\nsource link\nauto a\n")
+    found = parse(str(tmp_path / "i"), Disk())
+    assert [one.level for one in found.problems] == ["warning", "warning"]
+    assert found.listed("auto") == ("a",)
+    assert parse(str(tmp_path / "none"), Disk()).problems[0].level == "error"

@@ -13,8 +13,9 @@ back at once. The files stay as they are. `try` needs systemd, and refuses befor
 packages: what is in force is not known yet.
 `check` reads the files and tells, with file and line: errors, which ifup would refuse or which would not come to be;
 warnings, for what was hardly meant, or could not be brought up by hand now; differences, which the kernel has in another way
-(before a reboot or ifup that is as it should be). With FILE it reads that file, and what it sources on this host, and asks
-the kernel nothing. The exit status is 1 if there is an error.
+(before a reboot or ifup that is as it should be). With FILE (/dev/stdin is one, too) it reads that file, and what it sources
+on this host, and asks the kernel nothing. A sourced file that you may not read is an error like others. The exit status is 1
+if there is an error.
 `show`, `draw`, `plan` and `check` change nothing, and whoever may read the files need not be root for them:
 /usr/sbin/xen-legi net check.
 """
@@ -54,6 +55,7 @@ EXAMPLES = """\
 
 _CHANGING = ("apply", "try", "confirm", "revert")
 _TIMEOUT = 60  # seconds
+_STDIN = "/dev/stdin"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -224,24 +226,25 @@ def _check(options: argparse.Namespace) -> int:
 def _of_file(name: str) -> list[Finding]:
     if not Path(name).exists():
         die(f"there is no file {name!r}", hint="without a name, this host's own is read: /etc/network/interfaces")
-    if not Path(name).is_file():
+    if not (Path(name).is_file() or Path(name).is_fifo() or name == _STDIN):
         die(f"{name!r} is no regular file", hint="without a name, this host's own is read: /etc/network/interfaces")
-    return check.check(_readable(files.load(name)))
+    return check.check(_readable(files.load(name), name))
 
 
 def _of_host() -> list[Finding]:
-    interfaces = _readable(files.load())
+    interfaces = _readable(files.load(), files.INTERFACES)
     state = kernel.read()
     names = dict.fromkeys((*stanzas.selected(interfaces, "auto", state), *_up_with_stanza(interfaces)))
     found = check.check(interfaces, state)
     return [*found, *check.differences(interfaces, names, state), *check.idle(interfaces, names, state)]
 
 
-def _readable(interfaces: Interfaces) -> Interfaces:
-    """Return the same. Die if a file may not be read: that it is there and good may be so all the same."""
-    hidden = next((one for one in interfaces.problems if one.text.endswith(os.strerror(errno.EACCES))), None)
+def _readable(interfaces: Interfaces, first: str = "") -> Interfaces:
+    """Return the same. Die if a file (`first`, if that is given) may not be read: it may be there and good all the same."""
+    hidden = [one for one in interfaces.problems if one.text.endswith(os.strerror(errno.EACCES))]
+    hidden = [one for one in hidden if not first or one.where == first]
     if hidden and os.geteuid() != 0:
-        die(str(hidden), hint="use sudo")
+        die(str(hidden[0]), hint="use sudo")
     return interfaces
 
 

@@ -21,11 +21,10 @@ def address(link: Link, links: Mapping[str, Link], state: State) -> str:
     """
     if values.is_mac(link.address):
         return link.address
-    if link.address:
-        return _of(link.address, links, state, set())
     if link.kind == "vlan" or not link.kind:
         return ""
-    found = next((mac for mac in (_of(port, links, state, set()) for port in link.ports) if mac), "")
+    named = (link.address,) if link.address else ()  # by bridge-hw; it may not be there
+    found = next((mac for mac in (_of(one, links, state, set()) for one in (*named, *link.ports)) if mac), "")
     return found or (_invented(link.name, state) if link.kind == "bridge" else "")
 
 

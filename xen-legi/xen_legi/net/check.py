@@ -9,22 +9,21 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from xen_legi.bmc import lan
 from xen_legi.finding import Finding
-from xen_legi.net import check_addresses, check_links, values
+from xen_legi.net import check_addresses, check_bmc, check_links, check_options, values
 from xen_legi.net.change import Change
 from xen_legi.net.describe import describe
 from xen_legi.net.kernel import State
-from xen_legi.net.links import desired
+from xen_legi.net.links import desired, joining, of_ports
 from xen_legi.net.of_ifup import OPTIONS, REQUIRED
 from xen_legi.net.options import ALIASES, BY_NAME, find, ours
 from xen_legi.net.plan import plan, told_above
-from xen_legi.net.stanzas import COMMANDS, Interfaces, Option, Stanza
+from xen_legi.net.stanzas import COMMANDS, Interfaces, Option, Stanza, any_matches
 
 _FAMILIES = ("bridge-", "bond-", "vlan-", "xen-", "ipmi-")  # no other package's options begin so, once we know them all
 _SINGLE = ("mtu", "hwaddress", "address", "netmask", "gateway")  # ifup hands both lines of these to `ip` as they are
 _LEFTOVER = re.compile(r".*(\.dpkg-[a-z]+|\.ucf-[a-z]+|\.bak|\.orig|\.old|\.rej|~)")
-_NAMES = (*BY_NAME, *ALIASES, *OPTIONS)
+_NAMES = (*BY_NAME, *ALIASES, *OPTIONS, *check_options.OTHERS)
 _NEAR = 0.8  # how much alike the name of an option must be that may as well be another package's
 _UNKNOWN = "is no option that we know"
 _ADDRESSED = ("static", "dhcp", "auto", "bootp", "ipv4ll")
@@ -32,7 +31,7 @@ _ADDRESSED = ("static", "dhcp", "auto", "bootp", "ipv4ll")
 
 def check(interfaces: Interfaces, devices: Collection[str] = ()) -> list[Finding]:
     """Return what there is to say of interfaces files, in the order of files and lines."""
-    found = {Finding(one.where, "error", one.text) for one in interfaces.problems}
+    found = {Finding(one.where, one.level, one.text) for one in interfaces.problems}
     for rule in _RULES:
         found.update(rule(interfaces, devices))
     return sorted(found, key=lambda one: (*_place(one.where), one))
@@ -82,10 +81,10 @@ def with_errors(found: Iterable[Finding], todo: Change) -> list[tuple[str, str, 
 
 def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """What the stanzas of each interface, and all of them together, cannot mean."""
-    wrong, have = set(), interfaces.by_name()
+    wrong, have, said = set(), interfaces.by_name(), of_ports(joining(interfaces), devices)
     for name, stanzas in have.items():
         try:
-            _, remarks = describe(name, stanzas, devices)
+            _, remarks = describe(name, stanzas, devices, said.get(name, ()))
         except ValueError as error:
             wrong.add(name)
             yield from _errors(error, name, stanzas, devices)
@@ -120,7 +119,7 @@ def _why(name: str, stanzas: Sequence[Stanza], devices: Collection[str]) -> Valu
 
 def _names(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Names that the kernel does not take; a stanza for a pattern or a mapping need not be one."""
-    logical = {one.name.partition("=")[2] for one in interfaces.classes}
+    logical = interfaces.templates()
     for stanza in interfaces.stanzas:
         names = [option.name for option in stanza.options]
         if stanza.name not in logical and not ours(names):  # of ours, describe() has told it
@@ -147,7 +146,7 @@ def _known(option: Option) -> bool:
     """Tell whether an option is one of ours, or of ifup, which knows its commands by one way of writing them only."""
     if option.name in COMMANDS:
         return option.written in ("", option.name)
-    return bool(find(option.name)) or option.name in OPTIONS
+    return bool(find(option.name)) or option.name in OPTIONS or option.name in check_options.OTHERS
 
 
 def _required(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
@@ -175,7 +174,7 @@ def _without_stanza(interfaces: Interfaces, devices: Collection[str]) -> Iterato
     have = interfaces.by_name()
     for one in interfaces.classes:
         name = one.name.partition("=")[2] or one.name
-        if "/" not in name and name not in have and name not in interfaces.mappings:
+        if "/" not in name and name not in have and not any_matches(name, interfaces.mappings):
             line = "auto" if one.class_ == "auto" else f"allow-{one.class_}"
             yield Finding(one.where, "error", f"{line} {one.name}: there is no stanza iface {name}")
 
@@ -204,17 +203,6 @@ def _ports(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
                 yield Finding(port.where or link.where, "warning", text)
 
 
-def _bmc(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
-    """What the BMC cannot be."""
-    try:
-        lan.wish(interfaces)
-    except lan.UnknownOption:
-        pass  # _unknown_options() tells it, with the option that was probably meant
-    except ValueError as error:
-        where, _, text = str(error).partition(": ")
-        yield Finding(where, "error", text)
-
-
 def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Files that an editor or dpkg left and that `source` reads all the same."""
     places = [one.where for one in interfaces.stanzas] + [one.where for one in interfaces.classes]
@@ -224,10 +212,13 @@ def _leftovers(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 
 
 _RULES: tuple[Callable[[Interfaces, Collection[str]], Iterable[Finding]], ...] = (
-    _links, _names, _unknown_options, _required, _twice, _without_stanza, _ports_with_addresses, _ports, _bmc, _leftovers,
+    _links, _names, _unknown_options, _required, _twice, _without_stanza, _ports_with_addresses, _ports, _leftovers,
     check_addresses.of_stanzas, check_addresses.twice, check_addresses.gateways,
     check_links.port_lists, check_links.misplaced, check_links.own_port, check_links.blanks, check_links.contradictions,
     check_links.numbers_in_names, check_links.without_effect, check_links.not_asked_for, check_links.nearly_a_link,
+    check_links.spanned, check_options.of_others, check_options.hw_mac_address, check_options.no_scripts,
+    check_options.both_ways, check_options.no_ports, check_options.hardware_addresses,
+    check_bmc.nonsense, check_bmc.gateway, check_bmc.shared_vlan,
 )
 
 

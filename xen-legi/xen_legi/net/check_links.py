@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from xen_legi.finding import Finding
-from xen_legi.net import values
+from xen_legi.net.bridge_vlans import aware
+from xen_legi.net.check_options import named, of, open_ended
 from xen_legi.net.describe import Link
 from xen_legi.net.links import desired
 from xen_legi.net.options import Known, find
@@ -22,35 +23,42 @@ _ALIKE = 0.75
 
 def port_lists(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Commas and comments in a list of ports: to ifup they are names like others."""
-    for stanza, option in _options(interfaces, _PORTS):
+    for stanza, option in named(interfaces, _PORTS):
         words = [word for word in option.value.split() if word not in devices]
         if any(word.startswith("#") for word in words):
-            yield _of(stanza, option, "error", "a comment has a line of its own: # and what follows it are ports here")
+            yield of(stanza, option, "error", "a comment has a line of its own: # and what follows it are ports here")
         elif any("," in word for word in words) and "regex" not in words:
-            yield _of(stanza, option, "error", "ports have blanks between them, no commas")
+            yield of(stanza, option, "error", "ports have blanks between them, no commas")
 
 
 def misplaced(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Ports that the kernel refuses, raw devices that get no frames, options of bonds that need others."""
     have, wanted = interfaces.by_name(), desired(interfaces, interfaces.by_name(), devices)
+    templates = interfaces.templates()
+    joined = {option.value for stanza, option in named(interfaces, ("bond-master",)) if stanza.name in templates}
     for link in wanted.links.values():
-        place, master, lower = wanted.stanza_of(link.name, have), *map(wanted.links.get, (link.master, link.lower))
-        if master and master.kind == link.kind == "bridge":
-            yield Finding(place, "error", f"{link.name}: a bridge cannot be a port of the bridge {master.name}")
-        if lower and (bond := wanted.links.get(lower.master)) and bond.kind == "bond":
-            text = f"{link.name}: it gets no frames on {lower.name}, a port of {bond.name}: is {bond.name} meant?"
-            yield Finding(place, "warning", text)
-        yield from (Finding(place, "warning", f"{link.name}: {text}") for text in _lacking(link) if link.kind == "bond")
-    for stanza, option in _options(interfaces, _PORTS):
+        for level, text in _misplaced(link, wanted.links, link.name in joined):
+            yield Finding(wanted.stanza_of(link.name, have), level, f"{link.name}: {text}")
+    for stanza, option in named(interfaces, _PORTS):
         if "none" in (words := option.value.split()) and len(words) > 1:
-            yield _of(stanza, option, "error", "none stands alone: here it is the name of a port")
+            yield of(stanza, option, "error", "none stands alone: here it is the name of a port")
 
 
-def _lacking(bond: Link) -> Iterator[str]:
+def _misplaced(link: Link, links: Mapping[str, Link], joined: bool) -> Iterator[tuple[str, str]]:
+    """Yield (level, text). joined: cards join it by a pattern and a logical name, so that its ports are not known."""
+    master, lower = links.get(link.master), links.get(link.lower)
+    if master and master.kind == link.kind == "bridge":
+        yield "error", f"a bridge cannot be a port of the bridge {master.name}"
+    if lower and (bond := links.get(lower.master)) and bond.kind == "bond":
+        yield "warning", f"it gets no frames on {lower.name}, a port of {bond.name}: is {bond.name} meant?"
+    yield from (("warning", text) for text in _lacking(link, joined) if link.kind == "bond")
+
+
+def _lacking(bond: Link, joined: bool) -> Iterator[str]:
     """Say what the options of a bond are in vain without."""
     values_of = {known.name: value for known, value in bond.settings}
     primaries = values_of.get("bond-primary", "").split()
-    if primaries and not set(primaries) & set(bond.ports):
+    if primaries and not joined and not set(primaries) & set(bond.ports):
         yield f"bond-primary {' '.join(primaries)} is none of its ports"
     targets = {"bond-arp-ip-target", "bond-ns-ip6-target"} & values_of.keys()
     if values_of.get("bond-arp-interval", "0") != "0" and not targets:
@@ -59,9 +67,9 @@ def _lacking(bond: Link) -> Iterator[str]:
 
 def own_port(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Bridges and bonds that name themselves as a port."""
-    for stanza, option in _options(interfaces, _PORTS):
+    for stanza, option in named(interfaces, _PORTS):
         if stanza.name in option.value.split():
-            yield _of(stanza, option, "warning", "it names itself as a port, which is ignored")
+            yield of(stanza, option, "warning", "it names itself as a port, which is ignored")
 
 
 def blanks(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
@@ -70,7 +78,7 @@ def blanks(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
         for option in stanza.options:
             text = option.written + (option.value if find(option.name) else "")
             if odd := sorted({f"U+{ord(one):04X}" for one in text if ord(one) > 127 and not one.isalnum()}):
-                yield _of(stanza, option, "error", f"{', '.join(odd)} is no blank, but part of a word: write a plain blank")
+                yield of(stanza, option, "error", f"{', '.join(odd)} is no blank, but part of a word: write a plain blank")
 
 
 def contradictions(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
@@ -95,16 +103,39 @@ def numbers_in_names(interfaces: Interfaces, devices: Collection[str]) -> Iterat
 
 
 def without_effect(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
-    """Options about the VLANs of ports, of a bridge that is not VLAN-aware."""
+    """Options about the VLANs of ports, where no VLAN-aware bridge heeds them."""
     links, have = _links(interfaces, devices), interfaces.by_name()
-    for link in links.values():
+    all_known = not open_ended(interfaces, devices)
+    no_devices = interfaces.templates() | interfaces.parents
+    for link in (one for one in links.values() if one.name not in no_devices):
         where = {known.name: option.where for stanza in have.get(link.name, ()) for option in stanza.options
                  if (known := find(option.name))}
-        bridge = link if link.kind == "bridge" else links.get(link.master)
-        for name in (one for one in _OF_AWARE if one in where and bridge and bridge.kind == "bridge"):
-            if bridge and not _aware(bridge):
-                text = f"{name} has no effect: {bridge.name} lacks bridge-vlan-aware yes"
-                yield Finding(where[name], "warning", f"{link.name}: {text}")
+        bridge = link if link.kind == "bridge" else links.get(link.master, link)
+        for name in (one for one in _OF_AWARE if one in where):
+            if (all_known or bridge.kind) and (why := _why_unheeded(name, link, bridge)):
+                yield Finding(where[name], "warning", f"{link.name}: {name} has no effect: {why}")
+
+
+def _why_unheeded(name: str, link: Link, bridge: Link) -> str:
+    if bridge.kind != "bridge":
+        return "it is no port of a bridge"
+    if not aware(bridge):
+        return f"{bridge.name} lacks bridge-vlan-aware yes"
+    if name == "bridge-access" and link is bridge:
+        return "it is for the stanza of a port"
+    return "bridge-access stands beside it" if name != "bridge-access" and link.access and link is not bridge else ""
+
+
+def spanned(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
+    """Devices of xen-vlans that have no VLANs, or have them in a way that is seldom meant."""
+    links = _links(interfaces, devices)
+    for stanza, option in named(interfaces, ("xen-vlans",)):
+        link = links.get(stanza.name, Link(stanza.name))
+        if stanza.name == "lo":
+            yield of(stanza, option, "error", "the kernel makes no VLANs of lo")
+        elif link.kind == "vlan" or (link.kind == "bridge" and not aware(link)):
+            kind = "a VLAN: they are VLANs within it" if link.kind == "vlan" else "a bridge without bridge-vlan-aware yes"
+            yield of(stanza, option, "warning", f"{link.name} is {kind}; is the card or the bond below it meant?")
 
 
 def not_asked_for(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
@@ -126,24 +157,16 @@ def nearly_a_link(interfaces: Interfaces, devices: Collection[str]) -> Iterator[
     have = interfaces.by_name()
     wanted = desired(interfaces, have, devices)
     made = {name for name, link in wanted.links.items() if link.kind and name in have}
+    known = {*made, *devices, *have, *wanted.errors, "", *(link.name for link in wanted.links.values() if link.kind)}
     for link in wanted.links.values():
-        place = wanted.stanza_of(link.name, have)
-        for name in {link.lower, link.joins, *link.ports} - made - {*devices, *have, *wanted.errors, ""}:
+        for name in {link.lower, link.joins, *link.ports} - known:
             others = {one for one in made - {link.name} if "." not in one}  # eth0.1 is not meant for eth1
-            near = difflib.get_close_matches(name, others, 1, _ALIKE)
-            if near and not wanted.links.get(name, Link(name)).kind:
+            if near := difflib.get_close_matches(name, others, 1, _ALIKE):
                 text = f"no stanza makes {name}, and there is no such device; is {near[0]} meant?"
-                yield Finding(place, "warning", f"{link.name}: {text}")
+                yield Finding(wanted.stanza_of(link.name, have), "warning", f"{link.name}: {text}")
         if link.joins in have and link.joins in wanted.links and wanted.links[link.joins].kind != "bond":
+            place = wanted.stanza_of(link.name, have)
             yield Finding(place, "error", f"{link.name}: bond-master {link.joins}: the stanza of {link.joins} is no bond's")
-
-
-def _options(interfaces: Interfaces, names: Collection[str]) -> Iterator[tuple[Stanza, Option]]:
-    """Yield the options with these names, each with its stanza."""
-    for stanza in interfaces.stanzas:
-        for option in stanza.options:
-            if (known := find(option.name)) and known.name in names:
-                yield stanza, option
 
 
 def _value(known: Known, option: Option) -> str:
@@ -153,10 +176,6 @@ def _value(known: Known, option: Option) -> str:
         return known.read(text)
     except ValueError:
         return text
-
-
-def _of(stanza: Stanza, option: Option, level: str, text: str) -> Finding:
-    return Finding(option.where or stanza.where, level, f"{stanza.name}: {option.written or option.name}: {text}")
 
 
 def _own(option: Option, stanza: Stanza) -> bool:
@@ -174,7 +193,3 @@ def _meant(name: str, word: str) -> bool:
     device, _, logical = word.partition("=")
     pattern = device.partition("/")[2].partition("/")[0]
     return name == (logical or device) or (bool(pattern) and not logical and fnmatch.fnmatchcase(name, pattern))
-
-
-def _aware(bridge: Link) -> bool:
-    return any(known.name == "bridge-vlan-aware" and values.switch(value) == "1" for known, value in bridge.settings)

@@ -8,6 +8,7 @@ probes, a primary port, a MAC address) keeps what it has until its link is made 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from xen_legi.net.bonds import as_kept
 from xen_legi.net.describe import Link
 from xen_legi.net.kernel import State
 from xen_legi.net.links import Desired
@@ -47,10 +48,11 @@ def with_cards(wanted: Desired, formers: Iterable[Mapping[str, Link]], state: St
 def _set_back(link: Link, before: Link) -> Link:
     if link.kind != before.kind:
         return replace(link, loud=before.silent and not link.silent)
-    said = {known.name for known, _ in link.settings}
-    mode = next((value for known, value in link.settings if known.name == "bond-mode"), VALUES["bond-mode"])
+    said = {known.name: value for known, value in link.settings}
+    mode = said.get("bond-mode", VALUES["bond-mode"])
+    values = {"bond-miimon": "100", **said}  # without that line, it is what the bond has at this moment
     gone = [known for known, _ in before.settings if known.name not in said and known.name in VALUES
-            and mode in MODES_OF.get(known.name, (mode,))]
+            and mode in MODES_OF.get(known.name, (mode,)) and as_kept(known.name, VALUES[known.name], values)]
     return replace(
         link,
         settings=(*link.settings, *((BY_NAME[known.name], VALUES[known.name]) for known in gone)),

@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from xen_legi.net import values
+from xen_legi.net import bonds, patterns, values
 from xen_legi.net.options import MODES, MODES_OF, TABLE, Known, find
 from xen_legi.net.stanzas import Message, Option, Stanza
 
 Setting = tuple[Known, str]
 _LONGEST_NAME = 15
-_LISTS = (values.addresses, values.devices, values.vlan_ranges)  # read all lines of an option, not only the last
+_SHORTEST_DELAY, _LONGEST_DELAY = 200, 3000  # of a bridge with STP, in hundredths of seconds
+_PORT = "port of a bond"
+_LISTS = (values.arp_targets, values.ns_targets, values.devices, values.vlan_ranges)  # read all lines, not only the last
 
 
 class Nonsense(ValueError):
@@ -55,10 +57,17 @@ class Link:
     released: tuple[str, ...] = ()  # what was a port by that stanza, and is to be none
 
 
-def describe(name: str, stanzas: Iterable[Stanza], devices: Collection[str]) -> tuple[Link, list[Message]]:
-    """Return the link of an interface and remarks about options that are not done. Raise ValueError for nonsense."""
+def describe(
+    name: str, stanzas: Iterable[Stanza], devices: Collection[str], of_ports: Sequence[Option] = ()
+) -> tuple[Link, list[Message]]:
+    """Return the link of an interface and remarks about options that are not done. Raise ValueError for nonsense.
+
+    `of_ports` is what the stanzas of a bond's ports say of it: see for_bond().
+    """
     stanzas = list(stanzas)
     given = _Given([option for stanza in stanzas for option in stanza.options])
+    if of_ports and not given.has("bond-master") and any(known.link == "bond" for known, _ in given.known):
+        given = given.completed_by(of_ports)
     link = Link(name, ours=any(known.ours for known, _ in given.known), where=stanzas[0].where if stanzas else "")
     remarks = [Message(link.where or name, f"{name}: {known.name} {known.help}") for known in given.remarks()]
     if not link.ours:
@@ -67,9 +76,24 @@ def describe(name: str, stanzas: Iterable[Stanza], devices: Collection[str]) -> 
     link = replace(link, kind=_kind(given), joins=given.value("bond-master"), mtu=_mtu(given), address=_address(given),
                    vlans=tuple(given.value("xen-vlans").split()), vids=tuple(given.value("bridge-vids").split()),
                    pvid=given.value("bridge-pvid"), access=given.value("bridge-access"))
-    if link.kind == "bond":
-        remarks += [Message(given.place(known.name) or name, f"{name}: {text}") for known, text in _ruled_out(given)]
+    altered = _ruled_out(given) if link.kind == "bond" else _raised(given) if link.kind == "bridge" else ()
+    remarks += [Message(given.place(known.name) or name, f"{name}: {text}") for known, text in altered]
     return _COMPLETE.get(link.kind, _device)(link, given, devices), remarks
+
+
+def for_bond(stanza: Stanza, devices: Collection[str]) -> tuple[Option, ...]:
+    """Return the options in the stanza of a port that are for its bond, as ifenslave takes them; none if it is nonsense."""
+    found = [(known, option) for option in stanza.options if (known := find(option.name)) and _of_a_bond(known)]
+    try:
+        if found:
+            describe(stanza.name, (stanza,), devices)
+    except ValueError:
+        return ()
+    return tuple(option for _, option in found)
+
+
+def _of_a_bond(known: Known) -> bool:
+    return known.kind in ("bond", "port") and known.name.startswith("bond-")
 
 
 def spans(link: Link) -> Iterator[Link]:
@@ -93,6 +117,12 @@ class _Given:
     def __init__(self, options: Iterable[Option]) -> None:
         found = ((find(option.name), option) for option in options)
         self.known = [(known, option) for known, option in found if known]
+
+    def completed_by(self, others: Iterable[Option]) -> "_Given":
+        """Return the same with what others say and this does not."""
+        own = {known.name for known, _ in self.known}
+        more = (option for known, option in _Given(others).known if known.name not in own)
+        return _Given([*more, *(option for _, option in self.known)])
 
     def has(self, name: str) -> bool:
         return any(known.name == name for known, _ in self.known)
@@ -133,22 +163,23 @@ class _Given:
 
 
 def _kind(given: _Given) -> str:
-    if given.has("bond-master"):
-        return ""
     kinds: dict[str, str] = {}
     for known, option in given.known:
-        kinds.setdefault(known.link, option.written or option.name)
+        if not (known.name == "vlan-protocol" and given.has("xen-vlan")):  # it is that of the bridge's VLAN
+            kinds.setdefault(_PORT if known.name == "bond-master" else known.link, option.written or option.name)
     kinds.pop("", None)
-    if given.has("xen-vlan"):
-        kinds.pop("vlan", None)  # vlan-protocol is that of its VLAN
+    if _PORT in kinds and given.words("bond-slaves") in ([], ["none"]):
+        kinds.pop("bond", None)  # what a port says of its bond
     if len(kinds) > 1:
         told = " and of a ".join(f"{kind} ({option})" for kind, option in sorted(kinds.items()))
         more = "; xen-vlans ID... makes bridges over this one" if given.has("xen-vlan") and "bond" in kinds else ""
         raise ValueError(f"has options of a {told}: one interface is one of them{more}")
-    return next(iter(kinds), "")
+    return next(iter(kinds), "").removeprefix(_PORT)
 
 
 def _device(link: Link, given: _Given, devices: Collection[str]) -> Link:
+    given.settings("bond")  # of a port with bond-master: they are its bond's, but nonsense is told where it stands
+    _pairs(given, "bond-queue-id", ":")
     return link
 
 
@@ -171,6 +202,8 @@ def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
     settings.setdefault("bridge-stp", (_of("bridge-stp"), "0"))
     if settings["bridge-stp"][1] == "0":
         settings.setdefault("bridge-fd", (_of("bridge-fd"), "0"))
+    elif "bridge-fd" in settings:
+        settings["bridge-fd"] = (_of("bridge-fd"), _delay_with_stp(given))
     seconds, *wait_ports = given.words("bridge-waitport") or ["0"]
     given.value("bridge-maxwait")
     ports = tuple(port for port in _ports(given, "bridge-ports", devices) if port != link.name)
@@ -186,13 +219,33 @@ def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
     )
 
 
+def _delay_with_stp(given: _Given) -> str:
+    """Return the forward delay, 2 to 30 seconds: the kernel raises less when it begins with STP, and refuses it later."""
+    delay = int(given.value("bridge-fd"))
+    if delay > _LONGEST_DELAY:
+        raise Nonsense("bridge-fd is more than 30 seconds, which the kernel refuses with STP", given.place("bridge-fd"))
+    return str(max(delay, _SHORTEST_DELAY))
+
+
+def _raised(given: _Given) -> Iterator[tuple[Known, str]]:
+    """Yield the option of a bridge that is not done as it is written, and why."""
+    if given.value("bridge-stp") == "1" and given.has("bridge-fd") and int(given.value("bridge-fd")) < _SHORTEST_DELAY:
+        yield _of("bridge-fd"), "bridge-fd is raised to 2 seconds, the least that the kernel takes with STP"
+
+
 def _bond(link: Link, given: _Given, devices: Collection[str]) -> Link:
     left_out = [known for known, _ in _ruled_out(given)]
     settings = tuple((known, value) for known, value in given.settings("bond") if known not in left_out)
-    if not {known.name for known, _ in settings} & {"bond-miimon", "bond-arp-interval"}:
-        settings = ((_of("bond-miimon"), "100"), *settings)  # a bond that nobody watches never leaves a dead port
+    said = {known.name: value for known, value in settings}
+    if "bond-miimon" not in said and not bonds.by_arp(said):  # a bond that nobody watches never leaves a dead port
+        settings = ((_of("bond-miimon"), "100"), *settings)
+        said["bond-miimon"] = "100"
+    for name, why in bonds.refused(said):
+        raise Nonsense(f"{name} {why}", given.place(name))
+    kept = ((known, bonds.as_kept(known.name, value, said)) for known, value in settings)
     ports = _ports(given, "bond-slaves", devices)
-    return replace(link, settings=settings, ports=ports, port_settings=_pairs(given, "bond-queue-id", ":"))
+    return replace(link, settings=tuple(one for one in kept if one[1]), ports=ports,
+                   port_settings=_pairs(given, "bond-queue-id", ":"))
 
 
 def _ruled_out(given: _Given) -> list[tuple[Known, str]]:
@@ -264,30 +317,11 @@ def _ports(given: _Given, name: str, devices: Collection[str]) -> tuple[str, ...
     words = given.words(name)
     if words in ([], ["none"]):
         return ()
-    if name == "bond-slaves":
-        words = [one for word in words for one in (["regex", "eth.*", "noregex"] if word == "all" else [word])]
-    else:
-        everything = ["regex", "eth.*", "em.*", "en.*", "p[0-9].*", "noregex"]
-        words = [one for word in words for one in (everything if word == "all" else [word])]
-    return tuple(dict.fromkeys(given.read(name, one, values.device) for one in _expand(name, words, devices)))
-
-
-def _expand(name: str, words: Sequence[str], devices: Collection[str]) -> Iterable[str]:
-    by_pattern = False
-    for word in words:
-        if word in ("regex", "noregex"):
-            by_pattern = word == "regex"
-        elif by_pattern:
-            yield from sorted(device for device in devices if _matches(name, word, device))
-        else:
-            yield word
-
-
-def _matches(name: str, pattern: str, device: str) -> bool:
     try:
-        return bool(re.fullmatch(pattern, device))
-    except re.error as error:
-        raise ValueError(f"{name}: {pattern!r} is not a regular expression: {error}") from None
+        found = list(patterns.expand(name, words, devices))
+    except ValueError as error:
+        raise Nonsense(f"{name}: {error}", given.place(name)) from None
+    return tuple(dict.fromkeys(given.read(name, one, values.device) for one in found))
 
 
 def _pairs(given: _Given, name: str, separator: str) -> tuple[tuple[str, Known, str], ...]:

@@ -1,5 +1,6 @@
 """The interfaces files on disk, and what the ifup or ifdown that called us was told."""
 
+import errno
 import glob
 import os
 import re
@@ -24,7 +25,11 @@ class Disk:
 
     def expand(self, pattern: str, beside: str, directory: bool) -> Sequence[str]:
         """Return the files of a `source` line; of a directory those with names that run-parts would take."""
-        found = sorted(glob.glob(os.path.join(os.path.dirname(beside), pattern)))
+        whole = os.path.join(os.path.dirname(beside), pattern)
+        found = sorted(glob.glob(whole))
+        parent = os.path.dirname(whole) or "."
+        if not found and os.path.isdir(parent) and not os.access(parent, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # glob() says nothing of it
         if not directory:
             return [path for path in found if not os.path.isdir(path)]
         inside = (os.path.join(path, name) for path in found if os.path.isdir(path) for name in sorted(os.listdir(path)))

@@ -7,10 +7,11 @@ its name, and the rest goes on.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from xen_legi.net.describe import Link, describe, implicit, spans
+from xen_legi.net.describe import Link, describe, for_bond, implicit, spans
 from xen_legi.net.options import ours
-from xen_legi.net.stanzas import Interfaces, Message, Stanza
+from xen_legi.net.stanzas import Interfaces, Message, Option, Stanza
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Desired:
     links: dict[str, Link] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     remarks: tuple[Message, ...] = ()
+    owners: Mapping[str, str] = field(default_factory=dict)  # bridge of xen-vlans -> the interface with that option
 
     def stanza_of(self, name: str, have: Mapping[str, Sequence[Stanza]]) -> str:
         """Return where a link's stanza stands, or that of the link which needs it; the name itself if there is none."""
@@ -27,9 +29,18 @@ class Desired:
         for one in pending:  # grows: what needs it may itself be made for another
             if one in have:
                 return have[one][0].where
-            pending += [link.name for link in self.links.values() if one in (*link.ports, link.lower)
-                        and link.name not in pending]
+            pending += [self.owners[one]] if self.owners.get(one, one) not in pending else []
+            pending += [user for user in self._users.get(one, ()) if user not in pending]
         return name
+
+    @cached_property
+    def _users(self) -> dict[str, list[str]]:
+        """What stands on each link."""
+        found: dict[str, list[str]] = {}
+        for link in self.links.values():
+            for below in {*link.ports, link.lower}:
+                found.setdefault(below, []).append(link.name)
+        return found
 
 
 def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[str]) -> Desired:
@@ -40,7 +51,22 @@ def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[st
     builder.hang()
     builder.carriers = {one.lower for one in builder.links.values()}
     links = {name: builder.finished(name) for name in builder.in_order()}
-    return Desired(_with_mtus(links, builder.errors), builder.errors, tuple(builder.remarks))
+    return Desired(_with_mtus(links, builder.errors), builder.errors, tuple(builder.remarks), builder.owners)
+
+
+def joining(interfaces: Interfaces) -> dict[str, list[Stanza]]:
+    """Return, for each bond, the stanzas that name it as their bond-master."""
+    found: dict[str, list[Stanza]] = {}
+    for stanza in interfaces.stanzas:
+        for option in stanza.options:
+            if option.name == "bond-master":
+                found.setdefault(option.value, []).append(stanza)
+    return found
+
+
+def of_ports(asking: Mapping[str, Sequence[Stanza]], devices: Collection[str]) -> dict[str, list[Option]]:
+    """Given what joining() returns, return for each bond what the stanzas of its ports say of it."""
+    return {bond: [option for stanza in stanzas for option in for_bond(stanza, devices)] for bond, stanzas in asking.items()}
 
 
 class _Builder:
@@ -49,11 +75,9 @@ class _Builder:
     def __init__(self, interfaces: Interfaces, devices: Collection[str]) -> None:
         self.devices = devices
         self.stanzas = interfaces.by_name()
-        self.joining: dict[str, list[str]] = {}  # bond -> ports whose stanzas name it
-        for stanza in interfaces.stanzas:
-            for option in stanza.options:
-                if option.name == "bond-master":
-                    self.joining.setdefault(option.value, []).append(stanza.name)
+        self.joining = joining(interfaces)
+        self.templates = interfaces.templates()  # no devices: the call for each interface with such a stanza knows it
+        self.of_ports = of_ports(self.joining, devices)
         self.vlans = _vlans_of(interfaces)
         self.uplinks = _uplinks_of(interfaces)
         self.vlan_names = interfaces.vlan_names
@@ -69,7 +93,7 @@ class _Builder:
         if name in self.links or name in self.errors:
             return
         try:
-            link, remarks = describe(name, self.stanzas.get(name, ()), self.devices)
+            link, remarks = describe(name, self.stanzas.get(name, ()), self.devices, self.of_ports.get(name, ()))
         except ValueError as error:
             self.errors[name] = str(error)
             return
@@ -79,7 +103,10 @@ class _Builder:
             link = implicit(link)
         self.remarks += remarks
         self.links[name] = link  # known before what it needs: it may, by mistake, need itself
-        self.links[name] = self.with_ports(link)
+        try:
+            self.links[name] = self.with_ports(link)
+        except ValueError as error:
+            return self.leave_out(name, str(error))
         for other in (*self.links[name].ports, link.lower, link.joins):
             if other:
                 self.add(other, needed=True)
@@ -96,10 +123,25 @@ class _Builder:
             if self.described(bridge.name):
                 self.add(bridge.name, needed=True)
             elif bridge.name not in self.links:
-                self.links[bridge.name] = bridge
-                self.links[bridge.name] = self.with_ports(bridge)
-                for port in self.links[bridge.name].ports:
-                    self.add(port, needed=True)
+                self.raise_bridge(self.with_mtu(bridge))
+
+    def with_mtu(self, bridge: Link) -> Link:
+        """Return a bridge that no stanza describes with the MTU that its stanza, if any, has ifup give it."""
+        try:
+            found = describe(bridge.name, self.stanzas[bridge.name], ()) if bridge.name in self.stanzas else None
+        except ValueError:
+            return bridge  # `net check` tells it
+        return replace(bridge, mtu=found[0].mtu) if found else bridge
+
+    def raise_bridge(self, bridge: Link) -> None:
+        """Take in a bridge that no stanza describes."""
+        self.links[bridge.name] = bridge
+        try:
+            self.links[bridge.name] = self.with_ports(bridge)
+        except ValueError as error:
+            return self.leave_out(bridge.name, str(error))
+        for port in self.links[bridge.name].ports:
+            self.add(port, needed=True)
 
     def described(self, name: str) -> bool:
         """Tell whether a stanza says what kind of link this is."""
@@ -108,15 +150,28 @@ class _Builder:
     def with_ports(self, link: Link) -> Link:
         """Add the ports that ask for this bond themselves, and the VLAN of a bridge that is written as one stanza."""
         if link.kind == "bond":
-            return replace(link, ports=tuple(dict.fromkeys((*link.ports, *self.joining.get(link.name, ())))))
+            asking = [stanza.name for stanza in self.joining.get(link.name, ()) if stanza.name not in self.templates]
+            return replace(link, ports=tuple(dict.fromkeys((*link.ports, *asking))))
         if link.over:
-            raw, vlan = link.over.lower, link.over.vlan
-            port = self.vlans.get((raw, vlan, link.over.protocol), link.over.name)
-            if port == link.over.name and port not in self.stanzas:
-                self.links.setdefault(port, link.over)
-                self.add(raw, needed=True)
-            return replace(link, ports=tuple(dict.fromkeys((port, *link.ports))))
+            return replace(link, ports=tuple(dict.fromkeys((self.vlan_below(link.over), *link.ports))))
         return link
+
+    def vlan_below(self, over: Link) -> str:
+        """Return the name of a bridge's own VLAN, which is taken in. Raise ValueError if it is that of something else."""
+        name = self.vlans.get(_identity(over), over.name)
+        if name != over.name:
+            return name
+        if name in self.stanzas and (self.described(name) or implicit(Link(name)).kind):
+            self.add(name, needed=True)
+        else:
+            self.links.setdefault(name, over)
+            self.add(over.lower, needed=True)
+        there = self.links.get(name, over)
+        if _identity(there) != _identity(over):
+            other = f"VLAN {there.vlan} of {there.lower}" if there.kind == "vlan" else "something else"
+            raise ValueError(f"VLAN {over.vlan} of {over.lower} would be called {name}, and that is {other}: "
+                             "a stanza of another name, with vlan-raw-device and vlan-id, gives it its own")
+        return name
 
     def hang(self) -> None:
         """Give each port its master; a port can have one only."""
@@ -127,7 +182,7 @@ class _Builder:
                     self.leave_out(link.name, f"{port} is already a port of {master}")
         vlans: dict[tuple[str, str, str], str] = {}
         for name, link in list(self.links.items()):
-            first = vlans.setdefault((link.lower, link.vlan, link.protocol), name) if link.kind == "vlan" else name
+            first = vlans.setdefault(_identity(link), name) if link.kind == "vlan" else name
             if first != name:
                 self.leave_out(name, f"is VLAN {link.vlan} of {link.lower}, and so is {first}")
             elif name in self.below(name):
@@ -195,6 +250,10 @@ class _Builder:
         return [name for name in order if name not in self.errors]
 
 
+def _identity(vlan: Link) -> tuple[str, str, str]:
+    return (vlan.lower, vlan.vlan, vlan.protocol)
+
+
 def _vlans_of(interfaces: Interfaces) -> dict[tuple[str, str, str], str]:
     """Return the names of the VLANs that have a stanza, by (raw device, ID, protocol)."""
     found: dict[tuple[str, str, str], str] = {}
@@ -204,7 +263,7 @@ def _vlans_of(interfaces: Interfaces) -> dict[tuple[str, str, str], str]:
                 link, _ = describe(stanza.name, (stanza,), ())
             except ValueError:
                 continue
-            found.setdefault((link.lower, link.vlan, link.protocol), link.name)
+            found.setdefault(_identity(link), link.name)
     return found
 
 
@@ -218,7 +277,7 @@ def _uplinks_of(interfaces: Interfaces) -> frozenset[str]:
 
 
 def _with_mtus(links: dict[str, Link], errors: dict[str, str]) -> dict[str, Link]:
-    """Give what lies below a link with an MTU the same, where it has none of its own."""
+    """Give what lies below a link with an MTU the same, where it has none of its own; so too what xen-vlans makes above."""
     wanted = {name: link.mtu for name, link in links.items()}
 
     def push(name: str) -> None:
@@ -234,5 +293,21 @@ def _with_mtus(links: dict[str, Link], errors: dict[str, str]) -> dict[str, Link
         lower = links.get(link.lower)
         if lower and lower.mtu and wanted[name] > lower.mtu:
             errors[name] = f"mtu {wanted[name]} does not fit on {lower.name}, which has mtu {lower.mtu}"
+    above = _mtus_above(links, wanted)
     good = (link for name, link in links.items() if name not in errors)
-    return {link.name: replace(link, mtu=wanted[link.name], own_mtu=bool(link.mtu)) for link in good}
+    mtus = {**wanted, **above}
+    return {link.name: replace(link, mtu=mtus[link.name], own_mtu=bool(link.mtu) or link.name in above) for link in good}
+
+
+def _mtus_above(links: Mapping[str, Link], wanted: Mapping[str, int]) -> dict[str, int]:
+    """Return the MTUs of VLANs and bridges of xen-vlans, that of their device: the kernel gives it to new ones only."""
+    found: dict[str, int] = {}
+    for bridge in (one for link in links.values() if link.mtu for one in spans(link)):
+        made = links.get(bridge.name)
+        if made and made.raised and bridge.over:
+            below = bridge.over.lower
+            for name in (made.ports[0], made.name):
+                if name in links and not wanted[name]:
+                    found[name] = found.get(below, wanted[below])
+                below = name
+    return found

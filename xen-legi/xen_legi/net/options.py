@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xen_legi.net import values
-from xen_legi.net.values import Reader, centiseconds, choice, number, on_off, switch, vlan_ranges
+from xen_legi.net.values import Reader, centiseconds, choice, number, on_off, seconds, switch, vlan_ranges
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ MODES_OF: Mapping[str, tuple[str, ...]] = {  # the modes in which the kernel tak
 }
 _POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
 _VALIDATE = ("none", "active", "backup", "all", "filter", "filter_active", "filter_backup")
+_EVER = (2**32 - 1) // 100  # seconds: the kernel takes hundredths of them, in 32 bits
 _MILLISECONDS = number(0, 2**31 - 1)
 
 
@@ -87,10 +88,10 @@ TABLE = (
     _shape("bridge-waitport", "SECONDS [PORT...]: wait at most that long for the ports to appear"),
     _shape("bridge-maxwait", "accepted for any number of seconds; we never wait for a bridge", centiseconds),
     _bridge("bridge-stp", "stp_state", switch, "spanning tree protocol (default: off)"),
-    _bridge("bridge-fd", "forward_delay", centiseconds, "forward delay in seconds (default: 0 without STP)"),
-    _bridge("bridge-hello", "hello_time", centiseconds, "hello time in seconds"),
-    _bridge("bridge-maxage", "max_age", centiseconds, "maximum message age in seconds"),
-    _bridge("bridge-ageing", "ageing_time", centiseconds, "seconds until an address that is not seen is forgotten"),
+    _bridge("bridge-fd", "forward_delay", seconds(0, _EVER), "forward delay in seconds (default: 0 without STP)"),
+    _bridge("bridge-hello", "hello_time", seconds(1, 10), "hello time in seconds"),
+    _bridge("bridge-maxage", "max_age", seconds(6, 40), "maximum message age in seconds"),
+    _bridge("bridge-ageing", "ageing_time", seconds(0, _EVER), "seconds until an address that is not seen is forgotten"),
     _bridge("bridge-bridgeprio", "priority", number(0, 65535), "priority of the bridge in the spanning tree"),
     _bridge("bridge-vlan-aware", "vlan_filtering", switch, "one bridge for many VLANs"),
     _bridge("bridge-mcsnoop", "mcast_snooping", switch, "multicast snooping"),
@@ -111,11 +112,11 @@ TABLE = (
     _bond("bond-peer-notify-delay", "peer_notify_delay", _MILLISECONDS, "milliseconds between two notifications of peers"),
     _bond("bond-use-carrier", "use_carrier", switch, "look at the carrier (1, default) or ask the driver (0)"),
     _bond("bond-arp-interval", "arp_interval", _MILLISECONDS, "milliseconds between two ARP probes (0: none)"),
-    _bond("bond-arp-ip-target", "arp_ip_target", values.addresses, "addresses for the ARP probes"),
+    _bond("bond-arp-ip-target", "arp_ip_target", values.arp_targets, "IPv4 addresses for the ARP probes"),
     _bond("bond-arp-validate", "arp_validate", choice(*_VALIDATE), f"which probes must be seen: {', '.join(_VALIDATE)}"),
     _bond("bond-arp-all-targets", "arp_all_targets", choice("any", "all"), "any or all targets must answer"),
     _bond("bond-arp-missed-max", "arp_missed_max", number(1, 255), "probes that may be missed"),
-    _bond("bond-ns-ip6-target", "ns_ip6_target", values.addresses, "IPv6 addresses for neighbour solicitation probes"),
+    _bond("bond-ns-ip6-target", "ns_ip6_target", values.ns_targets, "IPv6 addresses for neighbour solicitation probes"),
     _bond("bond-primary", "primary", values.devices, "port that is used whenever it can be", "ports"),
     _bond("bond-primary-reselect", "primary_reselect", choice("always", "better", "failure"), "when to go back to it"),
     _bond("bond-active-slave", "active_slave", values.device, "port to use now", "ports"),

@@ -20,6 +20,9 @@ METHODS = {
 COMMANDS = frozenset({"pre-up", "up", "post-up", "down", "pre-down", "post-down"})
 _BLANKS = " \t\n\v\f\r"  # of the C locale: to ifup, a no-break space is part of a word
 _BLANK = re.compile(f"[{_BLANKS}]+")
+_EXPANDED = re.compile(  # what wordexp(3) expands or refuses, brackets that glob() reads otherwise, and patterns in quotes
+    r"""[$`{}()|&;<>\0]|(^|[\s"'=:])~|\[(\^|[^]]*\[:)|\\[*?[]|"[^"]*[*?[][^"]*"|'[^']*[*?[][^']*'"""
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Message:
 
     where: str
     text: str
+    level: str = "error"  # or warning, as in a Finding
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}"
@@ -87,6 +91,10 @@ class Interfaces:
         """Return what the lines of a class name, patterns as they are written."""
         return tuple(one.name for one in self.classes if one.class_ == class_)
 
+    def templates(self) -> set[str]:
+        """Return the logical names that are no interfaces: only lines like auto /eth*=port use them."""
+        return {one.name.partition("=")[2] for one in self.classes} - {one.name for one in self.classes} - {""}
+
     def by_name(self) -> dict[str, list[Stanza]]:
         """Return the stanzas of each interface, in the order of the files."""
         found: dict[str, list[Stanza]] = {}
@@ -140,7 +148,12 @@ def selected(interfaces: Interfaces, class_: str, devices: Iterable[str], exclud
     for word in interfaces.listed(class_):
         names |= dict.fromkeys(_matching(word, known))
     unwanted = (*interfaces.no_scripts, *interfaces.mappings, *exclude)
-    return tuple(name for name in names if not any(fnmatch.fnmatchcase(name, one.strip("/")) for one in unwanted))
+    return tuple(name for name in names if not any_matches(name, unwanted))
+
+
+def any_matches(name: str, patterns: Iterable[str]) -> bool:
+    """Tell whether one of the patterns of a mapping or no-scripts line is for this interface."""
+    return any(fnmatch.fnmatchcase(name, one.strip("/")) for one in patterns)
 
 
 def _matching(word: str, devices: Sequence[str]) -> Sequence[str]:
@@ -173,6 +186,32 @@ def logical_lines(text: str) -> Iterable[tuple[int, str]]:
         yield begun, joined.strip(_BLANKS)
 
 
+def source_words(rest: str) -> list[str]:
+    """Given the rest of a source line, return its words: paths and patterns. Raise ValueError for what we read otherwise.
+
+    ifup puts the directory of the file in front of a line that does not begin with /, and has wordexp(3) expand the whole.
+    """
+    if _EXPANDED.search(rest):
+        raise ValueError("ifup would expand this as a shell does, which we do not: name the file, or use plain * and ?")
+    words = _split(rest) if set("\\\"'") & set(rest) else _BLANK.split(rest) if rest else []
+    if not rest.startswith("/"):
+        words[:1] = [word.lstrip("/") for word in words[:1]]
+    if any(word.startswith("#") for word in words[1:]):
+        raise ValueError("a comment has a line of its own: # and what follows it are names of files here")
+    if beside := [word for word in words[1:] if not word.startswith("/")]:
+        raise ValueError(f"ifup looks for {beside[0]} in its working directory, not beside this file: give it its own line")
+    return words
+
+
+def _split(text: str) -> list[str]:
+    import shlex  # here, because the hook must start fast and hardly a file has quotes
+
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise ValueError("a quote is not closed, so that ifup reads nothing") from None
+
+
 class _Reader:
     """The parser's state over all files."""
 
@@ -185,6 +224,7 @@ class _Reader:
         self.problems: list[Message] = []
         self.parents: set[str] = set()
         self.open: list[str] = []  # files being read, against a file that sources itself
+        self.seen: set[str] = set()  # files that were read: ifup reads none again by the same path
         self.block = ""  # what takes the next lines: iface, mapping, or nothing
 
     def result(self) -> Interfaces:
@@ -196,10 +236,14 @@ class _Reader:
     def file(self, path: str) -> None:
         if path in self.open:
             return self.problem(path, "the file sources itself")
+        if path in self.seen:
+            return
+        self.seen.add(path)
         try:
             text = self.source.read(path)
         except OSError as error:
-            return self.problem(path, f"cannot be read: {error.strerror}")
+            dangling = isinstance(error, FileNotFoundError) and bool(self.open)  # a link to nowhere, which ifup skips
+            return self.problem(path, f"cannot be read: {error.strerror}", "warning" if dangling else "error")
         self.open.append(path)
         self.block = ""
         if "\\\r\n" in text:
@@ -213,8 +257,8 @@ class _Reader:
         self.block = ""
         self.open.pop()
 
-    def problem(self, where: str, text: str) -> None:
-        self.problems.append(Message(where, text))
+    def problem(self, where: str, text: str, level: str = "error") -> None:
+        self.problems.append(Message(where, text, level))
 
     def stop(self, where: str, text: str) -> None:
         self.problem(where, f"{text}; the rest of the file is not read")
@@ -225,12 +269,7 @@ class _Reader:
         words = _BLANK.split(rest) if rest else []
         if word in ("source", "source-directory", "source-dir"):
             self.block = ""
-            for pattern in words[:1]:
-                found = self.source.expand(pattern, path, word != "source")
-                if not found and word == "source" and not set("*?[") & set(pattern):  # a directory may well be empty
-                    self.problem(where, f"source {pattern}: there is no such file")
-                for file in found:
-                    self.file(file)
+            self.sourced(rest, where, path, directory=word != "source")
         elif word == "iface":
             self.iface(words, where)
         elif word == "mapping":
@@ -246,6 +285,22 @@ class _Reader:
             self.option(word, rest, where)
         elif not self.block:
             self.stop(where, f"{word} stands outside of a stanza")
+
+    def sourced(self, rest: str, where: str, path: str, directory: bool) -> None:
+        try:
+            patterns = source_words(rest)
+        except ValueError as error:
+            return self.problem(where, f"source{'-directory' if directory else ''} {rest}: {error}")
+        for pattern in patterns:
+            try:
+                found = self.source.expand(pattern, path, directory)
+            except OSError as error:
+                self.problem(where, f"source {pattern}: cannot be read: {error.strerror}")
+                continue
+            if not found and not directory and not set("*?[") & set(pattern):  # a directory may well be empty
+                self.problem(where, f"source {pattern}: there is no such file", "warning")
+            for file in found:
+                self.file(file)
 
     def iface(self, words: list[str], where: str) -> None:
         name, *rest = words or [""]

@@ -6,9 +6,14 @@ compared; it raises ValueError with the end of a sentence ("is not ...").
 
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ipaddress
 
 Reader = Callable[[str], str]
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_MOST_TARGETS = 16
 _NAME = re.compile(r"[^\s/:]{1,15}")
 
 
@@ -38,6 +43,18 @@ def centiseconds(value: str) -> str:
     return str(round(float(value) * 100))
 
 
+def seconds(low: int, high: int) -> Reader:
+    """Return a reader like centiseconds(), of `low` to `high` seconds."""
+
+    def read(value: str) -> str:
+        found = centiseconds(value)
+        if not 100 * low <= int(found) <= 100 * high:
+            raise ValueError(f"is not a number of seconds from {low} to {high}")
+        return found
+
+    return read
+
+
 def number(low: int, high: int) -> Reader:
     """Return a reader of whole numbers from `low` to `high`."""
 
@@ -62,12 +79,39 @@ def choice(*names: str) -> Reader:
     return read
 
 
-def addresses(value: str) -> str:
-    """Take IP addresses with spaces or commas between them; return them with commas."""
+def arp_targets(value: str) -> str:
+    """Take IPv4 addresses with spaces or commas between them, at most 16; return them with commas."""
+    return _targets(value, 4)
+
+
+def ns_targets(value: str) -> str:
+    """Take IPv6 addresses in the same way."""
+    return _targets(value, 6)
+
+
+def _targets(value: str, version: int) -> str:
+    import ipaddress  # here, because the ifupdown hook must start fast and few bonds have them
+
     words = value.replace(",", " ").split()
-    if not words or not all(re.fullmatch(r"[0-9a-fA-F.:]+", word) for word in words):
-        raise ValueError("is not a list of IP addresses")
-    return ",".join(words)
+    try:
+        found = [ipaddress.ip_address(word) for word in words if "%" not in word]
+    except ValueError:
+        found = []
+    if not words or len(found) < len(words) or {one.version for one in found} != {version}:
+        raise ValueError(f"is not a list of IPv{version} addresses")
+    if any(map(_unprobed, found)):
+        raise ValueError("has an address that the kernel does not probe")
+    distinct = dict.fromkeys(map(str, found))  # the kernel refuses an address that it has
+    if len(distinct) > _MOST_TARGETS:
+        raise ValueError(f"are more than {_MOST_TARGETS} addresses")
+    return ",".join(distinct)
+
+
+def _unprobed(address: "ipaddress.IPv4Address | ipaddress.IPv6Address") -> bool:
+    """Tell whether the kernel refuses a target (bonding.h)."""
+    if address.version == 4:
+        return address.packed[0] == 0 or str(address) == "255.255.255.255"
+    return address.is_unspecified or address.is_loopback or address.is_multicast
 
 
 def mac(value: str) -> str:
@@ -94,7 +138,7 @@ def device(value: str) -> str:
 
 def devices(value: str) -> str:
     """Take names of network devices with blanks between them."""
-    return " ".join(device(word) for word in value.split())
+    return " ".join(dict.fromkeys(device(word) for word in value.split()))
 
 
 def vlan_id(value: str) -> str:
