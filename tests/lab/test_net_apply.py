@@ -170,6 +170,61 @@ def test_a_port_that_is_taken_out_of_the_file_is_taken_out_of_the_bridge(applied
         applied.check_output("xen-legi net apply; ip link del dev card2; ip link del dev card3")
 
 
+OWN = "auto card2\niface card2 inet manual\n"
+BOND = """
+auto bond9
+iface bond9 inet static
+    address 192.168.95.{0}/24
+    bond-mode active-backup
+    bond-slaves {1}
+"""
+ALONE = "auto card2\niface card2 inet static\n    address 192.168.95.1/24\n    gateway 192.168.95.9\n    metric 777\n"
+
+
+def carries_alone(host: Host) -> bool:
+    """Tell whether card2 is up by itself, with its address and its route."""
+    there = "UP" in link(host, "card2")["flags"] and addresses(host, "card2") == ["192.168.95.1"]
+    return there and "dev card2" in host.check_output("ip route show default metric 777")
+
+
+@pytest.fixture
+def alone(applied: Host) -> Iterator[Host]:
+    """The same, with a card of its own that has an address and a route."""
+    applied.check_output("ip link add card2 type dummy")
+    write(applied, stanzas() + ALONE)
+    applied.check_output("xen-legi net apply")
+    assert carries_alone(applied)
+    yield applied
+    write(applied, stanzas())
+    applied.check_output("xen-legi net apply; ip link del dev card2")
+
+
+def test_a_card_whose_bond_is_taken_back_is_up_and_has_its_address(alone: Host) -> None:
+    write(alone, stanzas() + OWN + BOND.format(1, "card2"))
+    begin(alone)
+    wait_until(lambda: under_way(alone), 60, "the trial is under way")
+    assert link(alone, "card2")["master"] == "bond9"
+    wait_until(lambda: taken_back(alone), 90, "it is taken back")
+    assert carries_alone(alone) and "bond9" not in names(alone)
+
+
+@pytest.mark.long
+def test_a_port_that_a_bond_loses_and_that_gets_an_address_is_up(alone: Host) -> None:
+    write(alone, stanzas() + OWN + BOND.format(2, "card2"))
+    alone.check_output("xen-legi net apply")
+    write(alone, stanzas() + ALONE + BOND.format(2, "none"))
+    alone.check_output("xen-legi net apply")
+    assert carries_alone(alone) and "master" not in link(alone, "card2") and plan(alone) == []
+
+
+@pytest.mark.long
+def test_a_link_that_was_set_down_by_hand_is_a_difference(alone: Host) -> None:
+    alone.check_output("ip link set dev card2 down")
+    assert ("ip", "card2") in plan(alone)
+    alone.check_output("xen-legi net apply")
+    assert carries_alone(alone) and plan(alone) == []
+
+
 # a trial
 
 

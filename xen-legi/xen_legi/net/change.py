@@ -9,12 +9,13 @@ from xen_legi.net.describe import Link
 from xen_legi.net.ip_addresses import Delta, Kernel, delta
 from xen_legi.net.kernel import Device, State
 from xen_legi.net.links import Desired, desired
-from xen_legi.net.plan import Plan, plan, told_above
+from xen_legi.net.plan import Plan, plan, released, told_above
 from xen_legi.net.removal import removal
-from xen_legi.net.stanzas import Interfaces
+from xen_legi.net.stanzas import Interfaces, Stanza
 
 _GUESTS = "fe:ff:ff:ff:ff:ff"  # the address that vif-bridge gives each vif
 _OWN_KINDS = ("", "vlan", "bond", "bridge")
+_UP = ("pre-up", "up", "post-up")
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,15 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     formers = [desired(one, dict.fromkeys((*up, *one.by_name())), state).links for one in (now.in_force, now.perhaps)]
     for former in formers:
         wanted = with_defaults(wanted, former)
-    orders = with_cards(wanted, formers, state)
     kept, going = _strays(wanted, state)
+    downs = tuple(_downs(up, {*have, *kept, *_without_address(wanted, now), "lo"}, state))
+    held = [name for name in up if name not in downs and not _stays_down(have.get(up[name], ()))]
+    orders = _held_up(with_cards(wanted, formers, state), held, state)
     links = {**_as_it_is(going, state), **wanted.links}
     planned = plan(orders, _without(going, state))
     stay = (*wanted.links, *up)
     return Change(
-        downs=tuple(_downs(up, {*have, *kept, *_without_address(wanted, now), "lo"}, state)),
+        downs=downs,
         wanted=orders,
         links=planned,
         vlans=tuple(bridge_vlans.lines(wanted.links, now.vlans)),
@@ -97,6 +100,18 @@ def change(interfaces: Interfaces, now: Now) -> Change:
                     (name for name in up if name == up[name] in have), wanted.links),
         ups=tuple(name for name in auto if name not in up and name in have and name not in planned.errors),
     )
+
+
+def _held_up(orders: Desired, names: Iterable[str], state: State) -> Desired:
+    """Return the same, with these interfaces, which ifupdown holds for up, to be set up: ifup does nothing for them."""
+    links = {name: orders.links.get(name, Link(name)) for name in names
+             if name in orders.links or (name in state and name not in orders.errors)}
+    return replace(orders, links={**orders.links, **{name: replace(link, carries=True) for name, link in links.items()}})
+
+
+def _stays_down(stanzas_: Iterable[Stanza]) -> bool:
+    """Tell whether a command of an interface sets its link down again (`up ip link set dev eth3 down`)."""
+    return any(one.name in _UP and "down" in one.value.split() for stanza in stanzas_ for one in stanza.options)
 
 
 def _without_address(wanted: Desired, now: Now) -> set[str]:
@@ -118,7 +133,7 @@ def _downs(up: Mapping[str, str], staying: Collection[str], state: State) -> Ite
 def _without(going: Collection[str], state: State) -> dict[str, Device]:
     """Return the devices as they will be when these are gone."""
     left = (one for one in state.values() if one.name not in going)
-    return {one.name: replace(one, master="" if one.master in going else one.master) for one in left}
+    return {one.name: released(one, state) if one.master in going else one for one in left}
 
 
 def _strays(wanted: Desired, state: State) -> tuple[dict[str, str], list[str]]:

@@ -71,7 +71,13 @@ def _releases(desired: Desired, state: State) -> Iterator[Step]:
 def _released(steps: Iterable[Step], state: State) -> State:
     """Return the devices as they are after these steps."""
     free = {step.do.split()[3] for step in steps}
-    return {name: replace(one, master="") if name in free else one for name, one in state.items()} if free else state
+    return {name: released(one, state) if name in free else one for name, one in state.items()} if free else state
+
+
+def released(device: Device, state: State) -> Device:
+    """Return a port as it is without its master. A bond that loses a port, or goes, leaves it down; a bridge does not."""
+    bond = device.master in state and state[device.master].kind == "bond"
+    return replace(device, master="", up=device.up and not bond)
 
 
 class _Planner:
