@@ -184,7 +184,7 @@ ALONE = "auto card2\niface card2 inet static\n    address 192.168.95.1/24\n    g
 def carries_alone(host: Host) -> bool:
     """Tell whether card2 is up by itself, with its address and its route."""
     there = "UP" in link(host, "card2")["flags"] and addresses(host, "card2") == ["192.168.95.1"]
-    return there and "dev card2" in host.check_output("ip route show default metric 777")
+    return there and "default via 192.168.95.9" in host.check_output("ip route show dev card2")
 
 
 @pytest.fixture
@@ -281,6 +281,30 @@ def test_a_trial_whose_change_is_killed_half_way_is_taken_back(applied: Host) ->
     write(applied, stanzas("2-7", "192.168.98.2"))
     begin(applied, "XEN_LEGI_KILL_AT=net:links", seconds=600)
     wait_until(lambda: taken_back(applied), 90, "it is taken back")
+    assert good()
+
+
+def test_a_trial_whose_change_is_stopped_half_way_is_taken_back(applied: Host) -> None:
+    good = as_before(applied)
+    write(applied, stanzas("2-7", "192.168.98.2"))
+    begin(applied, "XEN_LEGI_STOP_AT=net:links", seconds=600)
+    wait_until(lambda: taken_back(applied), 90, "it is taken back")
+    assert good() and applied.run("pgrep -f 'xen-legi net try'").rc != 0
+
+
+@pytest.mark.long
+def test_a_trial_that_cannot_be_taken_back_is_taken_back_when_it_can_be(applied: Host) -> None:
+    good = as_before(applied)
+    write(applied, stanzas().replace("up touch", "up ! test -e /run/refuse-of-card1 && touch"))
+    applied.check_output("xen-legi net apply")
+    write(applied, stanzas("2-7", "192.168.98.2"))
+    begin(applied, seconds=5)
+    wait_until(lambda: under_way(applied), 60, "the trial is under way")
+    applied.check_output("touch /run/refuse-of-card1")
+    wait_until(lambda: '"tries": 1' in applied.check_output("cat /run/xen-legi/net-trial"), 90, "taking it back has failed")
+    refused(applied.run("xen-legi net confirm"))
+    applied.check_output("rm /run/refuse-of-card1")
+    wait_until(lambda: taken_back(applied), 120, "it is taken back")
     assert good()
 
 

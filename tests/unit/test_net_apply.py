@@ -17,7 +17,6 @@ from xen_legi.net.check import check
 from xen_legi.net.ip_addresses import Delta, Kernel, delta, wish
 from xen_legi.net.kernel import GROUP, Device, gateways, lost_routes
 from xen_legi.net.stanzas import Interfaces, Option
-from xen_legi.net.trial import Trial, start_of
 
 BEFORE = "auto eth0\niface eth0 inet static\n    address 192.0.2.1/24\n    gateway 192.0.2.254\n"
 HAVE = Kernel({"eth0": ("192.0.2.1/24", "fe80::1/64")}, {"eth0": ("192.0.2.254",)})
@@ -187,11 +186,6 @@ def test_an_address_that_is_none_is_told() -> None:
 
 def test_the_reference_is_in_force_when_it_is_up() -> None:
     assert list(change(read(REFERENCE), Now(complete(), UP, read(REFERENCE))).lines()) == []
-
-
-def test_a_trial_without_deadline_is_over_when_its_process_is() -> None:
-    assert Trial(1, start_of(1)).left() > 0
-    assert Trial(1, "another").left() == 0 and Trial(2**22 + 1, "").left() == 0  # there is no process of that number
 
 
 def test_an_option_whose_line_is_gone_gets_the_kernels_value_again() -> None:

@@ -139,7 +139,10 @@ def _change(options: argparse.Namespace) -> int:
         say("confirmed: it stays")
         return EXIT_OK
     if options.what == "revert":
-        return _told(trial.revert(), [], as_json=options.json)
+        status = _told(trial.revert(), [], as_json=options.json)
+        if (left := trial.read()) and not left.reverted:
+            warn(trial.outlook(left))
+        return status
     return _try(options) if options.what == "try" else _apply(as_json=options.json)
 
 
@@ -202,9 +205,12 @@ def _confirmed() -> bool:
         asked = [sys.stdin] if sys.stdin.isatty() else []
         if select.select(asked, [], [], 0.5)[0] and sys.stdin.readline():
             trial.confirm()
-    reverted = trial.read() is not None
-    say("taken back: it was not confirmed" if reverted else "confirmed: it stays")
-    return not reverted
+    ended = trial.read()
+    if ended and ended.failed:
+        warn("it was not confirmed, and could not be taken back: journalctl has why, xen-legi net revert tries again")
+    else:
+        say("taken back: it was not confirmed" if ended else "confirmed: it stays")
+    return ended is None
 
 
 def _check(options: argparse.Namespace) -> int:
