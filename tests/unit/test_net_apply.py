@@ -11,7 +11,7 @@ from test_net_fuzz import texts
 from test_net_links import REFERENCE, stanza
 from test_net_plan import BRIDGE, complete, span, state
 from test_net_stanzas import read
-from xen_legi.net import in_force, transition
+from xen_legi.net import commands, in_force, transition
 from xen_legi.net.change import Now, change
 from xen_legi.net.check import check
 from xen_legi.net.ip_addresses import Delta, Kernel, delta, wish
@@ -28,9 +28,11 @@ def plain(interfaces: Interfaces) -> list[tuple[str, str, str, list[tuple[str, s
             for one in interfaces.stanzas]
 
 
-def changed(now: str, before: str = BEFORE, *, perhaps: str = "", have: Kernel = HAVE) -> Delta:
+def changed(
+    now: str, before: str = BEFORE, *, perhaps: str = "", have: Kernel = HAVE, attached: tuple[str, ...] = ()
+) -> Delta:
     names = read(before or now).by_name()
-    return delta(read(before).by_name(), read(perhaps).by_name(), read(now).by_name(), have, names, ())
+    return delta(read(before).by_name(), read(perhaps).by_name(), read(now).by_name(), have, names, (), attached)
 
 
 def lines(now: str, before: str = BEFORE, have: Kernel = HAVE) -> list[str]:
@@ -304,3 +306,64 @@ def test_a_metric_that_the_kernel_has_anyhow_is_none() -> None:
 def test_what_ifdown_gets_has_nothing_that_touches_the_link() -> None:
     one = transition._without_link(read(REFERENCE).of("xenbr72")[0])
     assert [option.name for option in one.options] == ["pre-up"]
+
+
+def test_where_something_is_attached_commands_are_run_without_ifdown() -> None:
+    before = BEFORE + "    up echo one\n"
+    found = changed(before.replace("one", "two"), before, attached=("eth0",))
+    assert (found.commands, found.again, found.gone, found.new) == (("eth0",), (), (), ())
+    found = changed(before.replace("2.1/", "2.7/"), before, attached=("eth0",))
+    assert found.commands == ("eth0",) and found.gone and found.new
+    manual = "iface eth0 inet manual\n    up echo two\n"
+    assert changed(manual, before, attached=("eth0",)).commands == ("eth0",)
+    assert changed(before, before, perhaps=manual, attached=("eth0",)).commands == ("eth0",)
+    dhcp = "iface eth0 inet dhcp\n    up echo one\n"
+    assert changed(dhcp.replace("one", "two"), dhcp, attached=("eth0",)).commands == ("eth0",)
+
+
+@pytest.mark.parametrize("now", ["iface eth0 inet dhcp\n", BEFORE + "    dns-nameservers 192.0.2.53\n"])
+def test_what_only_ifup_can_do_is_left_to_it_whatever_is_attached(now: str) -> None:
+    before = BEFORE + "    up echo one\n"
+    assert changed(now, before, attached=("eth0",)) == Delta(again=("eth0",))
+    assert changed(before, before, perhaps=now, attached=("eth0",)) == Delta(again=("eth0",))
+
+
+def test_the_plan_tells_what_goes_down_for_a_moment() -> None:
+    before = REFERENCE.replace("iface bond0 inet manual", "iface bond0 inet dhcp")
+    told = {name: text for action, name, text in change(read(REFERENCE), Now(complete(), UP, read(before))).lines()
+            if action == "again"}
+    assert told == {"bond0": "ifdown and ifup: its method or its commands changed; "
+                             "its link stays, and is down for a moment, with it eth1, eth2, vlan72"}
+    before = REFERENCE.replace("arp off", "arp on")
+    assert [(action, name) for action, name, _ in change(read(REFERENCE), Now(complete(), UP, read(before))).lines()] == [
+        ("commands", "eth1")]
+
+
+COMMANDS = """
+    bridge_ports a
+    bridge_ports b
+    pre-up first
+    up third
+    down fifth
+    pre-up second
+    post-up fourth
+    post-down sixth
+"""
+
+
+def test_commands_get_what_ifup_gives_them() -> None:
+    one = read(BEFORE.replace("eth0", "bond0.72") + COMMANDS).stanzas[0]
+    assert list(commands.commands(one, "start")) == [
+        ("first", "pre-up"), ("second", "pre-up"), ("third", "post-up"), ("fourth", "post-up")]
+    assert list(commands.commands(one, "stop")) == [("fifth", "pre-down"), ("sixth", "post-down")]
+    assert commands.environment(one, "start", "post-up") == {
+        "IFACE": "bond0.72", "LOGICAL": "bond0.72", "ADDRFAM": "inet", "METHOD": "static", "MODE": "start",
+        "PHASE": "post-up", "VERBOSITY": "0", "IFUPDOWN_bond0_72": "post-up", "IF_ADDRESS": "192.0.2.1",
+        "IF_NETMASK": "24", "IF_BROADCAST": "+", "IF_GATEWAY": "192.0.2.254", "IF_BRIDGE_PORTS": "a\nb"}
+
+
+def test_a_command_that_fails_ends_what_is_run_for_up_and_not_what_is_run_for_down(tmp_path: Path) -> None:
+    file = tmp_path / "said"
+    text = f"iface br0 inet manual\n    up false\n    up echo up >>{file}\n    down false\n    down echo $IFACE >>{file}\n"
+    assert "false" in commands.run_all(read(text).stanzas, "start") and not file.exists()
+    assert "false" in commands.run_all(read(text).stanzas, "stop") and file.read_text() == "br0\n"

@@ -5,12 +5,14 @@
 `plan` tells what separates the kernel from the files: what `ip` would be told, what would go (bridges with guests stay), and
 which interfaces with `auto` ifup would bring up (one with `allow-hotplug` that is not up is left: ifup it once). The exit
 status is 1 if something of it cannot be.
-`apply` does it: only the difference, bridges keep the vifs of their guests, and an interface whose commands or method
-changed is taken down and up while its link stays. What is wrong in the files, or cannot be, is told first, and nothing is
-changed. `try` does the same and takes it back by itself after --timeout seconds, unless `confirm` is said, in any session,
-or Enter is pressed: also when the connection is cut, or a process is killed; the exit status is 1 then. `revert` takes it
-back at once. The files stay as they are. `try` needs systemd, and refuses before the first boot or `apply` with these
-packages: what is in force is not known yet.
+`apply` does it: only the difference, and bridges keep the vifs of their guests. Where commands changed, those of before for
+down are run, then those for up; where more did (DHCP), or nothing is attached, ifdown and ifup are, and the link is down for
+a moment: `plan` tells what with it. What is wrong in the files, or cannot be, is told first, and nothing is changed.
+`try` does the same and takes it back by itself after --timeout seconds, unless `confirm` is said, in any session, or Enter
+is pressed: also when the connection is cut, a process is killed or stopped, or the change takes over five minutes; the exit
+status is 1 then. Where taking it back fails, that is tried five times. `revert` takes it back at once. The files stay as
+they are. `try` needs systemd, and refuses before the first boot or `apply` with these packages: what is in force is not
+known yet.
 `check` reads the files and tells, with file and line: errors, which ifup would refuse or which would not come to be;
 warnings, for what was hardly meant, or could not be brought up by hand now; differences, which the kernel has in another way
 (before a reboot or ifup that is as it should be). With FILE it reads that file, and what it sources on this host, and asks

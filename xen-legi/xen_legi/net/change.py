@@ -16,6 +16,7 @@ from xen_legi.net.stanzas import Interfaces, Stanza
 _GUESTS = "fe:ff:ff:ff:ff:ff"  # the address that vif-bridge gives each vif
 _OWN_KINDS = ("", "vlan", "bond", "bridge")
 _UP = ("pre-up", "up", "post-up")
+_TOLD = 8  # of many that are attached, this many are named
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Change:
     downs: interfaces that ifupdown holds for up and that no stanza names any more; links: what is made or altered, out of
     what is wanted; vlans: what `bridge` is told for ports of VLAN-aware bridges; removals: lines of `ip -batch` that take
     away links of ours that nothing asks for any more; delta: the addresses; ups: for ifup, which knows their addresses and
-    commands. kept: links of ours that nothing asks for and that stay, and why.
+    commands. kept: links of ours that nothing asks for and that stay, and why; attached: what goes down with an interface
+    for which ifdown and ifup are needed.
     """
 
     downs: tuple[str, ...]
@@ -37,6 +39,7 @@ class Change:
     kept: Mapping[str, str]
     delta: Delta
     ups: tuple[str, ...]
+    attached: Mapping[str, tuple[str, ...]]
 
     @property
     def errors(self) -> dict[str, str]:
@@ -54,9 +57,18 @@ class Change:
         yield from (("remove", name, "nothing asks for it any more") for name in self.removed)
         yield from (("keep", name, why) for name, why in self.kept.items())
         yield from (("ip", name, line) for name, line in (*self.delta.gone, *self.delta.new))
-        yield from (("again", name, "ifdown and ifup: its method or its commands changed; its link stays")
+        yield from (("commands", name, "those of before for down, then those for up; its link stays up")
+                    for name in self.delta.commands)
+        yield from (("again", name, f"ifdown and ifup: its method or its commands changed; {self._down_for_a_moment(name)}")
                     for name in self.delta.again)
         yield from (("ifup", name, "it comes up by itself and is not up") for name in self.ups)
+
+    def _down_for_a_moment(self, name: str) -> str:
+        """Tell what ifdown does to a link: one that is named DEVICE.ID is removed by it."""
+        what = "its link is made anew" if "." in name else "its link stays, and is down for a moment"
+        others = self.attached.get(name, ())
+        more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
+        return f"{what}, with it {', '.join(others[:_TOLD])}{more}" if others else what
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     links = {**_as_it_is(going, state), **wanted.links}
     planned = plan(orders, _without(going, state))
     stay = (*wanted.links, *up)
+    attached = _attached(up, state)
     return Change(
         downs=downs,
         wanted=orders,
@@ -97,9 +110,18 @@ def change(interfaces: Interfaces, now: Now) -> Change:
         removed=tuple(going),
         kept=kept,
         delta=delta(now.in_force.by_name(), now.perhaps.by_name(), have, now.have,
-                    (name for name in up if name == up[name] in have), wanted.links),
+                    (name for name in up if name == up[name] in have), wanted.links, attached),
         ups=tuple(name for name in auto if name not in up and name in have and name not in planned.errors),
+        attached=attached,
     )
+
+
+def _attached(names: Iterable[str], state: State) -> dict[str, tuple[str, ...]]:
+    """Return, for each of these that is not alone, what loses its network when its link goes down."""
+    users = _users(state)
+    masters = {name: (state[name].master,) for name in names if name in state and state[name].master}
+    ports = {name: tuple(one.name for one in users[name]) for name in names if name in users}
+    return {name: (*ports.get(name, ()), *masters.get(name, ())) for name in {*masters, *ports}}
 
 
 def _held_up(orders: Desired, names: Iterable[str], state: State) -> Desired:

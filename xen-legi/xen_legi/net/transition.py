@@ -1,7 +1,8 @@
 """Bring the running network to what interfaces files say: what goes, the links, what only ifup can do, then addresses.
 
-Links are never taken down for it: a bridge keeps its vifs. Where ifdown is needed, for the commands of a stanza, it is given
-that stanza alone and without any option of a link, so that no hook takes the link away. Whatever is killed half way is found
+Links are never taken away for it: a bridge keeps its vifs. Where ifdown is needed, for another method, it is given that
+stanza alone and without any option of a link, so that no hook takes the link away; the link is down for a moment then. Where
+something is attached and only commands changed, these are run without ifdown. Whatever is killed half way is found
 by the next call: it looks at what is, and what a killed run wanted is noted before it begins.
 """
 
@@ -14,6 +15,7 @@ from xen_legi.errors import Problem
 from xen_legi.net import files, in_force, kernel, stamps
 from xen_legi.net.apply import TIMEOUT, batch, carry_out, reason
 from xen_legi.net.change import Change, Now, change
+from xen_legi.net.commands import run_all
 from xen_legi.net.ip_addresses import Kernel
 from xen_legi.net.options import find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Stanza
@@ -59,10 +61,12 @@ def bring(interfaces: Interfaces, path: str) -> Done:
     named_point("net:downs")
     _links(interfaces, todo, done)
     named_point("net:links")
+    if todo.delta.commands:
+        with step(f"commands: {_named(todo.delta.commands)}"):
+            _commands(interfaces, todo, now, done)
     if todo.delta.again:
-        with step(f"again, their links stay: {_named(todo.delta.again)}"), _routes_stay(todo.delta.again):
-            _down(todo.delta.again, now)
-            batch([f"link set dev {name} up" for name in todo.delta.again], force=True)
+        with step(f"again: {_named(todo.delta.again)}"), _routes_stay(todo.delta.again):
+            _bounce(todo, now)
             named_point("net:again")
             _take_away(todo)  # a gateway that moves must have gone before ifup sets it
             _up(todo.delta.again, path, done)
@@ -72,6 +76,32 @@ def bring(interfaces: Interfaces, path: str) -> Done:
     if not done.errors:
         in_force.PERHAPS.unlink(missing_ok=True)
     return done
+
+
+def _commands(interfaces: Interfaces, todo: Change, now: Now, done: Done) -> None:
+    """Run the commands of before for down, exchange addresses, and run the commands of now for up: the links stay up."""
+    names = todo.delta.commands
+    run_all((one for name in names for one in _known(name, now)), "stop")
+    named_point("net:commands")
+    _take_away(todo)
+    for name in names:
+        _batch([line for one, line in todo.delta.new if one == name], name, done)
+        if failure := run_all(interfaces.of(name), "start"):
+            done.errors[name] = failure
+
+
+def _known(name: str, now: Now) -> tuple[Stanza, ...]:
+    """Return the stanzas by which an interface is, or may be, up."""
+    found = (*now.in_force.of(name), *now.perhaps.of(name))
+    return tuple(dict.fromkeys(map(_without_link, found)))
+
+
+def _bounce(todo: Change, now: Now) -> None:
+    """Take interfaces down for a moment: one after the other where others are attached to them, the rest together."""
+    alone = [(name,) for name in todo.delta.again if name in todo.attached]
+    for names in (*alone, tuple(name for name in todo.delta.again if name not in todo.attached)):
+        _down(names, now)
+        batch([f"link set dev {name} up" for name in names], force=True)
 
 
 def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
