@@ -258,6 +258,40 @@ def test_a_link_that_was_set_down_by_hand_is_a_difference(alone: Host) -> None:
     assert carries_alone(alone) and plan(alone) == []
 
 
+PLAIN = "auto card2\niface card2 inet static\n    address 192.168.95.1/24\n    dns-search {0}.example\n"
+
+
+def test_a_card_that_was_brought_up_anew_by_hand_is_left_alone(alone: Host) -> None:
+    write(alone, stanzas() + PLAIN.format("one"))
+    alone.check_output("xen-legi net apply")
+    write(alone, stanzas() + PLAIN.format("two"))
+    assert ("again", "card2") in plan(alone)
+    alone.check_output("ifdown card2; ifup card2")
+    assert plan(alone) == []
+    write(alone, stanzas("2-7") + PLAIN.format("two"))  # something else
+    assert not [one for one in plan(alone) if one[1] == "card2"]
+    alone.check_output("xen-legi net apply")
+    assert "two.example" in alone.check_output("cat /run/xen-legi/in-force") and plan(alone) == []
+    write(alone, stanzas("2-7") + PLAIN.format("three"))
+    assert ("again", "card2") in plan(alone)
+
+
+NEW = "auto xenbr90\niface xenbr90 inet manual\n    bridge-ports none\n"
+
+
+@pytest.mark.long
+def test_what_only_stands_in_the_files_is_taken_back_by_a_trial(applied: Host) -> None:
+    good = as_before(applied)
+    write(applied, stanzas() + NEW)
+    applied.check_output("ifdown card1; ifup card1")  # an unrelated one
+    assert "xenbr90" not in applied.check_output("cat /run/xen-legi/in-force")
+    begin(applied, seconds=5)
+    wait_until(lambda: under_way(applied), 60, "the trial is under way")
+    assert "xenbr90" in names(applied)
+    wait_until(lambda: taken_back(applied), 90, "it is taken back")
+    assert good()
+
+
 # a trial
 
 

@@ -66,9 +66,21 @@ def test_a_value_of_many_lines_is_many_lines() -> None:
 
 def test_who_stays_up_does_so_by_the_stanza_of_before() -> None:
     old, new = read(BEFORE), read("iface eth0 inet dhcp\niface eth1 inet manual\n")
-    assert plain(in_force.merged(old, new, {"eth0"})) == [*plain(old), ("eth1", "inet", "manual", [])]
-    assert plain(in_force.merged(old, new, set())) == plain(new)
-    assert plain(in_force.merged(Interfaces(), new, {"eth0"})) == plain(new)
+    both = {"eth0", "eth1"}
+    assert plain(in_force.merged(old, new, {"eth0"}, both)) == [*plain(old), ("eth1", "inet", "manual", [])]
+    assert plain(in_force.merged(old, new, set(), both)) == plain(new)
+    assert plain(in_force.merged(Interfaces(), new, {"eth0"}, both)) == plain(new)
+
+
+def test_of_what_only_stands_in_the_files_nothing_is_in_force() -> None:
+    new = read(BEFORE + "auto xenbr90 /eth*\niface xenbr90 inet manual\nauto card=home\niface home inet dhcp\n")
+    found = in_force.merged(read(BEFORE), new, {"eth0"}, {"eth0"})
+    assert plain(found) == plain(read(BEFORE)) and [one.name for one in found.classes] == ["eth0", "/eth*"]
+    found = in_force.merged(read(BEFORE), new, {"eth0"}, {"eth0", "card", "home"})
+    assert [one.name for one in found.stanzas] == ["eth0", "home"] and found.listed("auto") == ("eth0", "/eth*", "card=home")
+    devices = state(Device("eth0", up=True), Device("xenbr90", "bridge", group=GROUP, up=True, attributes=BRIDGE))
+    back = change(found, Now(devices, {"eth0": "eth0", "xenbr90": "xenbr90"}, new))
+    assert (back.downs, back.removed, back.ups) == (("xenbr90",), ("xenbr90",), ())
 
 
 def test_it_is_written_whole_and_for_root_alone(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from xen_legi import steps
 from xen_legi.errors import Problem
 from xen_legi.net import apply, files, hook, kernel, stamps
 from xen_legi.net.apply import Outcome, failed_line, reason
-from xen_legi.net.hook import stanza_of
+from xen_legi.net.environment import stanza_of
 from xen_legi.net.options import TABLE, variables
 from xen_legi.net.stamps import options_key, stamp
 from xen_legi.net.stanzas import Option

@@ -38,7 +38,7 @@ from xen_legi.columns import aligned
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die, need_root
 from xen_legi.finding import Finding, summary
-from xen_legi.net import change, check, draw, files, in_force, kernel, show, stanzas, transition, trial
+from xen_legi.net import change, check, draw, files, kernel, show, stanzas, transition, trial
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.run import run_json
 from xen_legi.steps import say, warn
@@ -121,7 +121,7 @@ def _domus() -> dict[int, str]:
 
 def _plan(*, as_json: bool) -> int:
     interfaces = _readable(files.load())
-    lines = check.with_errors(check.check(interfaces), change.change(interfaces, transition.look()))
+    lines = check.with_errors(check.check(interfaces), change.change(interfaces, transition.look(interfaces)))
     if as_json:
         print(json.dumps(_rows(lines), indent=2))
     elif lines:
@@ -152,7 +152,7 @@ def _apply(*, as_json: bool) -> int:
     with transition.alone():
         trial.refuse_while_under_way()
         interfaces = files.load()
-        lines = _possible(interfaces, transition.look())
+        lines = _possible(interfaces, transition.look(interfaces))
         return _told(transition.bring(interfaces, files.INTERFACES), lines, as_json=as_json)
 
 
@@ -189,9 +189,10 @@ def _try(options: argparse.Namespace) -> int:
         die("a trial needs systemd, which takes it back", hint="xen-legi net apply works without")
     with transition.alone():
         trial.refuse_while_under_way()
-        interfaces, now = files.load(), transition.look()
+        interfaces = files.load()
+        now = transition.look(interfaces)
         lines = _possible(interfaces, now)
-        trial.begin(in_force.corrected(now.in_force, interfaces, now.have.addresses))
+        trial.begin(now.in_force)
         done = transition.bring(interfaces, files.INTERFACES)
         trial.set_deadline(seconds)
     status = _told(done, lines, as_json=options.json)

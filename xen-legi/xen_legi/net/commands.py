@@ -2,12 +2,12 @@
 link down for a moment, and with it all that is attached to it.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from xen_legi.errors import Problem
 from xen_legi.net.apply import TIMEOUT
-from xen_legi.net.stanzas import COMMANDS, Stanza
+from xen_legi.net.environment import handed_over, variable, variables
+from xen_legi.net.stanzas import Stanza
 from xen_legi.run import run
 
 _PHASES = {  # what ifup and ifdown run in which phase, in this order
@@ -40,26 +40,6 @@ def commands(stanza: Stanza, mode: str) -> Iterator[tuple[str, str]]:
 
 
 def environment(stanza: Stanza, mode: str, phase: str) -> dict[str, str]:
-    """Return what ifup and ifdown tell a command of its interface, options as they hand them over."""
-    options: dict[str, str] = {}
-    for option in stanza.options:
-        if option.name not in COMMANDS:
-            before = f"{options[option.name]}\n" if option.name in options else ""
-            options[option.name] = before + option.value
-    options |= _address(stanza, options)
-    facts = {"IFACE": stanza.name, "LOGICAL": stanza.name, "ADDRFAM": stanza.family, "METHOD": stanza.method, "MODE": mode,
-             "PHASE": phase, "VERBOSITY": "0", f"IFUPDOWN_{_variable(stanza.name)}": phase}
-    return {**facts, **{f"IF_{_variable(name).upper()}": value for name, value in options.items()}}
-
-
-def _address(stanza: Stanza, options: Mapping[str, str]) -> dict[str, str]:
-    """Return what ifup makes of an address: ADDRESS/LENGTH is two options."""
-    if stanza.method != "static" or "address" not in options:
-        return {}
-    address, slash, mask = options["address"].partition("/")
-    found = {"address": address, **({"netmask": mask} if slash else {})}
-    return {"broadcast": "+", **options, **found} if stanza.family == "inet" else found
-
-
-def _variable(name: str) -> str:
-    return re.sub("[^a-zA-Z0-9]", "_", name)
+    """Return what ifup and ifdown tell a command of its interface."""
+    return {"IFACE": stanza.name, "LOGICAL": stanza.name, "ADDRFAM": stanza.family, "METHOD": stanza.method, "MODE": mode,
+            "PHASE": phase, "VERBOSITY": "0", f"IFUPDOWN_{variable(stanza.name)}": phase, **variables(handed_over(stanza))}

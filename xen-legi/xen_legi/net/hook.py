@@ -15,9 +15,10 @@ from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, fail
 from xen_legi.net import files, in_force, kernel, stamps, stanzas
 from xen_legi.net.apply import TIMEOUT, Outcome, batch, carry_out, undo
 from xen_legi.net.describe import Link
+from xen_legi.net.environment import forget, notes, stanza_of
 from xen_legi.net.links import Desired, desired
 from xen_legi.net.removal import removal
-from xen_legi.net.stanzas import Interfaces, Option, Stanza
+from xen_legi.net.stanzas import Interfaces
 from xen_legi.net.vifs import attach
 from xen_legi.steps import lock
 
@@ -66,7 +67,7 @@ def all_up(class_: str) -> None:
             say(str(remark))
         outcome = carry_out(wanted)
         _attach(outcome)
-        _note(interfaces, staying=up)
+        _note(interfaces, {*names, *_made(outcome)}, wanted)
     good = {name: link for name, link in wanted.links.items() if name not in {**outcome.errors, **outcome.missing}}
     stamps.write(interfaces.stanzas, good)
     made = sum(step.do.startswith("link add") for step in outcome.done)
@@ -88,7 +89,7 @@ def one_up(interface: str, environment: Mapping[str, str]) -> None:
             undo(outcome.done)
             fail(outcome.errors[interface])
         _attach(outcome)
-        _note(noted, staying=files.configured() - {interface})
+        _note(noted, {interface, *_made(outcome)}, wanted)
     if interface in outcome.missing:
         say(f"{interface}: {outcome.missing[interface]}")
 
@@ -120,14 +121,6 @@ def _remove(interfaces: Interfaces, *names: str) -> Desired:
     return wanted
 
 
-def stanza_of(interface: str, environment: Mapping[str, str]) -> Stanza:
-    """Return the stanza that ifupdown hands over in IF_* variables."""
-    prefix = "IF_"
-    given = sorted((name.removeprefix(prefix), value) for name, value in environment.items() if name.startswith(prefix))
-    options = tuple(Option(stanzas.canonical(name), value) for name, value in given)
-    return Stanza(interface, environment.get("ADDRFAM", "inet"), environment.get("METHOD", "manual"), options)
-
-
 def _attach(outcome: Outcome) -> None:
     """Give the bridges that were made the vifs back that belong to them."""
     made = {step.link for step in outcome.done if step.do.startswith("link add") and " type bridge" in step.do}
@@ -135,10 +128,20 @@ def _attach(outcome: Outcome) -> None:
         say(f"attached again: {', '.join(vifs)}")
 
 
-def _note(interfaces: Interfaces, staying: Collection[str]) -> None:
-    """Note by which stanzas interfaces are up now; those that were up before are so by what was noted then."""
+def _note(interfaces: Interfaces, coming: Collection[str], wanted: Desired) -> None:
+    """Note by which stanzas interfaces are up: those that come up now, or whose links were made, by the files', all others
+    by what was noted then."""
+    up = files.up()
+    known = notes()
     with contextlib.suppress(OSError, ValueError):  # `net apply` then knows less; nothing else needs it
-        in_force.save(in_force.merged(in_force.load(), interfaces, staying))
+        before = in_force.renewed(in_force.load(), interfaces, known)
+        there = {*coming, *up, *up.values(), *wanted.links}
+        in_force.save(in_force.merged(before, interfaces, there - {*coming}, there))
+        forget(known)
+
+
+def _made(outcome: Outcome) -> set[str]:
+    return {step.link for step in outcome.done if step.do.startswith("link add")}
 
 
 def _with_environment(interface: str, environment: Mapping[str, str]) -> Interfaces:

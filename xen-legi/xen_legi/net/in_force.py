@@ -4,14 +4,15 @@ Kept as one interfaces file, which ifdown and ifup can be given (-i): what an ed
 It is in /run, like ifupdown's own state, for root alone: a stanza may hold a key.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from xen_legi import files as small_files
 from xen_legi.net import files
+from xen_legi.net.environment import Note, matching
 from xen_legi.net.options import ours
-from xen_legi.net.stanzas import Interfaces, Option, Stanza
+from xen_legi.net.stanzas import Interfaces, Option, Stanza, with_stanza
 
 FILE = Path("/run/xen-legi/in-force")
 PERHAPS = FILE.with_name("perhaps-in-force")  # what a change that was begun wants; gone when it is made
@@ -27,12 +28,15 @@ def save(interfaces: Interfaces, path: Path = FILE) -> None:
     small_files.replace(path, render(interfaces), mode=0o600)
 
 
-def merged(before: Interfaces, now: Interfaces, staying: Collection[str]) -> Interfaces:
-    """Return the files' stanzas, but those of before for interfaces that stay up by them."""
+def merged(before: Interfaces, now: Interfaces, staying: Collection[str], there: Collection[str]) -> Interfaces:
+    """Return the files' stanzas of what is `there` (up, or made for what is), but those of before for interfaces that stay
+    up by them. Of what only stands in the files nothing is in force."""
     known = {stanza.name for stanza in before.stanzas}
     kept = [one for one in before.stanzas if one.name in staying]
-    new = [one for one in now.stanzas if one.name not in staying or one.name not in known]
-    return replace(now, stanzas=(*kept, *new), problems=())
+    new = [one for one in now.stanzas if one.name in there and (one.name not in staying or one.name not in known)]
+    names = {one.name for one in (*kept, *new)}
+    classes = tuple(one for one in now.classes if "/" in one.name or one.name.partition("=")[0] in names | {*there})
+    return replace(now, stanzas=(*kept, *new), classes=classes, problems=())
 
 
 def joined(one: Interfaces, other: Interfaces) -> Interfaces:
@@ -45,10 +49,22 @@ def _bare(stanza: Stanza) -> Stanza:
     return replace(stanza, where="", options=tuple(replace(option, where="") for option in stanza.options))
 
 
+def renewed(noted: Interfaces, now: Interfaces, notes: Iterable[Note]) -> Interfaces:
+    """Return what was noted, but for an interface that came up since without a start of ours the stanza that ifup read then:
+    the one that was noted, or that of the files, whichever it was; else what the guard has kept of it, without commands."""
+    for note in notes:
+        handed = note.stanza
+        known = (*noted.stanzas, *now.stanzas)
+        candidates = [one for one in known if (one.name, one.family) == (handed.name, handed.family)]
+        noted = with_stanza(noted, matching(handed, candidates) or handed)
+    return noted
+
+
 def corrected(noted: Interfaces, now: Interfaces, have: Mapping[str, Collection[str]]) -> Interfaces:
     """Return what was noted, but the files' stanzas of an interface that was brought up anew since.
 
-    One that is not ours comes up without our knowing. The kernel then has the addresses of the files, not those of before.
+    One without hooks (no-scripts) comes up without our knowing. The kernel then has the addresses of the files, not those
+    of before.
     """
     before, files_ = noted.by_name(), now.by_name()
     wrong = {name for name in {*before} & {*files_} if not _missing(files_[name], have.get(name, ()))

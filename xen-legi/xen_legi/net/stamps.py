@@ -18,6 +18,7 @@ from xen_legi.net.stanzas import Interfaces, Stanza
 
 DIRECTORY = Path("/run/xen-legi/net")
 ALL_DOWN = DIRECTORY / "all-down"
+UP = ":up"  # how the names end of what the guard keeps of interfaces that are not ours, see environment.py
 _SYS = "/sys/class/net"
 
 
@@ -25,7 +26,7 @@ def write(stanzas: Iterable[Stanza], links: dict[str, Link]) -> None:
     """Leave a stamp for each stanza of these links that has an option of ours, and remove all older ones."""
     DIRECTORY.mkdir(mode=0o700, parents=True, exist_ok=True)
     for old in DIRECTORY.iterdir():
-        if not old.name.endswith(":down") and old != ALL_DOWN:
+        if not old.name.endswith((":down", UP)) and old != ALL_DOWN:
             old.unlink()
     for stanza in stanzas:
         if stanza.name in links and options_key(stanza).strip(":"):

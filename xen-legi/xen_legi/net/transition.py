@@ -16,6 +16,7 @@ from xen_legi.net import files, in_force, kernel, stamps
 from xen_legi.net.apply import TIMEOUT, batch, carry_out, reason
 from xen_legi.net.change import Change, Now, change
 from xen_legi.net.commands import run_all
+from xen_legi.net.environment import forget, notes
 from xen_legi.net.ip_addresses import Kernel
 from xen_legi.net.options import find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Stanza
@@ -35,10 +36,12 @@ class Done:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def look() -> Now:
-    """Return what is."""
+def look(interfaces: Interfaces) -> Now:
+    """Return what is. These are the files: what came up without our knowing did so by them, or by what was noted before."""
     have = Kernel(kernel.addresses(), kernel.gateways(kernel.routes()))
-    return Now(kernel.read(), files.up(), in_force.load(), in_force.load(in_force.PERHAPS), have, kernel.vlans())
+    noted = in_force.renewed(in_force.load(), interfaces, notes())
+    noted = in_force.corrected(noted, interfaces, have.addresses)
+    return Now(kernel.read(), files.up(), noted, in_force.load(in_force.PERHAPS), have, kernel.vlans())
 
 
 @contextlib.contextmanager
@@ -50,8 +53,7 @@ def alone(wait: float = 0) -> Iterator[None]:
 
 def bring(interfaces: Interfaces, path: str) -> Done:
     """Do all that separates the host from these files; `path` is where ifup reads them. The caller is alone()."""
-    now = look()
-    now = replace(now, in_force=in_force.corrected(now.in_force, interfaces, now.have.addresses))
+    now = look(interfaces)
     in_force.save(in_force.joined(now.perhaps, interfaces), in_force.PERHAPS)
     named_point("net:begun")
     todo, done = change(interfaces, now), Done()
@@ -72,10 +74,18 @@ def bring(interfaces: Interfaces, path: str) -> Done:
             _up(todo.delta.again, path, done)
     named_point("net:ups")
     _finish(interfaces, path, now, done)
-    in_force.save(in_force.merged(now.in_force, interfaces, {*done.errors, *todo.kept}))
+    _note(interfaces, todo, now, done)
     if not done.errors:
         in_force.PERHAPS.unlink(missing_ok=True)
     return done
+
+
+def _note(interfaces: Interfaces, todo: Change, before: Now, done: Done) -> None:
+    """Note by which stanzas the interfaces are up now: the files', but for what failed, and for what stays for a guest."""
+    known, up = notes(), files.up()
+    there = {*up, *up.values(), *todo.wanted.links}
+    in_force.save(in_force.merged(before.in_force, interfaces, {*done.errors, *todo.kept}, there))
+    forget(known)
 
 
 def _commands(interfaces: Interfaces, todo: Change, now: Now, done: Done) -> None:
@@ -107,10 +117,10 @@ def _bounce(todo: Change, now: Now) -> None:
 def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
     """Join again what ifdown made anew, set addresses, and bring up what is not up, by what is now."""
     with _alone_with_hooks():
-        todo = change(interfaces, _as_before(before))
+        todo = change(interfaces, _as_before(interfaces, before))
         if todo.links.steps:
             _make(todo, done)
-            todo = change(interfaces, _as_before(before))  # a link that was down for a moment has lost addresses
+            todo = change(interfaces, _as_before(interfaces, before))  # a link that was down for a moment has lost addresses
         _take_away(todo)
         for name in dict.fromkeys(name for name, _ in todo.delta.new):
             _batch([line for one, line in todo.delta.new if one == name], name, done)
@@ -123,9 +133,9 @@ def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
             _up(todo.ups, path, done)
 
 
-def _as_before(before: Now) -> Now:
+def _as_before(interfaces: Interfaces, before: Now) -> Now:
     """Return what is now, with what was in force before."""
-    return replace(look(), in_force=before.in_force, perhaps=before.perhaps)
+    return replace(look(interfaces), in_force=before.in_force, perhaps=before.perhaps)
 
 
 @contextlib.contextmanager
@@ -138,7 +148,7 @@ def _links(interfaces: Interfaces, todo: Change, done: Done) -> None:
     """Remove, make and alter links, and attach vifs. The routes of a link that was down for a moment come back."""
     with _alone_with_hooks(), step(f"links: {_counted(todo)}"), _routes_stay():
         # By what is now: what is named DEVICE.ID, ifdown itself has removed.
-        _batch(change(interfaces, look()).removals, "links that go", done)
+        _batch(change(interfaces, look(interfaces)).removals, "links that go", done)
         _make(todo, done)
 
 
