@@ -426,6 +426,34 @@ def test_a_guest_loses_nothing_while_vlans_come_and_go(dom0a: Host, web1: Host) 
     assert "xv220" not in names(dom0a)
 
 
+def vif_of(host: Host, name: str) -> str:
+    """Return the vif of a domU's first card."""
+    return "vif" + host.check_output(f"xl domid {name}") + ".0"
+
+
+@pytest.mark.parametrize("command", daily("xen-legi net apply", more=("ifup --force xenbr72",)))
+def test_a_vif_that_lost_its_bridge_joins_again_though_the_bridge_is_there(dom0a: Host, web1: Host, command: str) -> None:
+    vif = vif_of(dom0a, "web1")
+    dom0a.check_output(f"ip link set dev {vif} nomaster")
+    dom0a.check_output(command)
+    assert link(dom0a, vif)["master"] == "xenbr72"
+    wait_until(lambda: guest(web1, "true") == "", 30, "the guest answers")
+
+
+@pytest.mark.long
+def test_a_vif_that_is_routed_is_never_put_into_a_bridge(dom0a: Host, web1: Host) -> None:
+    vif = vif_of(dom0a, "web1")
+    key = f"/local/domain/0/backend/vif/{vif[3:-2]}/0/script"
+    was = dom0a.check_output(f"xenstore-read {key}")
+    dom0a.check_output(f"xenstore-write {key} /etc/xen/scripts/vif-route && ip link set dev {vif} nomaster")
+    try:
+        dom0a.check_output("xen-legi net apply")
+        assert "master" not in link(dom0a, vif)
+    finally:
+        dom0a.check_output(f"xenstore-write {key} {was} && xen-legi net apply")
+    assert link(dom0a, vif)["master"] == "xenbr72"
+
+
 @pytest.mark.parametrize("kind", ["bridge", "bond"])
 def test_the_defaults_are_those_of_the_kernel(dom0b: Host, kind: str) -> None:
     dom0b.check_output(f"ip link add new0 type {kind}")

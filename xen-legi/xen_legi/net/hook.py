@@ -19,7 +19,7 @@ from xen_legi.net.environment import forget, notes, stanza_of
 from xen_legi.net.links import Desired, desired
 from xen_legi.net.removal import removal
 from xen_legi.net.stanzas import Interfaces
-from xen_legi.net.vifs import attach
+from xen_legi.net.vifs import attach, bridges
 from xen_legi.steps import lock
 
 _LOCK_SECONDS = TIMEOUT + 10  # who waits for the batch of another hook waits for its end
@@ -66,7 +66,7 @@ def all_up(class_: str) -> None:
         for remark in wanted.remarks:
             say(str(remark))
         outcome = carry_out(wanted)
-        _attach(outcome)
+        _attach(wanted)
         _note(interfaces, {*names, *_made(outcome)}, wanted)
     good = {name: link for name, link in wanted.links.items() if name not in {**outcome.errors, **outcome.missing}}
     stamps.write(interfaces.stanzas, good)
@@ -88,7 +88,7 @@ def one_up(interface: str, environment: Mapping[str, str]) -> None:
         if interface in outcome.errors:
             undo(outcome.done)
             fail(outcome.errors[interface])
-        _attach(outcome)
+        _attach(wanted)
         _note(noted, {interface, *_made(outcome)}, wanted)
     if interface in outcome.missing:
         say(f"{interface}: {outcome.missing[interface]}")
@@ -121,10 +121,9 @@ def _remove(interfaces: Interfaces, *names: str) -> Desired:
     return wanted
 
 
-def _attach(outcome: Outcome) -> None:
-    """Give the bridges that were made the vifs back that belong to them."""
-    made = {step.link for step in outcome.done if step.do.startswith("link add") and " type bridge" in step.do}
-    if made and (vifs := attach(made)):
+def _attach(wanted: Desired) -> None:
+    """Give the bridges the vifs back that belong to them."""
+    if vifs := attach(bridges(wanted.links)):
         say(f"attached again: {', '.join(vifs)}")
 
 

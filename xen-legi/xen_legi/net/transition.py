@@ -20,7 +20,7 @@ from xen_legi.net.environment import forget, notes
 from xen_legi.net.ip_addresses import Kernel
 from xen_legi.net.options import find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Stanza
-from xen_legi.net.vifs import attach
+from xen_legi.net.vifs import attach, bridges
 from xen_legi.run import run
 from xen_legi.steps import lock, named_point, step
 
@@ -156,7 +156,7 @@ def _make(todo: Change, done: Done) -> None:
     outcome = carry_out(todo.wanted)
     done.errors.update(outcome.errors)
     done.missing.update(outcome.missing)
-    attach({one.link for one in outcome.done if one.do.startswith("link add")})
+    attach(bridges(todo.wanted.links))  # also where an earlier run was killed before it
 
 
 def _take_away(todo: Change) -> None:
