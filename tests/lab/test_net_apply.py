@@ -292,6 +292,21 @@ def test_what_only_stands_in_the_files_is_taken_back_by_a_trial(applied: Host) -
     assert good()
 
 
+@pytest.mark.long
+def test_ifup_of_a_new_vlan_leaves_its_bond_as_it_is(alone: Host) -> None:
+    bond = OWN + BOND.format(2, "card2").replace("bond-mode", "bond-lp-interval 7\n    bond-mode")
+    write(alone, stanzas() + bond)
+    alone.check_output("xen-legi net apply")
+    new = "iface xenbr90 inet manual\n    xen-vlan 90 bond9\n"
+    write(alone, stanzas() + bond.replace("active-backup", "balance-xor").replace("interval 7", "interval 8") + new)
+    alone.check_output("ifup xenbr90")
+    info = link(alone, "bond9")["linkinfo"]["info_data"]
+    assert (info["mode"], info["lp_interval"]) == ("active-backup", 7)
+    assert link(alone, "bond9.90")["master"] == "xenbr90" and link(alone, "card2")["master"] == "bond9"
+    assert ("ip", "bond9") in plan(alone)  # that is for apply
+    alone.check_output("ifdown xenbr90")
+
+
 # a trial
 
 

@@ -1,6 +1,7 @@
 """The hook's pure parts: the guard's variables, the stamps, what a refused batch says."""
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,21 @@ def test_what_is_wrong_in_the_files_is_told_and_stops_nothing(
 
 def test_a_hook_waits_for_the_batch_of_another_to_its_end() -> None:
     assert hook._LOCK_SECONDS > apply.TIMEOUT
+
+
+@pytest.mark.parametrize("ports, waits", [("bond0.72", False), ("eth1 bond0.72", False), ("tap0 bond0.72", True)])
+def test_nobody_waits_for_ports_that_we_make_ourselves(
+    ports: str, waits: bool, host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"iface br0 inet manual\n  bridge-ports {ports}\n  bridge-waitport 30\n"
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", lambda seconds: slept.append(seconds) or (host / "tap0").mkdir())
+    hook._wait_for_ports("br0", wanted(text, "br0"))
+    assert bool(slept) is waits
+
+
+def test_a_link_is_in_use_that_is_up_or_has_another_above_it(host: Path) -> None:
+    for name in ("eth2", "eth3"):
+        (host / name).mkdir()
+    (host / "eth2/upper_bond0").touch()
+    assert hook._in_use(["eth1", "eth2", "eth3", "nowhere"], {"eth1", "nowhere"}) == {"eth1", "eth2"}

@@ -9,7 +9,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, fail
 from xen_legi.net import files, in_force, kernel, stamps, stanzas
@@ -17,6 +17,7 @@ from xen_legi.net.apply import TIMEOUT, Outcome, batch, carry_out, undo
 from xen_legi.net.describe import Link
 from xen_legi.net.environment import forget, notes, stanza_of
 from xen_legi.net.links import Desired, desired
+from xen_legi.net.needed import needed
 from xen_legi.net.removal import removal
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.net.vifs import attach, bridges
@@ -63,6 +64,7 @@ def all_up(class_: str) -> None:
         up = files.configured()
         names = [name for name in stanzas.selected(interfaces, class_, devices, caller.exclude) if name not in up]
         wanted = desired(interfaces, names, devices)
+        wanted = needed(wanted, names, _in_use(wanted.links, up))
         for remark in wanted.remarks:
             say(str(remark))
         outcome = carry_out(wanted)
@@ -79,9 +81,10 @@ def one_up(interface: str, environment: Mapping[str, str]) -> None:
     """Make an interface's link, or what is missing of it. Raise Problem if it cannot be what its stanza says."""
     noted = files.load(files.caller().interfaces)  # the environment has no commands, which ifdown will want
     interfaces = stanzas.with_stanza(noted, stanza_of(interface, environment))
-    _wait_for_ports(desired(interfaces, [interface], os.listdir(_SYS)).links.get(interface))
+    _wait_for_ports(interface, desired(interfaces, [interface], os.listdir(_SYS)))
     with _alone():
         wanted = desired(interfaces, [interface], os.listdir(_SYS))
+        wanted = needed(wanted, [interface], _in_use(wanted.links, files.configured()))
         for remark in wanted.remarks:
             say(str(remark))
         outcome = carry_out(wanted)
@@ -139,6 +142,13 @@ def _note(interfaces: Interfaces, coming: Collection[str], wanted: Desired) -> N
         forget(known)
 
 
+def _in_use(names: Iterable[str], up: Collection[str]) -> set[str]:
+    """Return those of these links that are there and that ifupdown holds for up, or that something stands on or is a port
+    of: the kernel has an entry upper_NAME for each."""
+    found = {name for name in names if os.path.exists(f"{_SYS}/{name}")}
+    return {name for name in found if name in up or any(one.startswith("upper_") for one in os.listdir(f"{_SYS}/{name}"))}
+
+
 def _made(outcome: Outcome) -> set[str]:
     return {step.link for step in outcome.done if step.do.startswith("link add")}
 
@@ -148,12 +158,12 @@ def _with_environment(interface: str, environment: Mapping[str, str]) -> Interfa
     return stanzas.with_stanza(files.load(files.caller().interfaces), stanza_of(interface, environment))
 
 
-def _wait_for_ports(link: Link | None) -> None:
-    """Wait, for bridge-waitport and at most as long as that says, until the bridge's ports are there."""
-    deadline = time.monotonic() + (link.wait if link else 0)
-    while link and time.monotonic() < deadline:
-        if all(os.path.exists(f"{_SYS}/{port}") for port in link.wait_ports):
-            return
+def _wait_for_ports(interface: str, wanted: Desired) -> None:
+    """Wait, for bridge-waitport and at most as long as that says, until the bridge's ports that others make are there."""
+    link = wanted.links.get(interface, Link(interface))
+    ports = [port for port in link.wait_ports if port not in wanted.links or not wanted.links[port].kind]
+    deadline = time.monotonic() + link.wait
+    while not all(os.path.exists(f"{_SYS}/{port}") for port in ports) and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
