@@ -307,6 +307,22 @@ def test_ifup_of_a_new_vlan_leaves_its_bond_as_it_is(alone: Host) -> None:
     alone.check_output("ifdown xenbr90")
 
 
+@pytest.mark.long
+def test_of_many_links_that_are_refused_each_is_told_and_the_others_are_made(applied: Host) -> None:
+    taken = [f"xenbr{number}" for number in range(10, 90)]
+    applied.check_output("".join(f"ip link property add dev card0 altname {name}\n" for name in taken))
+    try:
+        write(applied, stanzas("2-99"))
+        result = applied.run("xen-legi net apply")
+        assert result.rc == 1 and not [name for name in taken if f"{name}: ip link add name {name} " not in result.stderr]
+        made = {name.partition("@")[0] for name in names(applied)}
+        assert {"xenbr9", "xenbr90", "xenbr99", "card0.9", "card0.99", "card0.50"} <= made
+    finally:
+        applied.check_output("".join(f"ip link property del dev card0 altname {name}\n" for name in taken))
+    applied.check_output("xen-legi net apply")
+    assert plan(applied) == [] and link(applied, "card0.50")["master"] == "xenbr50"
+
+
 # a trial
 
 

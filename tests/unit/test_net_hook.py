@@ -1,7 +1,10 @@
 """The hook's pure parts: the guard's variables, the stamps, what a refused batch says."""
 
+import contextlib
+import math
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -85,7 +88,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(stamps, "taken_down", lambda: [])
     monkeypatch.setattr(stamps, "later_stanza", lambda *words: False)
     monkeypatch.setattr(kernel, "read", lambda: {})
-    monkeypatch.setattr(hook, "batch", lambda lines, force: None)
+    monkeypatch.setattr(hook, "batch", lambda lines, force, until: None)
     return tmp_path
 
 
@@ -104,7 +107,7 @@ def test_what_is_wrong_in_the_files_is_told_and_stops_nothing(
     found = read("auto br0\niface br0 inet manual\n  bridge-ports none\niface eth1 inet nonsense\n")
     made: list[str] = []
     monkeypatch.setattr(files, "load", lambda path: found)
-    monkeypatch.setattr(hook, "carry_out", lambda wanted: made.extend(wanted.links) or Outcome())
+    monkeypatch.setattr(hook, "carry_out", lambda wanted, until: made.extend(wanted.links) or Outcome())
     monkeypatch.setattr(stamps, "write", lambda stanzas, links: None)
     assert hook.main({"IFACE": "--all", "PHASE": "pre-up", "ADDRFAM": "meta", "LOGICAL": "auto"}) == 0
     said = capsys.readouterr().err
@@ -131,3 +134,33 @@ def test_a_link_is_in_use_that_is_up_or_has_another_above_it(host: Path) -> None
         (host / name).mkdir()
     (host / "eth2/upper_bond0").touch()
     assert hook._in_use(["eth1", "eth2", "eth3", "nowhere"], {"eth1", "nowhere"}) == {"eth1", "eth2"}
+
+
+def test_the_call_for_all_ends_before_systemd_ends_it(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "load", lambda path: read("auto br0\niface br0 inet manual\n  bridge-ports none\n"))
+    monkeypatch.setattr(stamps, "write", lambda stanzas, links: None)
+    began, ends, waits = time.monotonic(), [], []
+
+    @contextlib.contextmanager
+    def waited(name: str, *, what: str, wait: float) -> Iterator[None]:
+        waits.append(wait)
+        yield
+
+    monkeypatch.setattr(hook, "lock", waited)
+    monkeypatch.setattr(hook, "carry_out", lambda wanted, until: ends.append(until) or Outcome())
+    monkeypatch.setattr(hook, "batch", lambda lines, force, until: ends.append(until))
+    for phase in ("pre-up", "post-down"):
+        assert hook.main({"IFACE": "--all", "PHASE": phase, "ADDRFAM": "meta"}) == 0
+    assert len(ends) == len(waits) == 2 and max(ends) - began < 201 and max(waits) <= 200
+    assert 1 <= apply._left(time.monotonic() - 9) <= apply._left(time.monotonic() + 50) <= 50 < apply._left(math.inf)
+
+
+def test_a_bridge_without_a_stanza_is_told_of_what_it_lacks(
+    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(files, "load", lambda path: read("auto eth1\niface eth1 inet manual\n  xen-vlans 5\n"))
+    monkeypatch.setattr(stamps, "write", lambda stanzas, links: None)
+    lacking = Outcome(missing={"xenbr5": "port eth1.5 is missing: no", "eth1": "told by its own call"})
+    monkeypatch.setattr(hook, "carry_out", lambda wanted, until: lacking)
+    hook.all_up("auto")
+    assert capsys.readouterr().err == "xen-legi: xenbr5: port eth1.5 is missing: no\n"

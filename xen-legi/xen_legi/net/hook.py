@@ -6,6 +6,7 @@ missing of it and says what cannot be; after `ifdown` its link goes, and what wa
 """
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -24,6 +25,7 @@ from xen_legi.net.vifs import attach, bridges
 from xen_legi.steps import lock
 
 _LOCK_SECONDS = TIMEOUT + 10  # who waits for the batch of another hook waits for its end
+_ALL_SECONDS = 200  # but what all interfaces wait for: networking.service gives all of us 300
 _SYS = "/sys/class/net"
 
 
@@ -53,13 +55,14 @@ def say(text: str) -> None:
 def all_up(class_: str) -> None:
     """Make all links that `ifup -a` is about to configure, in one batch, and leave a stamp for each that is right.
 
-    What cannot be made is left to the call for that interface, which says why.
+    What cannot be made is left to the call for that interface, which says why; for a link without one that is said here.
     """
+    until = time.monotonic() + _ALL_SECONDS
     caller = files.caller()
     interfaces = files.load(caller.interfaces)
     for problem in interfaces.problems:
         say(f"warning: {problem}")
-    with _alone():
+    with _alone(until):
         devices = os.listdir(_SYS)
         up = files.configured()
         names = [name for name in stanzas.selected(interfaces, class_, devices, caller.exclude) if name not in up]
@@ -67,11 +70,13 @@ def all_up(class_: str) -> None:
         wanted = needed(wanted, names, _in_use(wanted.links, up))
         for remark in wanted.remarks:
             say(str(remark))
-        outcome = carry_out(wanted)
+        outcome = carry_out(wanted, until)
         _attach(wanted)
         _note(interfaces, {*names, *_made(outcome)}, wanted)
     good = {name: link for name, link in wanted.links.items() if name not in {**outcome.errors, **outcome.missing}}
     stamps.write(interfaces.stanzas, good)
+    for name in (one for one in outcome.missing if one not in names):
+        say(f"{name}: {outcome.missing[name]}")
     made = sum(step.do.startswith("link add") for step in outcome.done)
     if made:
         say(f"{made} links made")
@@ -93,8 +98,8 @@ def one_up(interface: str, environment: Mapping[str, str]) -> None:
             fail(outcome.errors[interface])
         _attach(wanted)
         _note(noted, {interface, *_made(outcome)}, wanted)
-    if interface in outcome.missing:
-        say(f"{interface}: {outcome.missing[interface]}")
+    for name, why in outcome.missing.items():
+        say(f"{name}: {why}")
 
 
 def one_down(interface: str, environment: Mapping[str, str]) -> None:
@@ -108,19 +113,19 @@ def one_down(interface: str, environment: Mapping[str, str]) -> None:
 
 def all_down(class_: str) -> None:
     """Remove the links of all interfaces that this `ifdown` has taken down."""
-    _remove(files.load(files.caller().interfaces))
+    _remove(files.load(files.caller().interfaces), until=time.monotonic() + _ALL_SECONDS)
 
 
-def _remove(interfaces: Interfaces, *names: str) -> Desired:
+def _remove(interfaces: Interfaces, *names: str, until: float = math.inf) -> Desired:
     """Remove the links of these interfaces, and of those that an `ifdown -a` (perhaps one that was killed) left to us.
 
     Return what these interfaces were: hardware stays.
     """
-    with _alone():
+    with _alone(until):
         up = files.configured()
         names += tuple(name for name in stamps.taken_down() if name not in up)
         wanted = desired(interfaces, names, os.listdir(_SYS))
-        batch(removal(names, wanted, kernel.read(), up), force=True)
+        batch(removal(names, wanted, kernel.read(), up), force=True, until=until)
     return wanted
 
 
@@ -168,9 +173,9 @@ def _wait_for_ports(interface: str, wanted: Desired) -> None:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def _alone(until: float = math.inf) -> Iterator[None]:
     """Keep other hooks of ours away while we read the state, plan and act: ifup runs in several processes at boot."""
-    with lock("net", what="the network of this host", wait=_LOCK_SECONDS):
+    with lock("net", what="the network of this host", wait=min(_LOCK_SECONDS, until - time.monotonic())):
         yield
 
 
