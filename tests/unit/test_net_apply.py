@@ -275,6 +275,10 @@ def test_routes_that_a_link_lost_come_back_those_without_gateway_first() -> None
         "route add default via 192.0.2.254 dev bond0 proto static onlink"]
 
 
+def test_a_route_of_a_router_comes_back_by_its_next_word() -> None:
+    assert lost_routes(ROUTES[3:4], [], state(Device("eth0", up=True))) == []
+
+
 def test_a_card_that_becomes_a_port_loses_its_address() -> None:
     now = "auto xenbr0\niface xenbr0 inet static\n    address 192.0.2.1/24\n    bridge-ports eth0\n"
     devices = state(Device("eth0", up=True))

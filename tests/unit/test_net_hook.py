@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from xen_legi.net.environment import stanza_of
 from xen_legi.net.options import TABLE, variables
 from xen_legi.net.stamps import options_key, stamp
 from xen_legi.net.stanzas import Option
+from xen_legi.net.trial import start_of
 
 TOP = Path(__file__).resolve().parents[2]
 GUARD = TOP / "hooks/ifupdown/guard"
@@ -127,6 +129,47 @@ def test_nobody_waits_for_ports_that_we_make_ourselves(
     monkeypatch.setattr(time, "sleep", lambda seconds: slept.append(seconds) or (host / "tap0").mkdir())
     hook._wait_for_ports("br0", wanted(text, "br0"))
     assert bool(slept) is waits
+
+
+DOWN = {"IFACE": "br0", "LOGICAL": "br0", "ADDRFAM": "inet", "METHOD": "manual", "PHASE": "post-down",
+        "IF_BRIDGE_PORTS": "none"}
+ALL = {"IFACE": "--all", "LOGICAL": "auto", "ADDRFAM": "meta", "METHOD": "none", "PHASE": "pre-down"}
+
+
+def under_ifdown(run: Path, *calls: dict[str, str], name: str = "ifdown") -> list[int]:
+    """Run the guard below a process of that name; return the exit statuses, 9 where it leaves the work to Python."""
+    work = run / "work"
+    work.write_text("#!/bin/sh\nexit 9\n")
+    work.chmod(0o755)
+    (run / "net").mkdir(exist_ok=True)
+    text = GUARD.read_text().replace("/usr/libexec/xen-legi/ifupdown-links", str(work)).replace("/run/xen-legi", str(run))
+    (run / "guard").write_text(text)
+    lines = [f"{' '.join(f'{key}={value}' for key, value in call.items())} dash {run}/guard; echo $?" for call in calls]
+    script = f"printf {name} >/proc/$$/comm\n" + "\n".join(lines) + "\n"
+    ended = subprocess.run(["dash", "-c", script], capture_output=True, text=True, check=True)
+    return [int(word) for word in ended.stdout.split()]
+
+
+def test_during_ifdown_of_all_names_are_noted(tmp_path: Path) -> None:
+    assert under_ifdown(tmp_path, ALL, DOWN, DOWN | {"IFACE": "br1", "LOGICAL": "br1"}) == [0, 0, 0]
+    assert (tmp_path / "net/all-down").read_text().split("\n")[1:] == ["br0", "br1", ""]
+
+
+def test_what_a_killed_ifdown_of_all_left_is_no_ifdown_of_all(tmp_path: Path) -> None:
+    assert under_ifdown(tmp_path, ALL) == [0]
+    assert under_ifdown(tmp_path, DOWN) == [9]  # that process has ended
+    for noted in (f"{os.getpid()} {start_of(os.getpid())}", f"{os.getpid()}", "1 1", "0 0"):
+        (tmp_path / "net/all-down").write_text(f"{noted}\n")
+        assert under_ifdown(tmp_path, DOWN) == [9]  # its number is another's now
+        assert (tmp_path / "net/all-down").read_text() == f"{noted}\n"
+
+
+def test_names_that_ifdown_of_all_left_are_read_without_the_line_of_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamps, "ALL_DOWN", tmp_path / "all-down")
+    (tmp_path / "all-down").write_text("4711 815\nbr0\nbr1\nbr0\n")
+    assert stamps.taken_down() == ["br0", "br1"] and stamps.taken_down() == []
 
 
 def test_a_link_is_in_use_that_is_up_or_has_another_above_it(host: Path) -> None:

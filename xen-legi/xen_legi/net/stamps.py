@@ -3,8 +3,8 @@
 A stamp is a line of shell for the guard in hooks/ifupdown: true if ifup hands over the very options that were read
 from the files and the links are in place. The guard empties it when it has used it: it is good for one time.
 
-During `ifdown -a` the guard only writes names, below the number of the ifdown process, and the call after the last
-interface removes all links at once.
+During `ifdown -a` the guard only writes names, below a line with the number of the ifdown process and when that began; the
+call after the last interface removes all links at once.
 """
 
 import os
@@ -69,7 +69,7 @@ def later_stanza(interface: str, family: str, interfaces: Interfaces) -> bool:
 def taken_down() -> list[str]:
     """Return the interfaces that `ifdown -a` has taken down without their links being removed, and forget them."""
     try:
-        names = ALL_DOWN.read_text(encoding="utf-8", errors="replace").split()[1:]
+        names = ALL_DOWN.read_text(encoding="utf-8", errors="replace").partition("\n")[2].split()
         ALL_DOWN.unlink()
     except FileNotFoundError:
         return []
