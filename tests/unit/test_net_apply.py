@@ -375,7 +375,7 @@ def test_commands_get_what_ifup_gives_them() -> None:
     assert commands.environment(one, "start", "post-up") == {
         "IFACE": "bond0.72", "LOGICAL": "bond0.72", "ADDRFAM": "inet", "METHOD": "static", "MODE": "start",
         "PHASE": "post-up", "VERBOSITY": "0", "IFUPDOWN_bond0_72": "post-up", "IF_ADDRESS": "192.0.2.1",
-        "IF_NETMASK": "24", "IF_BROADCAST": "+", "IF_GATEWAY": "192.0.2.254", "IF_BRIDGE_PORTS": "a\nb"}
+        "IF_NETMASK": "255.255.255.0", "IF_BROADCAST": "192.0.2.255", "IF_GATEWAY": "192.0.2.254", "IF_BRIDGE_PORTS": "a\nb"}
 
 
 def test_a_command_that_fails_ends_what_is_run_for_up_and_not_what_is_run_for_down(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from xen_legi.net.stanzas import Interfaces
 
 GIVEN = {  # what ifup 0.8.41 hands over for BEFORE
     "IFACE": "eth0", "LOGICAL": "eth0", "ADDRFAM": "inet", "METHOD": "static", "MODE": "start", "PHASE": "pre-up",
-    "VERBOSITY": "0", "IF_ADDRESS": "192.0.2.1", "IF_NETMASK": "24", "IF_BROADCAST": "+", "IF_GATEWAY": "192.0.2.254",
+    "VERBOSITY": "0", "IF_ADDRESS": "192.0.2.1", "IF_NETMASK": "255.255.255.0", "IF_BROADCAST": "192.0.2.255",
+    "IF_GATEWAY": "192.0.2.254",
 }
 DHCP = "auto eth0\niface eth0 inet dhcp\n    up echo old\n"
 

@@ -65,11 +65,22 @@ def handed_over(stanza: Stanza) -> dict[str, str]:
         if option.name not in COMMANDS:
             before = f"{options[option.name]}\n" if option.name in options else ""
             options[option.name] = before + option.value
-    if stanza.method == "static" and "address" in options:
-        address, slash, mask = options["address"].partition("/")
-        options |= {"address": address, **({"netmask": mask} if slash else {})}
-        options |= {"broadcast": options.get("broadcast", "+")} if stanza.family == "inet" else {}
-    return options
+    return {**options, **_address(options, stanza.family)} if stanza.method == "static" else options
+
+
+def _address(options: Mapping[str, str], family: str) -> dict[str, str]:
+    """Return what ifup makes of a static address: ADDRESS/LENGTH is two options, and of IPv4 a mask."""
+    import ipaddress  # here, because most starts of the ifupdown hook have no use for it
+
+    address, slash, mask = options.get("address", "").partition("/")
+    found = {"address": address, "netmask": mask} if slash else {}
+    if family == "inet":
+        found["broadcast"] = options.get("broadcast", "+")
+        with contextlib.suppress(ValueError):
+            if slash:
+                network = ipaddress.IPv4Interface(options["address"]).network
+                found |= {"netmask": str(network.netmask), "broadcast": options.get("broadcast", str(network[-1]))}
+    return found
 
 
 def variables(options: Mapping[str, str]) -> dict[str, str]:
