@@ -241,6 +241,17 @@ def test_a_card_whose_bond_is_taken_back_is_up_and_has_its_address(alone: Host) 
     assert carries_alone(alone) and "bond9" not in names(alone)
 
 
+def test_a_card_without_auto_that_a_trial_took_down_is_brought_up_again(alone: Host) -> None:
+    write(alone, stanzas() + ALONE.replace("auto", "allow-hotplug"))
+    alone.check_output("xen-legi net apply")
+    write(alone, stanzas() + "auto xenbr9\niface xenbr9 inet manual\n    bridge-ports card2\n")
+    begin(alone)
+    wait_until(lambda: under_way(alone), 60, "the trial is under way")
+    assert link(alone, "card2")["master"] == "xenbr9"
+    wait_until(lambda: taken_back(alone), 90, "it is taken back")
+    assert carries_alone(alone) and "xenbr9" not in names(alone)
+
+
 @pytest.mark.long
 def test_a_port_that_a_bond_loses_and_that_gets_an_address_is_up(alone: Host) -> None:
     write(alone, stanzas() + OWN + BOND.format(2, "card2"))

@@ -83,6 +83,13 @@ def test_of_what_only_stands_in_the_files_nothing_is_in_force() -> None:
     assert (back.downs, back.removed, back.ups) == (("xenbr90",), ("xenbr90",), ())
 
 
+def test_what_is_up_and_was_never_noted_is_so_by_the_files() -> None:
+    new = read(BEFORE + "iface eth1 inet manual\niface eth2 inet dhcp\n")
+    found = in_force.completed(read(BEFORE), new, {"eth0", "eth1"})
+    assert plain(found) == [*plain(read(BEFORE)), ("eth1", "inet", "manual", [])]
+    assert in_force.completed(read(""), new, {"eth0", "eth1"}) == read("")
+
+
 def test_it_is_written_whole_and_for_root_alone(tmp_path: Path) -> None:
     file = tmp_path / "in-force"
     for _ in range(2):

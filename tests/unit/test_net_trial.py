@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from test_net_stanzas import read
 from xen_legi import steps
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem
-from xen_legi.net import transition, trial
+from xen_legi.net import files, transition, trial
+from xen_legi.net.change import Now, change
+from xen_legi.net.kernel import Device
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.net.transition import Done
 from xen_legi.net.trial import Trial, start_of
@@ -60,6 +63,14 @@ def brings(monkeypatch: pytest.MonkeyPatch, *outcomes: Done | Exception) -> None
         return found
 
     monkeypatch.setattr(transition, "bring", bring)
+
+
+def test_what_was_up_comes_up_again_however_it_had_come_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_start_service", lambda one: None)
+    text = "allow-hotplug eth0\niface eth0 inet dhcp\nauto eth1\niface eth1 inet manual\n"
+    trial.begin(read(text), {"lo": "lo", "eth0": "eth0"})
+    back = change(files.load(str(trial.BEFORE)), Now({"eth0": Device("eth0"), "eth1": Device("eth1")}, {"lo": "lo"}))
+    assert back.ups == ("eth0",)  # the trial has taken it down
 
 
 def test_without_deadline_it_is_over_when_its_process_is() -> None:

@@ -192,7 +192,7 @@ def _try(options: argparse.Namespace) -> int:
         interfaces = files.load()
         now = transition.look(interfaces)
         lines = _possible(interfaces, now)
-        trial.begin(now.in_force)
+        trial.begin(now.in_force, now.up)
         done = transition.bring(interfaces, files.INTERFACES)
         trial.set_deadline(seconds)
     status = _told(done, lines, as_json=options.json)

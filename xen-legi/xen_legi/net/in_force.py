@@ -51,13 +51,21 @@ def _bare(stanza: Stanza) -> Stanza:
 
 def renewed(noted: Interfaces, now: Interfaces, notes: Iterable[Note]) -> Interfaces:
     """Return what was noted, but for an interface that came up since without a start of ours the stanza that ifup read then:
-    the one that was noted, or that of the files, whichever it was; else what the guard has kept of it, without commands."""
-    for note in notes:
+    the one that was noted, or that of the files, whichever it was; else what the guard has kept of it, without commands.
+    Where nothing was ever noted, nothing is known: some interfaces alone would be taken for all."""
+    for note in notes if noted.stanzas else ():
         handed = note.stanza
         known = (*noted.stanzas, *now.stanzas)
         candidates = [one for one in known if (one.name, one.family) == (handed.name, handed.family)]
         noted = with_stanza(noted, matching(handed, candidates) or handed)
     return noted
+
+
+def completed(noted: Interfaces, now: Interfaces, up: Collection[str]) -> Interfaces:
+    """Return what was noted, and the files' stanzas of what is up and was never noted: it came up without any hook."""
+    known = {stanza.name for stanza in noted.stanzas}
+    more = (one for one in now.stanzas if one.name in up and one.name not in known)
+    return replace(noted, stanzas=(*noted.stanzas, *more)) if known else noted
 
 
 def corrected(noted: Interfaces, now: Interfaces, have: Mapping[str, Collection[str]]) -> Interfaces:

@@ -39,9 +39,10 @@ class Done:
 def look(interfaces: Interfaces) -> Now:
     """Return what is. These are the files: what came up without our knowing did so by them, or by what was noted before."""
     have = Kernel(kernel.addresses(), kernel.gateways(kernel.routes()))
+    up = files.up()
     noted = in_force.renewed(in_force.load(), interfaces, notes())
-    noted = in_force.corrected(noted, interfaces, have.addresses)
-    return Now(kernel.read(), files.up(), noted, in_force.load(in_force.PERHAPS), have, kernel.vlans())
+    noted = in_force.completed(in_force.corrected(noted, interfaces, have.addresses), interfaces, up.values())
+    return Now(kernel.read(), up, noted, in_force.load(in_force.PERHAPS), have, kernel.vlans())
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from xen_legi import files as small_files
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, die
 from xen_legi.net import files, in_force, transition
 from xen_legi.net.apply import TIMEOUT
-from xen_legi.net.stanzas import Interfaces
+from xen_legi.net.stanzas import Interfaces, Listed
 from xen_legi.net.transition import Done
 from xen_legi.run import run
 from xen_legi.steps import named_point, say
@@ -113,11 +114,14 @@ def refuse_while_under_way() -> None:
     die("a trial is under way", hint="end it by xen-legi net confirm or xen-legi net revert")
 
 
-def begin(before: Interfaces) -> None:
-    """Begin a trial: `before`, what is in force, is kept, and the service watches. Die if that cannot be."""
+def begin(before: Interfaces, up: Iterable[str]) -> None:
+    """Begin a trial: `before`, what is in force, is kept, and the service watches. Die if that cannot be.
+
+    What is `up` is to be up again, however it came up (allow-hotplug, by hand), and what is not is not.
+    """
     if not before.stanzas:
         die("it is not known what is in force, so a trial could not be reverted", hint="it is after one xen-legi net apply")
-    in_force.save(before, BEFORE)
+    in_force.save(replace(before, classes=tuple(Listed("auto", name, "") for name in up)), BEFORE)
     trial = Trial(os.getpid(), start_of(os.getpid()), limit=time.monotonic() + _LONGEST)
     _write(trial)
     named_point("trial:written")
