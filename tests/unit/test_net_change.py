@@ -121,3 +121,14 @@ def test_a_port_that_a_bond_loses_is_set_up_again_where_ifupdown_holds_it_for_up
     up["xenbr0"] = "xenbr0"
     steps = [step.do for step in change(read(moved), replace(now, up=up)).links.steps if "dev eth2" in step.do]
     assert steps == ["link set dev eth2 nomaster", "link set dev eth2 master xenbr0", "link set dev eth2 up"]
+
+
+@pytest.mark.parametrize("kind", ["", "veth", "dummy", "tun"])
+def test_what_is_a_port_by_the_stanza_in_force_is_nobodys_guest(kind: str) -> None:
+    before = "auto br9\niface br9 inet manual\n    bridge-ports p0\n"
+    devices = state(Device("p0", kind, up=True, master="br9"),
+                    Device("br9", "bridge", up=True, group=GROUP, attributes=BRIDGE))
+    up = {"br9": "br9"}
+    assert change(read("iface p0 inet manual\n"), Now(devices, up, read(before))).removed == ("br9",)
+    devices["p0"] = replace(devices["p0"], address="fe:ff:ff:ff:ff:ff")
+    assert change(read("iface p0 inet manual\n"), Now(devices, up, read(before))).kept == {"br9": "p0 is attached"}

@@ -93,7 +93,8 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     formers = [desired(one, dict.fromkeys((*up, *one.by_name())), state).links for one in (now.in_force, now.perhaps)]
     for former in formers:
         wanted = with_defaults(wanted, former)
-    kept, going = _strays(wanted, state)
+    ports = {(link.name, port) for former in formers for link in former.values() for port in link.ports}
+    kept, going = _strays(wanted, state, ports)
     downs = tuple(_downs(up, {*have, *kept, *_without_address(wanted, now), "lo"}, state))
     held = [name for name in up if name not in downs and not _stays_down(have.get(up[name], ()))]
     orders = _held_up(with_cards(wanted, formers, state), held, state)
@@ -158,12 +159,17 @@ def _without(going: Collection[str], state: State) -> dict[str, Device]:
     return {one.name: released(one, state) if one.master in going else one for one in left}
 
 
-def _strays(wanted: Desired, state: State) -> tuple[dict[str, str], list[str]]:
-    """Return the links of ours that nothing asks for: those that stay, and why, and those that may go."""
+def _strays(
+    wanted: Desired, state: State, ports: Collection[tuple[str, str]]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the links of ours that nothing asks for: those that stay, and why, and those that may go. `ports`: what is a
+    port by a stanza in force is nobody's guest, whatever its kind."""
     going = {one.name: one for one in state.values() if one.ours and one.name not in wanted.links | wanted.errors}
     users = _users(state)
     kept: dict[str, str] = {}
-    while stay := {name: why for name, one in going.items() if (why := _needed(one, going, wanted, users.get(name, ())))}:
+    others = {name: [one for one in users.get(name, ())
+                     if (name, one.name) not in ports or one.lower == name or one.address == _GUESTS] for name in going}
+    while stay := {name: why for name, one in going.items() if (why := _needed(one, going, wanted, others[name]))}:
         kept |= stay
         for name in stay:
             del going[name]
