@@ -11,7 +11,7 @@ from test_net_fuzz import texts
 from test_net_links import REFERENCE, stanza
 from test_net_plan import BRIDGE, complete, span, state
 from test_net_stanzas import read
-from xen_legi.net import commands, in_force, transition
+from xen_legi.net import in_force, transition
 from xen_legi.net.change import Now, change
 from xen_legi.net.check import check
 from xen_legi.net.ip_addresses import Delta, Kernel, delta, wish
@@ -83,11 +83,21 @@ def test_of_what_only_stands_in_the_files_nothing_is_in_force() -> None:
     assert (back.downs, back.removed, back.ups) == (("xenbr90",), ("xenbr90",), ())
 
 
+DHCP = "iface eth0 inet dhcp\niface eth1 inet dhcp\n"
+
+
+def test_what_is_noted_and_what_is_not_are_all_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[Interfaces] = []
+    monkeypatch.setattr(in_force, "save", lambda interfaces, path=None: noted.append(interfaces))
+    in_force.note(read(BEFORE), read(DHCP))
+    assert [plain(one) for one in noted] == [[("eth1", "inet", "dhcp", [])], plain(read(BEFORE))]
+
+
 def test_what_is_up_and_was_never_noted_is_so_by_the_files() -> None:
     new = read(BEFORE + "iface eth1 inet manual\niface eth2 inet dhcp\n")
-    found = in_force.completed(read(BEFORE), new, {"eth0", "eth1"})
+    found = in_force.completed(read(BEFORE), [new, read(DHCP)], {"eth0", "eth1"})
     assert plain(found) == [*plain(read(BEFORE)), ("eth1", "inet", "manual", [])]
-    assert in_force.completed(read(""), new, {"eth0", "eth1"}) == read("")
+    assert in_force.completed(read(""), [new], {"eth0", "eth1"}) == read("")
 
 
 def test_it_is_written_whole_and_for_root_alone(tmp_path: Path) -> None:
@@ -360,33 +370,3 @@ def test_the_plan_tells_what_goes_down_for_a_moment() -> None:
     before = REFERENCE.replace("arp off", "arp on")
     assert [(action, name) for action, name, _ in change(read(REFERENCE), Now(complete(), UP, read(before))).lines()] == [
         ("commands", "eth1")]
-
-
-COMMANDS = """
-    bridge_ports a
-    bridge_ports b
-    pre-up first
-    up third
-    down fifth
-    pre-up second
-    post-up fourth
-    post-down sixth
-"""
-
-
-def test_commands_get_what_ifup_gives_them() -> None:
-    one = read(BEFORE.replace("eth0", "bond0.72") + COMMANDS).stanzas[0]
-    assert list(commands.commands(one, "start")) == [
-        ("first", "pre-up"), ("second", "pre-up"), ("third", "post-up"), ("fourth", "post-up")]
-    assert list(commands.commands(one, "stop")) == [("fifth", "pre-down"), ("sixth", "post-down")]
-    assert commands.environment(one, "start", "post-up") == {
-        "IFACE": "bond0.72", "LOGICAL": "bond0.72", "ADDRFAM": "inet", "METHOD": "static", "MODE": "start",
-        "PHASE": "post-up", "VERBOSITY": "0", "IFUPDOWN_bond0_72": "post-up", "IF_ADDRESS": "192.0.2.1",
-        "IF_NETMASK": "255.255.255.0", "IF_BROADCAST": "192.0.2.255", "IF_GATEWAY": "192.0.2.254", "IF_BRIDGE_PORTS": "a\nb"}
-
-
-def test_a_command_that_fails_ends_what_is_run_for_up_and_not_what_is_run_for_down(tmp_path: Path) -> None:
-    file = tmp_path / "said"
-    text = f"iface br0 inet manual\n    up false\n    up echo up >>{file}\n    down false\n    down echo $IFACE >>{file}\n"
-    assert "false" in commands.run_all(read(text).stanzas, "start") and not file.exists()
-    assert "false" in commands.run_all(read(text).stanzas, "stop") and file.read_text() == "br0\n"

@@ -43,8 +43,8 @@ def kept(run: Path, **environment: str) -> list[Note]:
     return notes(run)
 
 
-def after(noted: str, files: str, known: list[Note]) -> Interfaces:
-    return in_force.renewed(read(noted), read(files), known)
+def after(noted: str, files: str, known: list[Note], others: str = "") -> Interfaces:
+    return in_force.renewed(read(noted), read(others), read(files), known)
 
 
 def test_the_guard_keeps_what_ifup_hands_over(run: Path) -> None:
@@ -75,6 +75,11 @@ def test_it_came_up_by_the_files_or_by_what_was_noted(run: Path) -> None:
     assert after("", BEFORE, known) == read("")  # where nothing was ever noted, one interface is not all
     more = BEFORE + "    up echo new\n"
     assert plain(after(BEFORE, more, known)) == plain(read(BEFORE))  # commands are not handed over: as it was noted
+
+
+def test_it_came_up_by_what_was_not_in_force_yet_when_that_was_noted(run: Path) -> None:
+    lo, text = "iface lo inet loopback\n", BEFORE + "    up echo old\n"
+    assert plain(after(lo, "", kept(run), text)) == plain(read(lo + text))
 
 
 def test_after_an_edit_more_what_was_handed_over_is_in_force(run: Path) -> None:

@@ -141,9 +141,11 @@ def _note(interfaces: Interfaces, coming: Collection[str], wanted: Desired) -> N
     up = files.up()
     known = notes()
     with contextlib.suppress(OSError, ValueError):  # `net apply` then knows less; nothing else needs it
-        before = in_force.renewed(in_force.load(), interfaces, known)
+        others = in_force.load(in_force.OTHERS)
+        before = in_force.renewed(in_force.load(), others, interfaces, known)
+        before = in_force.completed(before, (others,), up.values())
         there = {*coming, *up, *up.values(), *wanted.links}
-        in_force.save(in_force.merged(before, interfaces, there - {*coming}, there))
+        in_force.note(in_force.merged(before, interfaces, there - {*coming}, there), interfaces)
         forget(known)
 
 

@@ -15,12 +15,20 @@ from xen_legi.net.options import ours
 from xen_legi.net.stanzas import Interfaces, Option, Stanza, with_stanza
 
 FILE = Path("/run/xen-legi/in-force")
+OTHERS = FILE.with_name("not-in-force")  # the rest of the files then: by that, others may come up without a start of ours
 PERHAPS = FILE.with_name("perhaps-in-force")  # what a change that was begun wants; gone when it is made
 
 
 def load(path: Path = FILE) -> Interfaces:
     """Return what is in force; nothing where it was never noted (before the first boot or ifup with our hooks)."""
     return files.load(str(path)) if path.exists() else Interfaces()
+
+
+def note(interfaces: Interfaces, files_: Interfaces) -> None:
+    """Note what is in force, and what else stood in the files at this time."""
+    names = {stanza.name for stanza in interfaces.stanzas}
+    save(replace(files_, stanzas=tuple(one for one in files_.stanzas if one.name not in names), classes=()), OTHERS)
+    save(interfaces)
 
 
 def save(interfaces: Interfaces, path: Path = FILE) -> None:
@@ -49,23 +57,25 @@ def _bare(stanza: Stanza) -> Stanza:
     return replace(stanza, where="", options=tuple(replace(option, where="") for option in stanza.options))
 
 
-def renewed(noted: Interfaces, now: Interfaces, notes: Iterable[Note]) -> Interfaces:
+def renewed(noted: Interfaces, others: Interfaces, now: Interfaces, notes: Iterable[Note]) -> Interfaces:
     """Return what was noted, but for an interface that came up since without a start of ours the stanza that ifup read then:
-    the one that was noted, or that of the files, whichever it was; else what the guard has kept of it, without commands.
-    Where nothing was ever noted, nothing is known: some interfaces alone would be taken for all."""
+    one of the files as they were when that was noted, or are, whichever it was; else what the guard has kept of it, without
+    commands. Where nothing was ever noted, nothing is known: some interfaces alone would be taken for all."""
     for note in notes if noted.stanzas else ():
         handed = note.stanza
-        known = (*noted.stanzas, *now.stanzas)
+        known = (*noted.stanzas, *others.stanzas, *now.stanzas)
         candidates = [one for one in known if (one.name, one.family) == (handed.name, handed.family)]
         noted = with_stanza(noted, matching(handed, candidates) or handed)
     return noted
 
 
-def completed(noted: Interfaces, now: Interfaces, up: Collection[str]) -> Interfaces:
-    """Return what was noted, and the files' stanzas of what is up and was never noted: it came up without any hook."""
-    known = {stanza.name for stanza in noted.stanzas}
-    more = (one for one in now.stanzas if one.name in up and one.name not in known)
-    return replace(noted, stanzas=(*noted.stanzas, *more)) if known else noted
+def completed(noted: Interfaces, files_: Iterable[Interfaces], up: Collection[str]) -> Interfaces:
+    """Return what was noted, and the files' stanzas of what is up and was not noted: it came up without any hook."""
+    for one in files_ if noted.stanzas else ():
+        known = {stanza.name for stanza in noted.stanzas}
+        more = (stanza for stanza in one.stanzas if stanza.name in up and stanza.name not in known)
+        noted = replace(noted, stanzas=(*noted.stanzas, *more))
+    return noted
 
 
 def corrected(noted: Interfaces, now: Interfaces, have: Mapping[str, Collection[str]]) -> Interfaces:

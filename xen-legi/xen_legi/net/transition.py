@@ -40,8 +40,10 @@ def look(interfaces: Interfaces) -> Now:
     """Return what is. These are the files: what came up without our knowing did so by them, or by what was noted before."""
     have = Kernel(kernel.addresses(), kernel.gateways(kernel.routes()))
     up = files.up()
-    noted = in_force.renewed(in_force.load(), interfaces, notes())
-    noted = in_force.completed(in_force.corrected(noted, interfaces, have.addresses), interfaces, up.values())
+    others = in_force.load(in_force.OTHERS)
+    noted = in_force.renewed(in_force.load(), others, interfaces, notes())
+    noted = in_force.completed(noted, (others, interfaces), up.values())
+    noted = in_force.corrected(noted, interfaces, have.addresses)
     return Now(kernel.read(), up, noted, in_force.load(in_force.PERHAPS), have, kernel.vlans())
 
 
@@ -85,7 +87,7 @@ def _note(interfaces: Interfaces, todo: Change, before: Now, done: Done) -> None
     """Note by which stanzas the interfaces are up now: the files', but for what failed, and for what stays for a guest."""
     known, up = notes(), files.up()
     there = {*up, *up.values(), *todo.wanted.links}
-    in_force.save(in_force.merged(before.in_force, interfaces, {*done.errors, *todo.kept}, there))
+    in_force.note(in_force.merged(before.in_force, interfaces, {*done.errors, *todo.kept}, there), interfaces)
     forget(known)
 
 
