@@ -130,6 +130,16 @@ def test_a_command_that_fails_is_told_and_run_again(applied: Host) -> None:
     assert applied.file("/run/post-up-of-card1").exists and plan(applied) == []
 
 
+@pytest.mark.long
+def test_an_apply_that_was_killed_between_commands_is_finished_by_the_next(applied: Host) -> None:
+    applied.check_output("ip link add guest type dummy && ip link set dev guest master card1 address fe:ff:ff:ff:ff:ff up")
+    write(applied, stanzas(address="192.168.98.2", command="post-up"))
+    assert run_killed(applied, "net:commands", "xen-legi net apply").rc == 137
+    applied.check_output("xen-legi net apply")
+    assert applied.file("/run/post-up-of-card1").exists and plan(applied) == []
+    assert addresses(applied, "card1") == ["192.168.98.2"] and link(applied, "guest")["master"] == "card1"
+
+
 POINTS = ("net:begun", "net:downs", "net:links", "net:ups")
 
 

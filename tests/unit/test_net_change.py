@@ -95,7 +95,9 @@ def test_what_ifupdown_holds_for_up_and_is_down_is_set_up() -> None:
     steps = changed(text, state(ETH1), {"eth1": "eth1", "eth1:1": "eth1:1", "ppp7": "ppp7"}).links.steps
     assert [step.do for step in steps] == ["link set dev eth1 up"]
     assert lines(text, state(ETH1), {}) == [("ifup", "eth1")]
-    assert lines(text + "    up ip link set dev eth1 down\n", state(ETH1), {"eth1": "eth1"}) == []
+    for name in ("eth1", "$IFACE"):
+        assert lines(text + f"    up ip link set dev {name} down\n", state(ETH1), {"eth1": "eth1"}) == []
+    assert lines(text + "    up ip link set dev eth9 down\n", state(ETH1), {"eth1": "eth1"}) == [("ip", "eth1")]
 
 
 def test_a_link_that_ifupdown_holds_for_up_and_that_is_gone_is_made_and_set_up() -> None:

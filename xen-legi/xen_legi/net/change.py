@@ -134,7 +134,8 @@ def _held_up(orders: Desired, names: Iterable[str], state: State) -> Desired:
 
 def _stays_down(stanzas_: Iterable[Stanza]) -> bool:
     """Tell whether a command of an interface sets its link down again (`up ip link set dev eth3 down`)."""
-    return any(one.name in _UP and "down" in one.value.split() for stanza in stanzas_ for one in stanza.options)
+    commands = ((stanza.name, one.value) for stanza in stanzas_ for one in stanza.options if one.name in _UP)
+    return any("down" in text.split() and ("IFACE" in text or name in text.split()) for name, text in commands)
 
 
 def _without_address(wanted: Desired, now: Now) -> set[str]:
