@@ -190,7 +190,8 @@ def up(link: str) -> bool:
 def clean(numbers: range) -> None:
     """Remove what is left of the pairs, and the card."""
     names = (name for one in numbers for name in (f"xenbr{one}", f"vlan{one}", f"{CARD}.{one}"))
-    there = [name for name in (*names, CARD) if os.path.exists(f"/sys/class/net/{name}")]  # to ip, each that is not takes long
+    # Of each that is not there, ip asks the kernel for long.
+    there = [name for name in (*names, CARD) if os.path.exists(f"/sys/class/net/{name}")]
     going = "".join(f"link del dev {name}\n" for name in there)
     subprocess.run(["ip", "-force", "-batch", "-"], input=going, text=True, capture_output=True)
     time.sleep(1)  # udev has then read what it was told, and drops what it has not begun when it is started anew

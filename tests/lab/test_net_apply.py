@@ -1,74 +1,40 @@
-"""Changes of a running network by `xen-legi net apply` and `net try`: only the difference, and back by itself."""
+"""Changes of a running network by `xen-legi net apply`: only the difference."""
 
 import json
-import shlex
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from testinfra.host import Host
 
-from domus import WEB1, guest, refused, run_killed
+from changes import (
+    ALONE, AWARE, BOND, FILE, OWN, addresses, apply_first, carries_alone, plan, stanzas, with_another, with_card, write,
+)
+from domus import refused, run_killed
 from marks import daily
-from pings import pinged
-from test_network import kind, link, names, wait_until
+from test_network import link, names, wait_until
 from xen_legi.net import kernel
 from xen_legi.net.defaults import VALUES
 from xen_legi.net.options import BY_NAME
 
-FILE = "/etc/network/interfaces.d/test"
-CARD = """
-auto card0
-iface card0 inet manual
-    xen-vlans {vlans}
-
-auto card1
-iface card1 inet static
-    address {address}/24
-    bridge-ports none
-    {command} touch /run/{command}-of-card1
-"""
-
-
-def plan(host: Host) -> list[tuple[str, str]]:
-    """Return what `net plan` tells: (action, interface or link)."""
-    return sorted({(one["action"], one["name"]) for one in json.loads(host.run("xen-legi net plan --json").stdout)})
-
-
-def write(host: Host, text: str) -> None:
-    """Make this the file of the tests."""
-    host.check_output(f"printf %s {shlex.quote(text)} > {FILE}")
-
-
-def stanzas(vlans: str = "2-6", address: str = "192.168.98.1", command: str = "up") -> str:
-    """Return the file of the tests: a card with a range of VLANs, and a bridge with an address."""
-    return CARD.format(vlans=vlans, address=address, command=command)
-
-
-def addresses(host: Host, name: str) -> list[str]:
-    """Return the IPv4 addresses of an interface."""
-    found = json.loads(host.check_output(f"ip -j -4 address show dev {name}"))
-    return [one["local"] for row in found for one in row.get("addr_info", [])]
-
 
 @pytest.fixture(scope="module")
 def card(switch: Host) -> Iterator[Host]:
-    """The light machine with a card of its own for these tests; afterwards all is as before."""
-    before = names(switch)
-    switch.check_output("ip link add card0 type dummy")
-    yield switch
-    switch.check_output(f"rm -f {FILE} && xen-legi net apply; ip link del dev card0; rm -f /run/*-of-card1")
-    assert (names(switch), plan(switch)) == (before, [])
+    """The light machine with a card of its own for these tests."""
+    with with_card(switch) as host:
+        yield host
 
 
 @pytest.fixture
 def applied(card: Host) -> Host:
-    """The same, with the file of the tests in force: a range of VLANs, and a bridge with an address."""
-    card.run("ip link del dev guest; rm -f /run/*-of-card1")
-    write(card, stanzas())
-    card.check_output("xen-legi net apply")
-    assert plan(card) == []
-    return card
+    """The same, with the file of the tests in force."""
+    return apply_first(card)
+
+
+@pytest.fixture
+def alone(applied: Host) -> Iterator[Host]:
+    """The same, with one more card, that has an address and a route."""
+    with with_another(applied) as host:
+        yield host
 
 
 def test_what_changed_is_done_and_nothing_else(applied: Host) -> None:
@@ -131,6 +97,49 @@ def test_what_cannot_be_is_refused_before_anything_is_changed(applied: Host) -> 
     assert plan(applied) == []
 
 
+def flapped(host: Host, name: str) -> str:
+    """Return how often a link has been up or down so far."""
+    return host.check_output(f"cat /sys/class/net/{name}/carrier_changes")
+
+
+def test_the_commands_of_a_bridge_with_a_guest_are_run_and_its_link_stays_up(applied: Host) -> None:
+    write(applied, stanzas(command="down"))
+    applied.check_output("xen-legi net apply")
+    applied.check_output("ip link add guest type dummy && ip link set dev guest master card1 address fe:ff:ff:ff:ff:ff up")
+    wait_until(lambda: link(applied, "card1")["operstate"] == "UP", 20, "the bridge has a carrier")
+    before = flapped(applied, "card1")
+    applied.check_output("ip monitor link >/run/links.log 2>&1 </dev/null & echo $! >/run/monitor.pid")
+    write(applied, stanzas(address="192.168.98.2").replace("up touch", "up echo $IF_ADDRESS >"))
+    assert ("commands", "card1") in plan(applied) and ("again", "card1") not in plan(applied)
+    result = applied.run("xen-legi net apply")
+    applied.check_output("sleep 1; kill $(cat /run/monitor.pid)")
+    assert result.rc == 0, result.stderr
+    assert applied.file("/run/down-of-card1").exists and addresses(applied, "card1") == ["192.168.98.2"]
+    assert applied.check_output("cat /run/up-of-card1") == "192.168.98.2" and plan(applied) == []
+    seen = [line for line in applied.check_output("cat /run/links.log").splitlines() if ": card1:" in line]
+    assert flapped(applied, "card1") == before and not [line for line in seen if ",UP" not in line]
+
+
+@pytest.mark.long
+def test_a_command_that_fails_is_told_and_run_again(applied: Host) -> None:
+    applied.check_output("ip link add guest type dummy && ip link set dev guest master card1 address fe:ff:ff:ff:ff:ff up")
+    write(applied, stanzas().replace("up touch", "up false && touch"))
+    assert applied.run("xen-legi net apply").rc == 1
+    write(applied, stanzas(command="post-up"))
+    applied.check_output("xen-legi net apply")
+    assert applied.file("/run/post-up-of-card1").exists and plan(applied) == []
+
+
+@pytest.mark.long
+def test_an_apply_that_was_killed_between_commands_is_finished_by_the_next(applied: Host) -> None:
+    applied.check_output("ip link add guest type dummy && ip link set dev guest master card1 address fe:ff:ff:ff:ff:ff up")
+    write(applied, stanzas(address="192.168.98.2", command="post-up"))
+    assert run_killed(applied, "net:commands", "xen-legi net apply").rc == 137
+    applied.check_output("xen-legi net apply")
+    assert applied.file("/run/post-up-of-card1").exists and plan(applied) == []
+    assert addresses(applied, "card1") == ["192.168.98.2"] and link(applied, "guest")["master"] == "card1"
+
+
 POINTS = ("net:begun", "net:downs", "net:links", "net:ups")
 
 
@@ -170,134 +179,85 @@ def test_a_port_that_is_taken_out_of_the_file_is_taken_out_of_the_bridge(applied
         applied.check_output("xen-legi net apply; ip link del dev card2; ip link del dev card3")
 
 
-# a trial
-
-
-def begin(host: Host, words: str = "", seconds: int = 20) -> None:
-    """Begin a trial in the background, as in a session that is lost."""
-    host.check_output(f"rm -f /run/xen-legi/net-trial; cd /; "
-                      f"({words} setsid xen-legi net try --timeout {seconds} >/run/try.log 2>&1 </dev/null &)")
-
-
-def under_way(host: Host) -> bool:
-    """Tell whether the change has been made and waits to be confirmed."""
-    return '"deadline": 0' not in host.run("cat /run/xen-legi/net-trial || echo '\"deadline\": 0'").stdout
-
-
-def taken_back(host: Host) -> bool:
-    """Tell whether the trial has ended in being taken back."""
-    return host.run("grep -q '\"reverted\": true' /run/xen-legi/net-trial").rc == 0
-
-
-def as_before(host: Host) -> Callable[[], bool]:
-    """Return a question: is all as the fixture made it?"""
-    wanted = names(host)
-    return lambda: names(host) == wanted and addresses(host, "card1") == ["192.168.98.1"]
+@pytest.mark.long
+def test_a_port_that_a_bond_loses_and_that_gets_an_address_is_up(alone: Host) -> None:
+    write(alone, stanzas() + OWN + BOND.format(2, "card2"))
+    alone.check_output("xen-legi net apply")
+    write(alone, stanzas() + ALONE + BOND.format(2, "none"))
+    alone.check_output("xen-legi net apply")
+    assert carries_alone(alone) and "master" not in link(alone, "card2") and plan(alone) == []
 
 
 @pytest.mark.long
-def test_a_trial_that_is_confirmed_stays(applied: Host) -> None:
-    write(applied, stanzas("2-7", "192.168.98.2"))
-    begin(applied, seconds=60)
-    wait_until(lambda: under_way(applied), 60, "the trial is under way")
-    refused(applied.run("xen-legi net try"))
-    applied.check_output("xen-legi net confirm")
-    wait_until(lambda: applied.run("systemctl is-active xen-legi-net-trial-*").rc != 0, 20, "its service has ended")
-    assert "xenbr7" in names(applied) and addresses(applied, "card1") == ["192.168.98.2"] and plan(applied) == []
-    assert "confirmed: it stays" in applied.check_output("cat /run/try.log")
+def test_a_link_that_was_set_down_by_hand_is_a_difference(alone: Host) -> None:
+    alone.check_output("ip link set dev card2 down")
+    assert ("ip", "card2") in plan(alone)
+    alone.check_output("xen-legi net apply")
+    assert carries_alone(alone) and plan(alone) == []
 
 
-def test_a_trial_that_nobody_confirms_is_taken_back_though_its_processes_are_killed(applied: Host) -> None:
-    good = as_before(applied)
-    write(applied, stanzas("2-7", "192.168.98.2"))
-    begin(applied)
-    wait_until(lambda: under_way(applied), 60, "the trial is under way")
-    applied.check_output("systemctl kill --signal=KILL xen-legi-net-trial-*; "
-                         "kill -9 $(sed 's/.*\"process\": \\([0-9]*\\).*/\\1/' /run/xen-legi/net-trial)")
-    assert "xenbr7" in names(applied)
-    wait_until(lambda: taken_back(applied), 90, "it is taken back")
-    assert good()
-    refused(applied.run("xen-legi net confirm"))
+PLAIN = "auto card2\niface card2 inet static\n    address 192.168.95.1/24\n    dns-search {0}.example\n"
+
+
+def test_a_card_that_was_brought_up_anew_by_hand_is_left_alone(alone: Host) -> None:
+    write(alone, stanzas() + PLAIN.format("one"))
+    alone.check_output("xen-legi net apply")
+    write(alone, stanzas() + PLAIN.format("two"))
+    assert ("again", "card2") in plan(alone)
+    alone.check_output("ifdown card2; ifup card2")
+    assert plan(alone) == []
+    write(alone, stanzas("2-7") + PLAIN.format("two"))  # something else
+    assert not [one for one in plan(alone) if one[1] == "card2"]
+    alone.check_output("xen-legi net apply")
+    assert "two.example" in alone.check_output("cat /run/xen-legi/in-force") and plan(alone) == []
+    write(alone, stanzas("2-7") + PLAIN.format("three"))
+    assert ("again", "card2") in plan(alone)
 
 
 @pytest.mark.long
-def test_a_trial_whose_change_is_killed_half_way_is_taken_back(applied: Host) -> None:
-    good = as_before(applied)
-    write(applied, stanzas("2-7", "192.168.98.2"))
-    begin(applied, "XEN_LEGI_KILL_AT=net:links", seconds=600)
-    wait_until(lambda: taken_back(applied), 90, "it is taken back")
-    assert good()
+def test_ifup_of_a_new_vlan_leaves_its_bond_as_it_is(alone: Host) -> None:
+    bond = OWN + BOND.format(2, "card2").replace("bond-mode", "bond-lp-interval 7\n    bond-mode")
+    write(alone, stanzas() + bond)
+    alone.check_output("xen-legi net apply")
+    new = "iface xenbr90 inet manual\n    xen-vlan 90 bond9\n"
+    write(alone, stanzas() + bond.replace("active-backup", "balance-xor").replace("interval 7", "interval 8") + new)
+    alone.check_output("ifup xenbr90")
+    info = link(alone, "bond9")["linkinfo"]["info_data"]
+    assert (info["mode"], info["lp_interval"]) == ("active-backup", 7)
+    assert link(alone, "bond9.90")["master"] == "xenbr90" and link(alone, "card2")["master"] == "bond9"
+    assert ("ip", "bond9") in plan(alone)  # that is for apply
+    alone.check_output("ifdown xenbr90")
 
 
-def answers(host: Host) -> bool:
-    """Tell whether a host can be reached at all: testinfra raises where ssh cannot."""
+@pytest.mark.long
+def test_of_many_links_that_are_refused_each_is_told_and_the_others_are_made(applied: Host) -> None:
+    taken = [f"xenbr{number}" for number in range(10, 90)]
+    applied.check_output("".join(f"ip link property add dev card0 altname {name}\n" for name in taken))
     try:
-        return host.run("true").rc == 0
-    except RuntimeError:
-        return False
-
-
-def test_a_trial_that_takes_the_management_address_away_is_taken_back(applied: Host) -> None:
-    file = applied.check_output("grep -l 'iface eth0' /etc/network/interfaces /etc/network/interfaces.d/* | head -n 1")
-    was = addresses(applied, "eth0")
-    watch = "for i in $(seq 90); do ip -4 -o address show dev eth0 | grep -q inet && echo there || echo gone; sleep 1; done"
-    rescue = f"cp /root/eth0.saved {file}; ifdown --force eth0; ifup eth0"  # if it is not taken back
-    timer = f"systemd-run --quiet --unit=eth0-rescue --on-active=300 sh -c '{rescue}'"
-    applied.check_output(f"cp {file} /root/eth0.saved && {timer}")
-    applied.check_output(f"(setsid sh -c '{watch}' >/run/eth0.log 2>&1 </dev/null &)")
-    applied.check_output(f"sed -i 's/^iface eth0 inet .*/iface eth0 inet manual/' {file}")
-    try:
-        begin(applied)
-        time.sleep(15)
-        wait_until(lambda: answers(applied) and taken_back(applied), 200, "the host answers again")
+        write(applied, stanzas("2-99"))
+        result = applied.run("xen-legi net apply")
+        assert result.rc == 1 and not [name for name in taken if f"{name}: ip link add name {name} " not in result.stderr]
+        made = {name.partition("@")[0] for name in names(applied)}
+        assert {"xenbr9", "xenbr90", "xenbr99", "card0.9", "card0.99", "card0.50"} <= made
     finally:
-        applied.check_output(f"systemctl stop eth0-rescue.timer; cp /root/eth0.saved {file}")
-    assert addresses(applied, "eth0") == was and "gone" in applied.check_output("cat /run/eth0.log")
+        applied.check_output("".join(f"ip link property del dev card0 altname {name}\n" for name in taken))
+    applied.check_output("xen-legi net apply")
+    assert plan(applied) == [] and link(applied, "card0.50")["master"] == "xenbr50"
 
 
-# a guest
-
-
-@pytest.mark.long
-def test_a_guest_loses_nothing_while_vlans_come_and_go(dom0a: Host, web1: Host) -> None:
-    text = "auto xv{0}\niface xv{0} inet manual\n    xen-vlan {0} bond0\n"
-    dom0a.check_output("cp -a /etc/network/interfaces.d/xen-legi /root/interfaces.saved")
-    try:
-        write(dom0a, "".join(text.format(number) for number in range(101, 111)))
-        dom0a.check_output("xen-legi net apply")
-        with pinged(web1, WEB1) as count:
-            write(dom0a, "".join(text.format(number) for number in range(201, 221)))  # 10 go, 20 come
-            bond = r"s/bond-downdelay 200/bond-downdelay 400\n    bond-xmit-hash-policy layer2+3/"
-            edit = rf"{bond}; s/bridge_maxwait 0/&\n    mtu 1400/"
-            dom0a.check_output(f"sed -i '{edit}' /etc/network/interfaces.d/xen-legi && xen-legi net apply")
-            time.sleep(2)
-        assert count.lost == 0 and count.sent > 50, count
-        assert "xv101" not in names(dom0a)
-        wait_until(lambda: link(dom0a, "xv220")["operstate"] == "UP", 10, "xv220 is up")
-        facts = kind(link(dom0a, "bond0"))
-        assert (facts["downdelay"], facts["xmit_hash_policy"]) == (400, "layer2+3")
-        assert link(dom0a, "xenbr72")["mtu"] == 1400 and guest(web1, "true") == ""
-    finally:
-        restored = "cp -a /root/interfaces.saved /etc/network/interfaces.d/xen-legi"
-        dom0a.check_output(f"rm -f {FILE}; {restored}; xen-legi net apply")
-    assert "xv220" not in names(dom0a)
-
-
-@pytest.mark.parametrize("of", ["bridge", "bond"])
-def test_the_defaults_are_those_of_the_kernel(dom0b: Host, of: str) -> None:
-    dom0b.check_output(f"ip link add new0 type {of}")
+@pytest.mark.parametrize("kind", ["bridge", "bond"])
+def test_the_defaults_are_those_of_the_kernel(dom0b: Host, kind: str) -> None:
+    dom0b.check_output(f"ip link add new0 type {kind}")
     try:
         device = kernel.parse(json.loads(dom0b.check_output("ip -d -j link show dev new0")))["new0"]
     finally:
         dom0b.check_output("ip link del dev new0")
-    known = {name: (BY_NAME[name].shown, value) for name, value in VALUES.items() if BY_NAME[name].kind == of}
+    known = {name: (BY_NAME[name].shown, value) for name, value in VALUES.items() if BY_NAME[name].kind == kind}
     told = {name: device.attributes[shown] for name, (shown, _) in known.items() if shown in device.attributes}
     assert len(told) > 5 and told == {name: known[name][1] for name in told}
 
 
 # a VLAN-aware bridge
-
-AWARE = "auto br0\niface br0 inet manual\n    bridge-ports {0}\n    bridge-vlan-aware yes\n    bridge-vids 74-75\n"
 
 
 def vlans_of(host: Host, port: str) -> dict[int, bool]:
@@ -316,68 +276,3 @@ def test_the_ports_of_a_vlan_aware_bridge_carry_its_vlans(applied: Host) -> None
         assert plan(applied) == []
     finally:
         applied.check_output("ip link del dev card2")
-
-
-def attach(host: Host, number: int, vlans: str) -> None:
-    """Give web1 another card on br0: vlan= where xl knows it, else by our script."""
-    new = "4.17" not in host.check_output("xl info | grep xen_version")
-    old = "script=vif-xen-legi bridge=br0" + (f".{vlans}" if "/" not in vlans else "." + vlans.replace("p/", ":"))
-    words = f"bridge=br0 vlan={vlans}" if new else old
-    host.check_output(f"xl network-attach web1 mac=00:16:3e:00:00:0{number} {words}")
-
-
-def reaches(web1: Host, address: str) -> bool:
-    """Tell whether dom0b reaches an address of the guest."""
-    return web1.run(f"ping -q -c 2 -W 3 {address}").rc == 0
-
-
-CARD_OF = "n=$(grep -l 00:16:3e:00:00:0{0} /sys/class/net/*/address | cut -d/ -f5)"  # the name of a card in the guest
-
-
-@pytest.fixture
-def aware(dom0a: Host, web1: Host) -> Iterator[None]:
-    """A VLAN-aware bridge over bond0 on dom0a, and addresses on VLANs 74 and 75 of dom0b's bond0."""
-    write(dom0a, AWARE.format("bond0"))
-    dom0a.check_output("xen-legi net apply")
-    for number in (74, 75):
-        web1.check_output(f"ip link add link bond0 name test{number} type vlan id {number} && "
-                          f"ip link set dev test{number} up && ip address add 192.168.{number}.2/24 dev test{number}")
-    yield
-    web1.run("ip link del dev test74; ip link del dev test75")
-    gone = "; ".join(f"xl network-detach web1 {number}" for number in (1, 2, 3))
-    dom0a.check_output(f"rm -f {FILE}; {gone}; sleep 3; xen-legi net apply")
-
-
-@pytest.mark.long
-def test_the_vifs_of_a_vlan_aware_bridge_are_separated_and_a_trunk_sees_both(dom0a: Host, web1: Host, aware: None) -> None:
-    attach(dom0a, 1, "74")
-    attach(dom0a, 2, "74p/75")
-    up = f"{CARD_OF} && ip link set $n up; ip address add {{1}}/24 dev $n"
-    wait_until(lambda: guest(web1, "cat /sys/class/net/*/address").count("00:16:3e:00:00:0") == 2, 60, "the cards are there")
-    guest(web1, up.format(1, "192.168.74.11"))
-    wait_until(lambda: reaches(web1, "192.168.74.11"), 30, "VLAN 74 is reached")
-    guest(web1, "ip address flush to 192.168.74.11; " + up.format(1, "192.168.75.11"))
-    assert not reaches(web1, "192.168.75.11")  # frames without a tag are VLAN 74's
-    guest(web1, "ip address flush to 192.168.75.11; " + up.format(2, "192.168.74.12"))
-    assert reaches(web1, "192.168.74.12")
-    guest(web1, up.format(2, "192.168.99.1") + "; modprobe 8021q; ip link add link $n name trunk75 type vlan id 75; "
-          "ip link set trunk75 up; ip address add 192.168.75.12/24 dev trunk75")
-    assert reaches(web1, "192.168.75.12")
-    dom0a.check_output("ifdown br0; ifup br0")
-    wait_until(lambda: reaches(web1, "192.168.75.12"), 30, "the vifs are back in the bridge, with their VLANs")
-
-
-def test_two_cards_on_one_vlan_aware_bridge_meet_only_in_one_vlan(dom0a: Host, web1: Host, aware: None) -> None:
-    """Inside one host, where the bridge alone keeps them apart; the guest has the second card in a namespace."""
-    attach(dom0a, 1, "74")
-    attach(dom0a, 2, "75")
-    wait_until(lambda: guest(web1, "cat /sys/class/net/*/address").count("00:16:3e:00:00:0") == 2, 60, "the cards are there")
-    alone = ("{0} && ip netns add other && ip link set $n netns other && ip -n other link set $n up && "
-             "ip -n other address add 192.168.90.2/24 dev $n").format(CARD_OF.format(2))
-    guest(web1, f"{CARD_OF.format(1)} && ip link set $n up && ip address add 192.168.90.1/24 dev $n && {alone}")
-    meet = "ping -q -c 2 -W 3 192.168.90.2 >/dev/null && echo met || echo apart"
-    assert guest(web1, meet).strip() == "apart"
-    vif = f"vif{dom0a.check_output('xl domid web1').strip()}.2"
-    dom0a.check_output(f"bridge vlan del dev {vif} vid 75 && bridge vlan add dev {vif} vid 74 pvid untagged")
-    assert guest(web1, meet).strip() == "met"
-    guest(web1, "ip netns del other")

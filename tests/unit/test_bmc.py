@@ -97,7 +97,7 @@ def test_a_file_that_others_may_read_or_that_is_not_there_is_refused(tmp_path: P
 
 
 @pytest.mark.parametrize("words", [["power", "dom0b", "off", "--yes", "--dry-run"], ["show", "--dry-run"]])
-def test_a_dry_run_of_what_has_none_is_refused_before_anything_is_done(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_of_what_has_none_is_refused(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """It switched the machine off."""
     monkeypatch.setattr(tool, "power", lambda bmc, action: pytest.fail("the machine was switched off"))
     parser = argparse.ArgumentParser()

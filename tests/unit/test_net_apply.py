@@ -17,7 +17,6 @@ from xen_legi.net.check import check
 from xen_legi.net.ip_addresses import Delta, Kernel, delta, wish
 from xen_legi.net.kernel import GROUP, Device, gateways, lost_routes
 from xen_legi.net.stanzas import Interfaces, Option
-from xen_legi.net.trial import Trial, start_of
 
 BEFORE = "auto eth0\niface eth0 inet static\n    address 192.0.2.1/24\n    gateway 192.0.2.254\n"
 HAVE = Kernel({"eth0": ("192.0.2.1/24", "fe80::1/64")}, {"eth0": ("192.0.2.254",)})
@@ -29,9 +28,11 @@ def plain(interfaces: Interfaces) -> list[tuple[str, str, str, list[tuple[str, s
             for one in interfaces.stanzas]
 
 
-def changed(now: str, before: str = BEFORE, *, perhaps: str = "", have: Kernel = HAVE) -> Delta:
+def changed(
+    now: str, before: str = BEFORE, *, perhaps: str = "", have: Kernel = HAVE, attached: tuple[str, ...] = ()
+) -> Delta:
     names = read(before or now).by_name()
-    return delta(read(before).by_name(), read(perhaps).by_name(), read(now).by_name(), have, names, ())
+    return delta(read(before).by_name(), read(perhaps).by_name(), read(now).by_name(), have, names, (), attached)
 
 
 def lines(now: str, before: str = BEFORE, have: Kernel = HAVE) -> list[str]:
@@ -65,9 +66,38 @@ def test_a_value_of_many_lines_is_many_lines() -> None:
 
 def test_who_stays_up_does_so_by_the_stanza_of_before() -> None:
     old, new = read(BEFORE), read("iface eth0 inet dhcp\niface eth1 inet manual\n")
-    assert plain(in_force.merged(old, new, {"eth0"})) == [*plain(old), ("eth1", "inet", "manual", [])]
-    assert plain(in_force.merged(old, new, set())) == plain(new)
-    assert plain(in_force.merged(Interfaces(), new, {"eth0"})) == plain(new)
+    both = {"eth0", "eth1"}
+    assert plain(in_force.merged(old, new, {"eth0"}, both)) == [*plain(old), ("eth1", "inet", "manual", [])]
+    assert plain(in_force.merged(old, new, set(), both)) == plain(new)
+    assert plain(in_force.merged(Interfaces(), new, {"eth0"}, both)) == plain(new)
+
+
+def test_of_what_only_stands_in_the_files_nothing_is_in_force() -> None:
+    new = read(BEFORE + "auto xenbr90 /eth*\niface xenbr90 inet manual\nauto card=home\niface home inet dhcp\n")
+    found = in_force.merged(read(BEFORE), new, {"eth0"}, {"eth0"})
+    assert plain(found) == plain(read(BEFORE)) and [one.name for one in found.classes] == ["eth0", "/eth*"]
+    found = in_force.merged(read(BEFORE), new, {"eth0"}, {"eth0", "card", "home"})
+    assert [one.name for one in found.stanzas] == ["eth0", "home"] and found.listed("auto") == ("eth0", "/eth*", "card=home")
+    devices = state(Device("eth0", up=True), Device("xenbr90", "bridge", group=GROUP, up=True, attributes=BRIDGE))
+    back = change(found, Now(devices, {"eth0": "eth0", "xenbr90": "xenbr90"}, new))
+    assert (back.downs, back.removed, back.ups) == (("xenbr90",), ("xenbr90",), ())
+
+
+DHCP = "iface eth0 inet dhcp\niface eth1 inet dhcp\n"
+
+
+def test_what_is_noted_and_what_is_not_are_all_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[Interfaces] = []
+    monkeypatch.setattr(in_force, "save", lambda interfaces, path=None: noted.append(interfaces))
+    in_force.note(read(BEFORE), read(DHCP))
+    assert [plain(one) for one in noted] == [[("eth1", "inet", "dhcp", [])], plain(read(BEFORE))]
+
+
+def test_what_is_up_and_was_never_noted_is_so_by_the_files() -> None:
+    new = read(BEFORE + "iface eth1 inet manual\niface eth2 inet dhcp\n")
+    found = in_force.completed(read(BEFORE), [new, read(DHCP)], {"eth0", "eth1"})
+    assert plain(found) == [*plain(read(BEFORE)), ("eth1", "inet", "manual", [])]
+    assert in_force.completed(read(""), [new], {"eth0", "eth1"}) == read("")
 
 
 def test_it_is_written_whole_and_for_root_alone(tmp_path: Path) -> None:
@@ -189,11 +219,6 @@ def test_the_reference_is_in_force_when_it_is_up() -> None:
     assert list(change(read(REFERENCE), Now(complete(), UP, read(REFERENCE))).lines()) == []
 
 
-def test_a_trial_without_deadline_is_over_when_its_process_is() -> None:
-    assert Trial(1, start_of(1)).left() > 0
-    assert Trial(1, "another").left() == 0 and Trial(2**22 + 1, "").left() == 0  # there is no process of that number
-
-
 def test_an_option_whose_line_is_gone_gets_the_kernels_value_again() -> None:
     before = REFERENCE.replace("bridge_fd 0", "bridge_ageing 10\n    mtu 1400")
     devices = complete()
@@ -267,6 +292,10 @@ def test_routes_that_a_link_lost_come_back_those_without_gateway_first() -> None
         "route add default via 192.0.2.254 dev bond0 proto static onlink"]
 
 
+def test_a_route_of_a_router_comes_back_by_its_next_word() -> None:
+    assert lost_routes(ROUTES[3:4], [], state(Device("eth0", up=True))) == []
+
+
 def test_a_card_that_becomes_a_port_loses_its_address() -> None:
     now = "auto xenbr0\niface xenbr0 inet static\n    address 192.0.2.1/24\n    bridge-ports eth0\n"
     devices = state(Device("eth0", up=True))
@@ -310,3 +339,34 @@ def test_a_metric_that_the_kernel_has_anyhow_is_none() -> None:
 def test_what_ifdown_gets_has_nothing_that_touches_the_link() -> None:
     one = transition._without_link(read(REFERENCE).of("xenbr72")[0])
     assert [option.name for option in one.options] == ["pre-up"]
+
+
+def test_where_something_is_attached_commands_are_run_without_ifdown() -> None:
+    before = BEFORE + "    up echo one\n"
+    found = changed(before.replace("one", "two"), before, attached=("eth0",))
+    assert (found.commands, found.again, found.gone, found.new) == (("eth0",), (), (), ())
+    found = changed(before.replace("2.1/", "2.7/"), before, attached=("eth0",))
+    assert found.commands == ("eth0",) and found.gone and found.new
+    manual = "iface eth0 inet manual\n    up echo two\n"
+    assert changed(manual, before, attached=("eth0",)).commands == ("eth0",)
+    assert changed(before, before, perhaps=manual, attached=("eth0",)).commands == ("eth0",)
+    dhcp = "iface eth0 inet dhcp\n    up echo one\n"
+    assert changed(dhcp.replace("one", "two"), dhcp, attached=("eth0",)).commands == ("eth0",)
+
+
+@pytest.mark.parametrize("now", ["iface eth0 inet dhcp\n", BEFORE + "    dns-nameservers 192.0.2.53\n"])
+def test_what_only_ifup_can_do_is_left_to_it_whatever_is_attached(now: str) -> None:
+    before = BEFORE + "    up echo one\n"
+    assert changed(now, before, attached=("eth0",)) == Delta(again=("eth0",))
+    assert changed(before, before, perhaps=now, attached=("eth0",)) == Delta(again=("eth0",))
+
+
+def test_the_plan_tells_what_goes_down_for_a_moment() -> None:
+    before = REFERENCE.replace("iface bond0 inet manual", "iface bond0 inet dhcp")
+    told = {name: text for action, name, text in change(read(REFERENCE), Now(complete(), UP, read(before))).lines()
+            if action == "again"}
+    assert told == {"bond0": "ifdown and ifup: its method or its commands changed; "
+                             "its link stays, and is down for a moment, with it eth1, eth2, vlan72"}
+    before = REFERENCE.replace("arp off", "arp on")
+    assert [(action, name) for action, name, _ in change(read(REFERENCE), Now(complete(), UP, read(before))).lines()] == [
+        ("commands", "eth1")]

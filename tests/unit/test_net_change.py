@@ -68,7 +68,7 @@ def test_what_others_made_is_left_alone() -> None:
 
 
 def test_an_interface_that_is_up_by_another_stanza_stays_up() -> None:
-    assert lines("iface home inet manual\n", state(ETH1), {"eth1": "home", "lo": "lo"}) == []
+    assert lines("iface home inet manual\n", state(replace(ETH1, up=True)), {"eth1": "home", "lo": "lo"}) == []
 
 
 @pytest.mark.parametrize("up", [{}, UP])
@@ -94,3 +94,49 @@ def test_a_new_mtu_of_an_interface_reaches_the_vlans_and_bridges_that_it_spans()
     text = "auto eth1\niface eth1 inet manual\n    mtu 9000\n    xen-vlans 5\n"
     steps = [step.do for step in changed(text, span(5), {"eth1": "eth1"}).links.steps if " mtu " in step.do]
     assert steps == [f"link set dev {name} mtu 9000" for name in ("eth1", "xenbr5", "eth1.5")]
+
+
+def test_what_ifupdown_holds_for_up_and_is_down_is_set_up() -> None:
+    text = "auto eth1\niface eth1 inet manual\n"
+    steps = changed(text, state(ETH1), {"eth1": "eth1", "eth1:1": "eth1:1", "ppp7": "ppp7"}).links.steps
+    assert [step.do for step in steps] == ["link set dev eth1 up"]
+    assert lines(text, state(ETH1), {}) == [("ifup", "eth1")]
+    for name in ("eth1", "$IFACE"):
+        assert lines(text + f"    up ip link set dev {name} down\n", state(ETH1), {"eth1": "eth1"}) == []
+    assert lines(text + "    up ip link set dev eth9 down\n", state(ETH1), {"eth1": "eth1"}) == [("ip", "eth1")]
+
+
+def test_a_link_that_ifupdown_holds_for_up_and_that_is_gone_is_made_and_set_up() -> None:
+    steps = changed("iface br0 inet manual\n    bridge-ports none\n", state(ETH1), {"br0": "br0"}).links.steps
+    assert [step.do for step in steps][-1] == "link set dev br0 up"
+
+
+def test_a_card_whose_bond_goes_is_set_up_again_where_ifupdown_holds_it_for_up() -> None:
+    now = "auto eth1\niface eth1 inet static\n    address 192.0.2.1/24\n"
+    found = changed(now, complete(), {"eth1": "eth1", "bond0": "bond0"})
+    assert "bond0" in found.removed and found.downs == ("bond0",)
+    assert [step.do for step in found.links.steps] == ["link set dev eth1 up"]
+
+
+def test_a_port_that_a_bond_loses_is_set_up_again_where_ifupdown_holds_it_for_up() -> None:
+    before = "iface bond0 inet manual\n    slaves eth1 eth2\niface eth2 inet manual\n"
+    after = before.replace("eth1 eth2", "eth1")
+    up = {"bond0": "bond0", "eth2": "eth2"}
+    now = Now(complete(), up, read(before))
+    steps = [step.do for step in change(read(after), now).links.steps if "eth2" in step.do]
+    assert steps == [f"link set dev eth2 {words}" for words in ("nomaster", "addrgenmode eui64", "up")]
+    moved = after + "iface xenbr0 inet manual\n    bridge-ports eth2\n"
+    up["xenbr0"] = "xenbr0"
+    steps = [step.do for step in change(read(moved), replace(now, up=up)).links.steps if "dev eth2" in step.do]
+    assert steps == ["link set dev eth2 nomaster", "link set dev eth2 master xenbr0", "link set dev eth2 up"]
+
+
+@pytest.mark.parametrize("kind", ["", "veth", "dummy", "tun"])
+def test_what_is_a_port_by_the_stanza_in_force_is_nobodys_guest(kind: str) -> None:
+    before = "auto br9\niface br9 inet manual\n    bridge-ports p0\n"
+    devices = state(Device("p0", kind, up=True, master="br9"),
+                    Device("br9", "bridge", up=True, group=GROUP, attributes=BRIDGE))
+    up = {"br9": "br9"}
+    assert change(read("iface p0 inet manual\n"), Now(devices, up, read(before))).removed == ("br9",)
+    devices["p0"] = replace(devices["p0"], address="fe:ff:ff:ff:ff:ff")
+    assert change(read("iface p0 inet manual\n"), Now(devices, up, read(before))).kept == {"br9": "p0 is attached"}

@@ -389,3 +389,9 @@ def test_what_ports_there_are_is_not_guessed_where_no_device_is_known() -> None:
     text += stanza("bridge-access 7", name="eth1")
     assert check(read(text)) == check(read(text), ["eth1"]) == []
     assert len(check(read(text), ["eth2"])) == 2
+
+
+def test_only_links_that_no_stanza_and_no_line_names_are_unnamed() -> None:
+    text = "allow-hotplug xenbr7\nallow-hotplug /eth1.8*=tmpl\niface xenbr5 inet static\n    address 192.0.2.1/24\n"
+    links = wanted(text + "auto eth1\niface eth1 inet manual\n    xen-vlans 5-9\n", "eth1").links
+    assert {name for name, link in links.items() if not link.unnamed} == {"eth1", "xenbr5", "xenbr7", "eth1.8"}

@@ -263,10 +263,10 @@ def span(*ids: int) -> dict[str, Device]:
 def test_a_range_makes_a_bridge_for_each_vlan_and_brings_up_what_no_stanza_does() -> None:
     made = lines(SPAN, ["eth1"], state(ETH1))
     assert [line for line in made if "xenbr5" in line or "eth1.5" in line] == [
-        "link add name xenbr5 address 52:54:00:00:00:01 group 5694 type bridge stp_state 0 forward_delay 0",
+        "link add name xenbr5 address 52:54:00:00:00:01 group 5696 type bridge stp_state 0 forward_delay 0",
         "link set dev xenbr5 addrgenmode none",
         "link set dev xenbr5 up",
-        "link add link eth1 name eth1.5 group 5694 master xenbr5 type vlan protocol 802.1Q id 5",
+        "link add link eth1 name eth1.5 group 5696 master xenbr5 type vlan protocol 802.1Q id 5",
         "link set dev eth1.5 addrgenmode none",
         "link set dev eth1.5 up",
     ]
@@ -299,3 +299,10 @@ def test_thousands_of_them_are_planned_and_removed_without_looking_at_each_for_e
     text = "iface eth1 inet manual\n    xen-vlans 1-4094\n"
     assert len(lines(text, ["eth1"], state(ETH1))) == 2 + 6 * 4094
     assert len(removed(text, "eth1", span(*range(1, 4095)))) == 2 * 4094 + 1
+
+
+def test_the_end_of_stp_is_said_before_a_delay_that_the_kernel_refuses_with_it() -> None:
+    bridge = Device("br0", "bridge", attributes={"stp_state": "1", "forward_delay": "1500"}, group=GROUP)
+    text = "iface br0 inet manual\n    bridge-ports none\n    bridge-stp off\n"
+    assert [line for line in lines(text, ["br0"], state(bridge)) if "type bridge" in line] == [
+        "link set dev br0 type bridge stp_state 0", "link set dev br0 type bridge forward_delay 0"]

@@ -49,7 +49,8 @@ def scripts(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("told, bridge, vlan", [
-    ("br0.72", "br0", "72p"), ("br0:10:20", "br0", "10/20"), ("br0:75", "br0", "75+1x0"), ("br0.72:10:20", "br0", "72p/10/20"), ("br0", "br0", ""),
+    ("br0.72", "br0", "72p"), ("br0:10:20", "br0", "10/20"), ("br0:75", "br0", "75+1x0"),
+    ("br0.72:10:20", "br0", "72p/10/20"), ("br0", "br0", ""),
 ])
 def test_the_script_for_old_xen_takes_the_vlans_from_the_bridge(scripts: Path, told: str, bridge: str, vlan: str) -> None:
     (scripts / "bridge").write_text(told)

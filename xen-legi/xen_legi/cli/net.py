@@ -5,12 +5,14 @@
 `plan` tells what separates the kernel from the files: what `ip` would be told, what would go (bridges with guests stay), and
 which interfaces with `auto` ifup would bring up (one with `allow-hotplug` that is not up is left: ifup it once). The exit
 status is 1 if something of it cannot be.
-`apply` does it: only the difference, bridges keep the vifs of their guests, and an interface whose commands or method
-changed is taken down and up while its link stays. What is wrong in the files, or cannot be, is told first, and nothing is
-changed. `try` does the same and takes it back by itself after --timeout seconds, unless `confirm` is said, in any session,
-or Enter is pressed: also when the connection is cut, or a process is killed; the exit status is 1 then. `revert` takes it
-back at once. The files stay as they are. `try` needs systemd, and refuses before the first boot or `apply` with these
-packages: what is in force is not known yet.
+`apply` does it: only the difference, and bridges keep the vifs of their guests. Where commands changed, those of before for
+down are run, then those for up; where more did (DHCP), or nothing is attached, ifdown and ifup are, and the link is down for
+a moment: `plan` tells what with it. What is wrong in the files, or cannot be, is told first, and nothing is changed.
+`try` does the same and takes it back by itself after --timeout seconds, unless `confirm` is said, in any session, or Enter
+is pressed: also when the connection is cut, a process is killed or stopped, or the change takes over five minutes; the exit
+status is 1 then. Where taking it back fails, that is tried five times. `revert` takes it back at once. The files stay as
+they are. `try` needs systemd, and refuses before the first boot or `apply` with these packages: what is in force is not
+known yet.
 `check` reads the files and tells, with file and line: errors, which ifup would refuse or which would not come to be;
 warnings, for what was hardly meant, or could not be brought up by hand now; differences, which the kernel has in another way
 (before a reboot or ifup that is as it should be). With FILE (/dev/stdin is one, too) it reads that file, and what it sources
@@ -37,7 +39,7 @@ from xen_legi.columns import aligned
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die, need_root
 from xen_legi.finding import Finding, summary
-from xen_legi.net import change, check, draw, files, in_force, kernel, show, stanzas, transition, trial
+from xen_legi.net import change, check, draw, files, kernel, show, stanzas, transition, trial
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.run import run_json
 from xen_legi.steps import say, warn
@@ -121,7 +123,7 @@ def _domus() -> dict[int, str]:
 
 def _plan(*, as_json: bool) -> int:
     interfaces = _readable(files.load())
-    lines = check.with_errors(check.check(interfaces), change.change(interfaces, transition.look()))
+    lines = check.with_errors(check.check(interfaces), change.change(interfaces, transition.look(interfaces)))
     if as_json:
         print(json.dumps(_rows(lines), indent=2))
     elif lines:
@@ -141,7 +143,10 @@ def _change(options: argparse.Namespace) -> int:
         say("confirmed: it stays")
         return EXIT_OK
     if options.what == "revert":
-        return _told(trial.revert(), [], as_json=options.json)
+        status = _told(trial.revert(), [], as_json=options.json)
+        if (left := trial.read()) and not left.reverted:
+            warn(trial.outlook(left))
+        return status
     return _try(options) if options.what == "try" else _apply(as_json=options.json)
 
 
@@ -149,7 +154,7 @@ def _apply(*, as_json: bool) -> int:
     with transition.alone():
         trial.refuse_while_under_way()
         interfaces = files.load()
-        lines = _possible(interfaces, transition.look())
+        lines = _possible(interfaces, transition.look(interfaces))
         return _told(transition.bring(interfaces, files.INTERFACES), lines, as_json=as_json)
 
 
@@ -186,9 +191,10 @@ def _try(options: argparse.Namespace) -> int:
         die("a trial needs systemd, which takes it back", hint="xen-legi net apply works without")
     with transition.alone():
         trial.refuse_while_under_way()
-        interfaces, now = files.load(), transition.look()
+        interfaces = files.load()
+        now = transition.look(interfaces)
         lines = _possible(interfaces, now)
-        trial.begin(in_force.corrected(now.in_force, interfaces, now.have.addresses))
+        trial.begin(now.in_force, now.up)
         done = transition.bring(interfaces, files.INTERFACES)
         trial.set_deadline(seconds)
     status = _told(done, lines, as_json=options.json)
@@ -204,9 +210,12 @@ def _confirmed() -> bool:
         asked = [sys.stdin] if sys.stdin.isatty() else []
         if select.select(asked, [], [], 0.5)[0] and sys.stdin.readline():
             trial.confirm()
-    reverted = trial.read() is not None
-    say("taken back: it was not confirmed" if reverted else "confirmed: it stays")
-    return not reverted
+    ended = trial.read()
+    if ended and ended.failed:
+        warn("it was not confirmed, and could not be taken back: journalctl has why, xen-legi net revert tries again")
+    else:
+        say("taken back: it was not confirmed" if ended else "confirmed: it stays")
+    return ended is None
 
 
 def _check(options: argparse.Namespace) -> int:

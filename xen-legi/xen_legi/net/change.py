@@ -9,12 +9,14 @@ from xen_legi.net.describe import Link
 from xen_legi.net.ip_addresses import Delta, Kernel, delta
 from xen_legi.net.kernel import Device, State
 from xen_legi.net.links import Desired, desired
-from xen_legi.net.plan import Plan, plan, told_above
+from xen_legi.net.plan import Plan, plan, released, told_above
 from xen_legi.net.removal import removal
-from xen_legi.net.stanzas import Interfaces
+from xen_legi.net.stanzas import Interfaces, Stanza
 
 _GUESTS = "fe:ff:ff:ff:ff:ff"  # the address that vif-bridge gives each vif
 _OWN_KINDS = ("", "vlan", "bond", "bridge")
+_UP = ("pre-up", "up", "post-up")
+_TOLD = 8  # of many that are attached, this many are named
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Change:
     downs: interfaces that ifupdown holds for up and that no stanza names any more; links: what is made or altered, out of
     what is wanted; vlans: what `bridge` is told for ports of VLAN-aware bridges; removals: lines of `ip -batch` that take
     away links of ours that nothing asks for any more; delta: the addresses; ups: for ifup, which knows their addresses and
-    commands. kept: links of ours that nothing asks for and that stay, and why.
+    commands. kept: links of ours that nothing asks for and that stay, and why; attached: what goes down with an interface
+    for which ifdown and ifup are needed.
     """
 
     downs: tuple[str, ...]
@@ -36,6 +39,7 @@ class Change:
     kept: Mapping[str, str]
     delta: Delta
     ups: tuple[str, ...]
+    attached: Mapping[str, tuple[str, ...]]
 
     @property
     def errors(self) -> dict[str, str]:
@@ -53,9 +57,18 @@ class Change:
         yield from (("remove", name, "nothing asks for it any more") for name in self.removed)
         yield from (("keep", name, why) for name, why in self.kept.items())
         yield from (("ip", name, line) for name, line in (*self.delta.gone, *self.delta.new))
-        yield from (("again", name, "ifdown and ifup: its method or its commands changed; its link stays")
+        yield from (("commands", name, "those of before for down, then those for up; its link stays up")
+                    for name in self.delta.commands)
+        yield from (("again", name, f"ifdown and ifup: its method or its commands changed; {self._down_for_a_moment(name)}")
                     for name in self.delta.again)
         yield from (("ifup", name, "it comes up by itself and is not up") for name in self.ups)
+
+    def _down_for_a_moment(self, name: str) -> str:
+        """Tell what ifdown does to a link: one that is named DEVICE.ID is removed by it."""
+        what = "its link is made anew" if "." in name else "its link stays, and is down for a moment"
+        others = self.attached.get(name, ())
+        more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
+        return f"{what}, with it {', '.join(others[:_TOLD])}{more}" if others else what
 
 
 @dataclass(frozen=True)
@@ -80,13 +93,17 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     formers = [desired(one, dict.fromkeys((*up, *one.by_name())), state).links for one in (now.in_force, now.perhaps)]
     for former in formers:
         wanted = with_defaults(wanted, former)
-    orders = with_cards(wanted, formers, state)
-    kept, going = _strays(wanted, state)
+    ports = {(link.name, port) for former in formers for link in former.values() for port in link.ports}
+    kept, going = _strays(wanted, state, ports)
+    downs = tuple(_downs(up, {*have, *kept, *_without_address(wanted, now), "lo"}, state))
+    held = [name for name in up if name not in downs and not _stays_down(have.get(up[name], ()))]
+    orders = _held_up(with_cards(wanted, formers, state), held, state)
     links = {**_as_it_is(going, state), **wanted.links}
     planned = plan(orders, _without(going, state))
     stay = (*wanted.links, *up)
+    attached = _attached(up, state)
     return Change(
-        downs=tuple(_downs(up, {*have, *kept, *_without_address(wanted, now), "lo"}, state)),
+        downs=downs,
         wanted=orders,
         links=planned,
         vlans=tuple(bridge_vlans.lines(wanted.links, now.vlans)),
@@ -94,9 +111,31 @@ def change(interfaces: Interfaces, now: Now) -> Change:
         removed=tuple(going),
         kept=kept,
         delta=delta(now.in_force.by_name(), now.perhaps.by_name(), have, now.have,
-                    (name for name in up if name == up[name] in have), wanted.links),
+                    (name for name in up if name == up[name] in have), wanted.links, attached),
         ups=tuple(name for name in auto if name not in up and name in have and name not in planned.errors),
+        attached=attached,
     )
+
+
+def _attached(names: Iterable[str], state: State) -> dict[str, tuple[str, ...]]:
+    """Return, for each of these that is not alone, what loses its network when its link goes down."""
+    users = _users(state)
+    masters = {name: (state[name].master,) for name in names if name in state and state[name].master}
+    ports = {name: tuple(one.name for one in users[name]) for name in names if name in users}
+    return {name: (*ports.get(name, ()), *masters.get(name, ())) for name in {*masters, *ports}}
+
+
+def _held_up(orders: Desired, names: Iterable[str], state: State) -> Desired:
+    """Return the same, with these interfaces, which ifupdown holds for up, to be set up: ifup does nothing for them."""
+    links = {name: orders.links.get(name, Link(name)) for name in names
+             if name in orders.links or (name in state and name not in orders.errors)}
+    return replace(orders, links={**orders.links, **{name: replace(link, carries=True) for name, link in links.items()}})
+
+
+def _stays_down(stanzas_: Iterable[Stanza]) -> bool:
+    """Tell whether a command of an interface sets its link down again (`up ip link set dev eth3 down`)."""
+    commands = ((stanza.name, one.value) for stanza in stanzas_ for one in stanza.options if one.name in _UP)
+    return any("down" in text.split() and ("IFACE" in text or name in text.split()) for name, text in commands)
 
 
 def _without_address(wanted: Desired, now: Now) -> set[str]:
@@ -118,15 +157,20 @@ def _downs(up: Mapping[str, str], staying: Collection[str], state: State) -> Ite
 def _without(going: Collection[str], state: State) -> dict[str, Device]:
     """Return the devices as they will be when these are gone."""
     left = (one for one in state.values() if one.name not in going)
-    return {one.name: replace(one, master="" if one.master in going else one.master) for one in left}
+    return {one.name: released(one, state) if one.master in going else one for one in left}
 
 
-def _strays(wanted: Desired, state: State) -> tuple[dict[str, str], list[str]]:
-    """Return the links of ours that nothing asks for: those that stay, and why, and those that may go."""
+def _strays(
+    wanted: Desired, state: State, ports: Collection[tuple[str, str]]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the links of ours that nothing asks for: those that stay, and why, and those that may go. `ports`: what is a
+    port by a stanza in force is nobody's guest, whatever its kind."""
     going = {one.name: one for one in state.values() if one.ours and one.name not in wanted.links | wanted.errors}
     users = _users(state)
     kept: dict[str, str] = {}
-    while stay := {name: why for name, one in going.items() if (why := _needed(one, going, wanted, users.get(name, ())))}:
+    others = {name: [one for one in users.get(name, ())
+                     if (name, one.name) not in ports or one.lower == name or one.address == _GUESTS] for name in going}
+    while stay := {name: why for name, one in going.items() if (why := _needed(one, going, wanted, others[name]))}:
         kept |= stay
         for name in stay:
             del going[name]

@@ -12,12 +12,12 @@ from xen_legi.net.bonds import as_kept
 from xen_legi.net.describe import Link
 from xen_legi.net.kernel import State
 from xen_legi.net.links import Desired
-from xen_legi.net.options import BY_NAME, MODES_OF
+from xen_legi.net.options import MODES_OF
 
 _MTU = 1500
 VALUES = {
     "bridge-hello": "200", "bridge-maxage": "2000", "bridge-ageing": "30000", "bridge-bridgeprio": "32768",
-    "bridge-vlan-aware": "0", "bridge-mcsnoop": "1", "bridge-mcquerier": "0",
+    "bridge-vlan-aware": "0", "bridge-pvid": "1", "bridge-mcsnoop": "1", "bridge-mcquerier": "0",
     "bond-mode": "balance-rr", "bond-updelay": "0", "bond-downdelay": "0", "bond-peer-notify-delay": "0",
     "bond-use-carrier": "1", "bond-arp-interval": "0", "bond-arp-validate": "none", "bond-arp-all-targets": "any",
     "bond-arp-missed-max": "2", "bond-primary-reselect": "always", "bond-fail-over-mac": "none",
@@ -55,7 +55,7 @@ def _set_back(link: Link, before: Link) -> Link:
             and mode in MODES_OF.get(known.name, (mode,)) and as_kept(known.name, VALUES[known.name], values)]
     return replace(
         link,
-        settings=(*link.settings, *((BY_NAME[known.name], VALUES[known.name]) for known in gone)),
+        settings=(*link.settings, *((known, VALUES[known.name]) for known in gone)),
         mtu=link.mtu or (_MTU if before.mtu and before.own_mtu else 0),
         own_mtu=link.own_mtu or (not link.mtu and before.own_mtu),
         loud=before.silent and not link.silent,

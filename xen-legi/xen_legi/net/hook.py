@@ -6,22 +6,26 @@ missing of it and says what cannot be; after `ifdown` its link goes, and what wa
 """
 
 import contextlib
+import math
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, fail
 from xen_legi.net import files, in_force, kernel, stamps, stanzas
 from xen_legi.net.apply import TIMEOUT, Outcome, batch, carry_out, undo
 from xen_legi.net.describe import Link
+from xen_legi.net.environment import forget, notes, stanza_of
 from xen_legi.net.links import Desired, desired
+from xen_legi.net.needed import needed
 from xen_legi.net.removal import removal
-from xen_legi.net.stanzas import Interfaces, Option, Stanza
-from xen_legi.net.vifs import attach
+from xen_legi.net.stanzas import Interfaces
+from xen_legi.net.vifs import attach, bridges
 from xen_legi.steps import lock
 
 _LOCK_SECONDS = TIMEOUT + 10  # who waits for the batch of another hook waits for its end
+_ALL_SECONDS = 200  # but what all interfaces wait for: networking.service gives all of us 300
 _SYS = "/sys/class/net"
 
 
@@ -51,24 +55,28 @@ def say(text: str) -> None:
 def all_up(class_: str) -> None:
     """Make all links that `ifup -a` is about to configure, in one batch, and leave a stamp for each that is right.
 
-    What cannot be made is left to the call for that interface, which says why.
+    What cannot be made is left to the call for that interface, which says why; for a link without one that is said here.
     """
+    until = time.monotonic() + _ALL_SECONDS
     caller = files.caller()
     interfaces = files.load(caller.interfaces)
     for problem in interfaces.problems:
         say(f"warning: {problem}")
-    with _alone():
+    with _alone(until):
         devices = os.listdir(_SYS)
         up = files.configured()
         names = [name for name in stanzas.selected(interfaces, class_, devices, caller.exclude) if name not in up]
         wanted = desired(interfaces, names, devices)
+        wanted = needed(wanted, names, _in_use(wanted.links, up))
         for remark in wanted.remarks:
             say(str(remark))
-        outcome = carry_out(wanted)
-        _attach(outcome)
-        _note(interfaces, staying=up)
+        outcome = carry_out(wanted, until)
+        _attach(wanted)
+        _note(interfaces, {*names, *_made(outcome)}, wanted)
     good = {name: link for name, link in wanted.links.items() if name not in {**outcome.errors, **outcome.missing}}
     stamps.write(interfaces.stanzas, good)
+    for name in (one for one in outcome.missing if one not in names):
+        say(f"{name}: {outcome.missing[name]}")
     made = sum(step.do.startswith("link add") for step in outcome.done)
     if made:
         say(f"{made} links made")
@@ -78,19 +86,20 @@ def one_up(interface: str, environment: Mapping[str, str]) -> None:
     """Make an interface's link, or what is missing of it. Raise Problem if it cannot be what its stanza says."""
     noted = files.load(files.caller().interfaces)  # the environment has no commands, which ifdown will want
     interfaces = stanzas.with_stanza(noted, stanza_of(interface, environment))
-    _wait_for_ports(desired(interfaces, [interface], os.listdir(_SYS)).links.get(interface))
+    _wait_for_ports(interface, desired(interfaces, [interface], os.listdir(_SYS)))
     with _alone():
         wanted = desired(interfaces, [interface], os.listdir(_SYS))
+        wanted = needed(wanted, [interface], _in_use(wanted.links, files.configured()))
         for remark in wanted.remarks:
             say(str(remark))
         outcome = carry_out(wanted)
         if interface in outcome.errors:
             undo(outcome.done)
             fail(outcome.errors[interface])
-        _attach(outcome)
-        _note(noted, staying=files.configured() - {interface})
-    if interface in outcome.missing:
-        say(f"{interface}: {outcome.missing[interface]}")
+        _attach(wanted)
+        _note(noted, {interface, *_made(outcome)}, wanted)
+    for name, why in outcome.missing.items():
+        say(f"{name}: {why}")
 
 
 def one_down(interface: str, environment: Mapping[str, str]) -> None:
@@ -104,41 +113,51 @@ def one_down(interface: str, environment: Mapping[str, str]) -> None:
 
 def all_down(class_: str) -> None:
     """Remove the links of all interfaces that this `ifdown` has taken down."""
-    _remove(files.load(files.caller().interfaces))
+    _remove(files.load(files.caller().interfaces), until=time.monotonic() + _ALL_SECONDS)
 
 
-def _remove(interfaces: Interfaces, *names: str) -> Desired:
+def _remove(interfaces: Interfaces, *names: str, until: float = math.inf) -> Desired:
     """Remove the links of these interfaces, and of those that an `ifdown -a` (perhaps one that was killed) left to us.
 
     Return what these interfaces were: hardware stays.
     """
-    with _alone():
+    with _alone(until):
         up = files.configured()
         names += tuple(name for name in stamps.taken_down() if name not in up)
         wanted = desired(interfaces, names, os.listdir(_SYS))
-        batch(removal(names, wanted, kernel.read(), up), force=True)
+        batch(removal(names, wanted, kernel.read(), up), force=True, until=until)
     return wanted
 
 
-def stanza_of(interface: str, environment: Mapping[str, str]) -> Stanza:
-    """Return the stanza that ifupdown hands over in IF_* variables."""
-    prefix = "IF_"
-    given = sorted((name.removeprefix(prefix), value) for name, value in environment.items() if name.startswith(prefix))
-    options = tuple(Option(stanzas.canonical(name), value) for name, value in given)
-    return Stanza(interface, environment.get("ADDRFAM", "inet"), environment.get("METHOD", "manual"), options)
-
-
-def _attach(outcome: Outcome) -> None:
-    """Give the bridges that were made the vifs back that belong to them."""
-    made = {step.link for step in outcome.done if step.do.startswith("link add") and " type bridge" in step.do}
-    if made and (vifs := attach(made)):
+def _attach(wanted: Desired) -> None:
+    """Give the bridges the vifs back that belong to them."""
+    if vifs := attach(bridges(wanted.links)):
         say(f"attached again: {', '.join(vifs)}")
 
 
-def _note(interfaces: Interfaces, staying: Collection[str]) -> None:
-    """Note by which stanzas interfaces are up now; those that were up before are so by what was noted then."""
+def _note(interfaces: Interfaces, coming: Collection[str], wanted: Desired) -> None:
+    """Note by which stanzas interfaces are up: those that come up now, or whose links were made, by the files', all others
+    by what was noted then."""
+    up = files.up()
+    known = notes()
     with contextlib.suppress(OSError, ValueError):  # `net apply` then knows less; nothing else needs it
-        in_force.save(in_force.merged(in_force.load(), interfaces, staying))
+        others = in_force.load(in_force.OTHERS)
+        before = in_force.renewed(in_force.load(), others, interfaces, known)
+        before = in_force.completed(before, (others,), up.values())
+        there = {*coming, *up, *up.values(), *wanted.links}
+        in_force.note(in_force.merged(before, interfaces, there - {*coming}, there), interfaces)
+        forget(known)
+
+
+def _in_use(names: Iterable[str], up: Collection[str]) -> set[str]:
+    """Return those of these links that are there and that ifupdown holds for up, or that something stands on or is a port
+    of: the kernel has an entry upper_NAME for each."""
+    found = {name for name in names if os.path.exists(f"{_SYS}/{name}")}
+    return {name for name in found if name in up or any(one.startswith("upper_") for one in os.listdir(f"{_SYS}/{name}"))}
+
+
+def _made(outcome: Outcome) -> set[str]:
+    return {step.link for step in outcome.done if step.do.startswith("link add")}
 
 
 def _with_environment(interface: str, environment: Mapping[str, str]) -> Interfaces:
@@ -146,19 +165,19 @@ def _with_environment(interface: str, environment: Mapping[str, str]) -> Interfa
     return stanzas.with_stanza(files.load(files.caller().interfaces), stanza_of(interface, environment))
 
 
-def _wait_for_ports(link: Link | None) -> None:
-    """Wait, for bridge-waitport and at most as long as that says, until the bridge's ports are there."""
-    deadline = time.monotonic() + (link.wait if link else 0)
-    while link and time.monotonic() < deadline:
-        if all(os.path.exists(f"{_SYS}/{port}") for port in link.wait_ports):
-            return
+def _wait_for_ports(interface: str, wanted: Desired) -> None:
+    """Wait, for bridge-waitport and at most as long as that says, until the bridge's ports that others make are there."""
+    link = wanted.links.get(interface, Link(interface))
+    ports = [port for port in link.wait_ports if port not in wanted.links or not wanted.links[port].kind]
+    deadline = time.monotonic() + link.wait
+    while not all(os.path.exists(f"{_SYS}/{port}") for port in ports) and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def _alone(until: float = math.inf) -> Iterator[None]:
     """Keep other hooks of ours away while we read the state, plan and act: ifup runs in several processes at boot."""
-    with lock("net", what="the network of this host", wait=_LOCK_SECONDS):
+    with lock("net", what="the network of this host", wait=min(_LOCK_SECONDS, until - time.monotonic())):
         yield
 
 

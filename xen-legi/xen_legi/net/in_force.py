@@ -4,16 +4,18 @@ Kept as one interfaces file, which ifdown and ifup can be given (-i): what an ed
 It is in /run, like ifupdown's own state, for root alone: a stanza may hold a key.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from xen_legi import files as small_files
 from xen_legi.net import files
+from xen_legi.net.environment import Note, matching
 from xen_legi.net.options import ours
-from xen_legi.net.stanzas import Interfaces, Option, Stanza
+from xen_legi.net.stanzas import Interfaces, Option, Stanza, with_stanza
 
 FILE = Path("/run/xen-legi/in-force")
+OTHERS = FILE.with_name("not-in-force")  # the rest of the files then: by that, others may come up without a start of ours
 PERHAPS = FILE.with_name("perhaps-in-force")  # what a change that was begun wants; gone when it is made
 
 
@@ -22,17 +24,27 @@ def load(path: Path = FILE) -> Interfaces:
     return files.load(str(path)) if path.exists() else Interfaces()
 
 
+def note(interfaces: Interfaces, files_: Interfaces) -> None:
+    """Note what is in force, and what else stood in the files at this time."""
+    names = {stanza.name for stanza in interfaces.stanzas}
+    save(replace(files_, stanzas=tuple(one for one in files_.stanzas if one.name not in names), classes=()), OTHERS)
+    save(interfaces)
+
+
 def save(interfaces: Interfaces, path: Path = FILE) -> None:
     """Note it, in whole or not at all."""
     small_files.replace(path, render(interfaces), mode=0o600)
 
 
-def merged(before: Interfaces, now: Interfaces, staying: Collection[str]) -> Interfaces:
-    """Return the files' stanzas, but those of before for interfaces that stay up by them."""
+def merged(before: Interfaces, now: Interfaces, staying: Collection[str], there: Collection[str]) -> Interfaces:
+    """Return the files' stanzas of what is `there` (up, or made for what is), but those of before for interfaces that stay
+    up by them. Of what only stands in the files nothing is in force."""
     known = {stanza.name for stanza in before.stanzas}
     kept = [one for one in before.stanzas if one.name in staying]
-    new = [one for one in now.stanzas if one.name not in staying or one.name not in known]
-    return replace(now, stanzas=(*kept, *new), problems=())
+    new = [one for one in now.stanzas if one.name in there and (one.name not in staying or one.name not in known)]
+    names = {one.name for one in (*kept, *new)}
+    classes = tuple(one for one in now.classes if "/" in one.name or one.name.partition("=")[0] in names | {*there})
+    return replace(now, stanzas=(*kept, *new), classes=classes, problems=())
 
 
 def joined(one: Interfaces, other: Interfaces) -> Interfaces:
@@ -45,10 +57,32 @@ def _bare(stanza: Stanza) -> Stanza:
     return replace(stanza, where="", options=tuple(replace(option, where="") for option in stanza.options))
 
 
+def renewed(noted: Interfaces, others: Interfaces, now: Interfaces, notes: Iterable[Note]) -> Interfaces:
+    """Return what was noted, but for an interface that came up since without a start of ours the stanza that ifup read then:
+    one of the files as they were when that was noted, or are, whichever it was; else what the guard has kept of it, without
+    commands. Where nothing was ever noted, nothing is known: some interfaces alone would be taken for all."""
+    for note in notes if noted.stanzas else ():
+        handed = note.stanza
+        known = (*noted.stanzas, *others.stanzas, *now.stanzas)
+        candidates = [one for one in known if (one.name, one.family) == (handed.name, handed.family)]
+        noted = with_stanza(noted, matching(handed, candidates) or handed)
+    return noted
+
+
+def completed(noted: Interfaces, files_: Iterable[Interfaces], up: Collection[str]) -> Interfaces:
+    """Return what was noted, and the files' stanzas of what is up and was not noted: it came up without any hook."""
+    for one in files_ if noted.stanzas else ():
+        known = {stanza.name for stanza in noted.stanzas}
+        more = (stanza for stanza in one.stanzas if stanza.name in up and stanza.name not in known)
+        noted = replace(noted, stanzas=(*noted.stanzas, *more))
+    return noted
+
+
 def corrected(noted: Interfaces, now: Interfaces, have: Mapping[str, Collection[str]]) -> Interfaces:
     """Return what was noted, but the files' stanzas of an interface that was brought up anew since.
 
-    One that is not ours comes up without our knowing. The kernel then has the addresses of the files, not those of before.
+    One without hooks (no-scripts) comes up without our knowing. The kernel then has the addresses of the files, not those
+    of before.
     """
     before, files_ = noted.by_name(), now.by_name()
     wrong = {name for name in {*before} & {*files_} if not _missing(files_[name], have.get(name, ()))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from xen_legi.net.options import find
-from xen_legi.net.stanzas import Stanza
+from xen_legi.net.stanzas import COMMANDS, Stanza
 
 _OPTIONS = ("address", "netmask", "gateway", "metric", "broadcast")
 _OF_CARDS = ("mtu", "hwaddress", "description")  # ifup's, where the link is not ours
@@ -46,12 +46,15 @@ class Delta:
     """What is to be done.
 
     gone, new: lines of `ip -batch`, with their interface (with what one takes away, more may go: that a later one fails
-    means nothing); again: interfaces that only ifdown and ifup can bring to what is asked; errors: what makes no sense.
+    means nothing); again: interfaces that only ifdown and ifup can bring to what is asked; commands: those with something
+    attached, of which no more than commands and addresses changed: their links need not go down; errors: what makes no
+    sense.
     """
 
     gone: tuple[tuple[str, str], ...] = ()
     new: tuple[tuple[str, str], ...] = ()
     again: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -70,6 +73,13 @@ def wish(stanzas: Iterable[Stanza], *, ours: bool = True) -> Wish:
         kinds.append((stanza.family, stanza.method, tuple(others)))
     rest = (one for one in kinds if one[2] or one[1] not in ("static", "manual"))
     return Wish(_once(addresses), _once(routes), _once(rest), _once(kinds))
+
+
+def _beyond_commands(kinds: Iterable[Rest]) -> set[Rest]:
+    """Return what is neither a command nor, as static and manual are, for us to do: DHCP, options of other packages."""
+    found = {(family, "" if method in ("static", "manual") else method,
+              tuple(option for option in options if option[0] not in COMMANDS)) for family, method, options in kinds}
+    return {one for one in found if one[1:] != ("", ())}
 
 
 def _once(found: Iterable[_T]) -> tuple[_T, ...]:
@@ -111,16 +121,19 @@ def _routes(stanza: Stanza) -> Iterator[str]:
 
 
 def delta(
-    before: Stanzas, perhaps: Stanzas, now: Stanzas, have: Kernel, names: Iterable[str], ours: Collection[str]
+    before: Stanzas, perhaps: Stanzas, now: Stanzas, have: Kernel, names: Iterable[str], ours: Collection[str],
+    attached: Collection[str] = (),
 ) -> Delta:
     """Given the stanzas in force, those that a killed run may have brought into force, and those of the files, by interface,
-    and what the kernel has, return what is to be done for these interfaces, of which the links of some are `ours`.
+    and what the kernel has, return what is to be done for these interfaces, of which the links of some are `ours`, and
+    others are `attached` to some.
 
     Of an interface that nothing is known of, addresses are added and none are taken away.
     """
     gone: list[tuple[str, str]] = []
     new: list[tuple[str, str]] = []
     again: list[str] = []
+    commands: list[str] = []
     errors: dict[str, str] = {}
     for name in names:
         try:
@@ -131,11 +144,15 @@ def delta(
         lines = _Lines(name, wanted, was, have)
         changed = name in before and was[0].rest != wanted.rest
         if changed or (name in perhaps and set(was[1].kinds) != set(wanted.kinds)) or (lines.gone and wanted.rest):
-            again.append(name)
-        else:
-            gone += ((name, line) for line in lines.gone)
-            new += ((name, line) for line in lines.new)
-    return Delta(tuple(gone), tuple(new), tuple(again), errors)
+            known = [one for one, known in zip(was, (before, perhaps), strict=True) if name in known]
+            same = all(_beyond_commands(one.kinds) == _beyond_commands(wanted.kinds) for one in known)
+            if not same or name not in attached:
+                again.append(name)
+                continue
+            commands.append(name)
+        gone += ((name, line) for line in lines.gone)
+        new += ((name, line) for line in lines.new)
+    return Delta(tuple(gone), tuple(new), tuple(again), tuple(commands), errors)
 
 
 class _Lines:

@@ -7,8 +7,8 @@ from typing import Any
 from xen_legi.run import run_json
 
 GROUP = 0x163E  # link group of all links that we make, the tail of Xen's MAC prefix 00:16:3e; `ip link show group 5694`
-
 GOING = GROUP + 1  # of those that are removed together, in the moment before
+UNNAMED = GROUP + 2  # of those that no stanza names: udev need not ask ifupdown about each (81-xen-legi-ifupdown.rules)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Device:
     @property
     def ours(self) -> bool:
         """Tell whether we made it."""
-        return self.group in (GROUP, GOING)
+        return self.group in (GROUP, GOING, UNNAMED)
 
 
 State = Mapping[str, Device]
@@ -50,6 +50,7 @@ def addresses() -> dict[str, tuple[str, ...]]:
             for row in rows if "ifname" in row}
 
 
+_OF_KERNEL = ("kernel", "ra", "redirect")
 _IPV6_METRIC = 1024  # of a route for which none was given
 
 
@@ -71,9 +72,9 @@ def gateways(rows: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
 
 def lost_routes(before: list[dict[str, Any]], now: list[dict[str, Any]], devices: State) -> list[str]:
     """Return the lines that bring routes back which a link lost when it was down for a moment; what the kernel makes by
-    itself, or has several ways, is left out."""
+    itself (by a router's word it would come back without its end), or has several ways, is left out."""
     there = [_route(row) for row in now]
-    rows = (row for row in before if row.get("protocol") != "kernel" and "dst" in row)
+    rows = (row for row in before if row.get("protocol") not in _OF_KERNEL and "dst" in row)
     lines = dict.fromkeys(_route(row) for row in rows if row.get("dev") in devices and devices[row["dev"]].up)
     return [f"route add {line}" for line in sorted(lines, key=lambda line: " via " in line) if line not in there]
 

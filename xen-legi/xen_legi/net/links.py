@@ -11,7 +11,7 @@ from functools import cached_property
 
 from xen_legi.net.describe import Link, describe, for_bond, implicit, spans
 from xen_legi.net.options import ours
-from xen_legi.net.stanzas import Interfaces, Message, Option, Stanza
+from xen_legi.net.stanzas import Interfaces, Message, Option, Stanza, any_matches
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class _Builder:
         self.vlans = _vlans_of(interfaces)
         self.uplinks = _uplinks_of(interfaces)
         self.vlan_names = interfaces.vlan_names
+        self.plugged = [_pattern(word) for word in interfaces.listed("hotplug")]
         self.links: dict[str, Link] = {}
         self.errors: dict[str, str] = {}
         self.carriers: set[str] = set()
@@ -211,6 +212,7 @@ class _Builder:
         return replace(
             link,
             alias=self.alias(link),
+            unnamed=bool(link.kind) and name not in self.stanzas and not any_matches(name, self.plugged),
             master=master if master in self.links else "",
             carries=bool(master) or name in carriers or link.raised,
             silent=bool(master) or (
@@ -248,6 +250,12 @@ class _Builder:
         for name in list(self.links):
             visit(name)
         return [name for name in order if name not in self.errors]
+
+
+def _pattern(word: str) -> str:
+    """Given a word of an allow- line, NAME or [VARIABLE]/PATTERN[/NUMBER], perhaps with =LOGICAL, return its pattern."""
+    device = word.partition("=")[0]
+    return device.partition("/")[2].partition("/")[0] or device
 
 
 def _identity(vlan: Link) -> tuple[str, str, str]:

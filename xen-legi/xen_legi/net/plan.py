@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from xen_legi.net.addresses import address
 from xen_legi.net.describe import Link, Setting, spans
-from xen_legi.net.kernel import GROUP, Device, State
+from xen_legi.net.kernel import GROUP, UNNAMED, Device, State
 from xen_legi.net.links import Desired
 
 
@@ -71,7 +71,13 @@ def _releases(desired: Desired, state: State) -> Iterator[Step]:
 def _released(steps: Iterable[Step], state: State) -> State:
     """Return the devices as they are after these steps."""
     free = {step.do.split()[3] for step in steps}
-    return {name: replace(one, master="") if name in free else one for name, one in state.items()} if free else state
+    return {name: released(one, state) if name in free else one for name, one in state.items()} if free else state
+
+
+def released(device: Device, state: State) -> Device:
+    """Return a port as it is without its master. A bond that loses a port, or goes, leaves it down; a bridge does not."""
+    bond = device.master in state and state[device.master].kind == "bond"
+    return replace(device, master="", up=device.up and not bond)
 
 
 class _Planner:
@@ -127,7 +133,7 @@ class _Planner:
         words += [f"name {link.name}"]
         words += [f"address {mac}"] if mac else []
         words += [f"mtu {link.mtu}"] if link.mtu else []
-        words += [f"group {GROUP}"]
+        words += [f"group {UNNAMED if link.unnamed else GROUP}"]
         words += [f"master {link.master}"] if with_master else []
         words += [f"type {link.kind}"]
         words += [f"protocol {link.protocol} id {link.vlan}"] if link.kind == "vlan" else []
@@ -171,7 +177,8 @@ class _Planner:
             yield Step(link.name, f"link set dev {port} nomaster", f"link set dev {port} master {link.name}")
         before = [(known, device.attributes[known.shown]) for known, _ in differing if device.attributes.get(known.shown)]
         back = f"link set dev {link.name} type {link.kind} {_words(before)}" if before else ""
-        yield Step(link.name, f"link set dev {link.name} type {link.kind} {_words(differing)}", back)
+        for some in _one_after_the_other(differing):
+            yield Step(link.name, f"link set dev {link.name} type {link.kind} {_words(some)}", back)
         for port in ports:
             yield Step(link.name, f"link set dev {port} down")
             yield Step(link.name, f"link set dev {port} master {link.name}")
@@ -224,6 +231,13 @@ def _check_same_vlan(link: Link, device: Device) -> None:
 def _has(attributes: Mapping[str, str], setting: Setting) -> bool:
     known, value = setting
     return attributes.get(known.shown) == value
+
+
+def _one_after_the_other(differing: list[Setting]) -> Iterator[list[Setting]]:
+    """Yield what is said in one message each. Of one, the kernel takes the delay before the end of STP, and with STP it
+    refuses a delay of 0 (br_netlink.c)."""
+    ending = [one for one in differing if one[0].name == "bridge-stp" and one[1] == "0"]
+    yield from (some for some in (ending, [one for one in differing if one not in ending]) if some)
 
 
 def _words(settings: Iterable[Setting]) -> str:

@@ -3,8 +3,8 @@
 A stamp is a line of shell for the guard in hooks/ifupdown: true if ifup hands over the very options that were read
 from the files and the links are in place. The guard empties it when it has used it: it is good for one time.
 
-During `ifdown -a` the guard only writes names, below the number of the ifdown process, and the call after the last
-interface removes all links at once.
+During `ifdown -a` the guard only writes names, below a line with the number of the ifdown process and when that began; the
+call after the last interface removes all links at once.
 """
 
 import os
@@ -18,6 +18,7 @@ from xen_legi.net.stanzas import Interfaces, Stanza
 
 DIRECTORY = Path("/run/xen-legi/net")
 ALL_DOWN = DIRECTORY / "all-down"
+UP = ":up"  # how the names end of what the guard keeps of interfaces that are not ours, see environment.py
 _SYS = "/sys/class/net"
 
 
@@ -25,7 +26,7 @@ def write(stanzas: Iterable[Stanza], links: dict[str, Link]) -> None:
     """Leave a stamp for each stanza of these links that has an option of ours, and remove all older ones."""
     DIRECTORY.mkdir(mode=0o700, parents=True, exist_ok=True)
     for old in DIRECTORY.iterdir():
-        if not old.name.endswith(":down") and old != ALL_DOWN:
+        if not old.name.endswith((":down", UP)) and old != ALL_DOWN:
             old.unlink()
     for stanza in stanzas:
         if stanza.name in links and options_key(stanza).strip(":"):
@@ -68,7 +69,7 @@ def later_stanza(interface: str, family: str, interfaces: Interfaces) -> bool:
 def taken_down() -> list[str]:
     """Return the interfaces that `ifdown -a` has taken down without their links being removed, and forget them."""
     try:
-        names = ALL_DOWN.read_text(encoding="utf-8", errors="replace").split()[1:]
+        names = ALL_DOWN.read_text(encoding="utf-8", errors="replace").partition("\n")[2].split()
         ALL_DOWN.unlink()
     except FileNotFoundError:
         return []

@@ -1,7 +1,8 @@
 """Bring the running network to what interfaces files say: what goes, the links, what only ifup can do, then addresses.
 
-Links are never taken down for it: a bridge keeps its vifs. Where ifdown is needed, for the commands of a stanza, it is given
-that stanza alone and without any option of a link, so that no hook takes the link away. Whatever is killed half way is found
+Links are never taken away for it: a bridge keeps its vifs. Where ifdown is needed, for another method, it is given that
+stanza alone and without any option of a link, so that no hook takes the link away; the link is down for a moment then. Where
+something is attached and only commands changed, these are run without ifdown. Whatever is killed half way is found
 by the next call: it looks at what is, and what a killed run wanted is noted before it begins.
 """
 
@@ -14,10 +15,12 @@ from xen_legi.errors import Problem
 from xen_legi.net import files, in_force, kernel, stamps
 from xen_legi.net.apply import TIMEOUT, batch, carry_out, reason
 from xen_legi.net.change import Change, Now, change
+from xen_legi.net.commands import run_all
+from xen_legi.net.environment import forget, notes
 from xen_legi.net.ip_addresses import Kernel
 from xen_legi.net.options import find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Stanza
-from xen_legi.net.vifs import attach
+from xen_legi.net.vifs import attach, bridges
 from xen_legi.run import run
 from xen_legi.steps import lock, named_point, step
 
@@ -33,10 +36,15 @@ class Done:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def look() -> Now:
-    """Return what is."""
+def look(interfaces: Interfaces) -> Now:
+    """Return what is. These are the files: what came up without our knowing did so by them, or by what was noted before."""
     have = Kernel(kernel.addresses(), kernel.gateways(kernel.routes()))
-    return Now(kernel.read(), files.up(), in_force.load(), in_force.load(in_force.PERHAPS), have, kernel.vlans())
+    up = files.up()
+    others = in_force.load(in_force.OTHERS)
+    noted = in_force.renewed(in_force.load(), others, interfaces, notes())
+    noted = in_force.completed(noted, (others, interfaces), up.values())
+    noted = in_force.corrected(noted, interfaces, have.addresses)
+    return Now(kernel.read(), up, noted, in_force.load(in_force.PERHAPS), have, kernel.vlans())
 
 
 @contextlib.contextmanager
@@ -48,8 +56,7 @@ def alone(wait: float = 0) -> Iterator[None]:
 
 def bring(interfaces: Interfaces, path: str) -> Done:
     """Do all that separates the host from these files; `path` is where ifup reads them. The caller is alone()."""
-    now = look()
-    now = replace(now, in_force=in_force.corrected(now.in_force, interfaces, now.have.addresses))
+    now = look(interfaces)
     in_force.save(in_force.joined(now.perhaps, interfaces), in_force.PERHAPS)
     named_point("net:begun")
     todo, done = change(interfaces, now), Done()
@@ -59,28 +66,64 @@ def bring(interfaces: Interfaces, path: str) -> Done:
     named_point("net:downs")
     _links(interfaces, todo, done)
     named_point("net:links")
+    if todo.delta.commands:
+        with step(f"commands: {_named(todo.delta.commands)}"):
+            _commands(interfaces, todo, now, done)
     if todo.delta.again:
-        with step(f"again, their links stay: {_named(todo.delta.again)}"), _routes_stay(todo.delta.again):
-            _down(todo.delta.again, now)
-            batch([f"link set dev {name} up" for name in todo.delta.again], force=True)
+        with step(f"again: {_named(todo.delta.again)}"), _routes_stay(todo.delta.again):
+            _bounce(todo, now)
             named_point("net:again")
             _take_away(todo)  # a gateway that moves must have gone before ifup sets it
             _up(todo.delta.again, path, done)
     named_point("net:ups")
     _finish(interfaces, path, now, done)
-    in_force.save(in_force.merged(now.in_force, interfaces, {*done.errors, *todo.kept}))
+    _note(interfaces, todo, now, done)
     if not done.errors:
         in_force.PERHAPS.unlink(missing_ok=True)
     return done
 
 
+def _note(interfaces: Interfaces, todo: Change, before: Now, done: Done) -> None:
+    """Note by which stanzas the interfaces are up now: the files', but for what failed, and for what stays for a guest."""
+    known, up = notes(), files.up()
+    there = {*up, *up.values(), *todo.wanted.links}
+    in_force.note(in_force.merged(before.in_force, interfaces, {*done.errors, *todo.kept}, there), interfaces)
+    forget(known)
+
+
+def _commands(interfaces: Interfaces, todo: Change, now: Now, done: Done) -> None:
+    """Run the commands of before for down, exchange addresses, and run the commands of now for up: the links stay up."""
+    names = todo.delta.commands
+    run_all((one for name in names for one in _known(name, now)), "stop")
+    named_point("net:commands")
+    _take_away(todo)
+    for name in names:
+        _batch([line for one, line in todo.delta.new if one == name], name, done)
+        if failure := run_all(interfaces.of(name), "start"):
+            done.errors[name] = failure
+
+
+def _known(name: str, now: Now) -> tuple[Stanza, ...]:
+    """Return the stanzas by which an interface is, or may be, up."""
+    found = (*now.in_force.of(name), *now.perhaps.of(name))
+    return tuple(dict.fromkeys(map(_without_link, found)))
+
+
+def _bounce(todo: Change, now: Now) -> None:
+    """Take interfaces down for a moment: one after the other where others are attached to them, the rest together."""
+    alone = [(name,) for name in todo.delta.again if name in todo.attached]
+    for names in (*alone, tuple(name for name in todo.delta.again if name not in todo.attached)):
+        _down(names, now)
+        batch([f"link set dev {name} up" for name in names], force=True)
+
+
 def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
     """Join again what ifdown made anew, set addresses, and bring up what is not up, by what is now."""
     with _alone_with_hooks():
-        todo = change(interfaces, _as_before(before))
+        todo = change(interfaces, _as_before(interfaces, before))
         if todo.links.steps:
             _make(todo, done)
-            todo = change(interfaces, _as_before(before))  # a link that was down for a moment has lost addresses
+            todo = change(interfaces, _as_before(interfaces, before))  # a link that was down for a moment has lost addresses
         _take_away(todo)
         for name in dict.fromkeys(name for name, _ in todo.delta.new):
             _batch([line for one, line in todo.delta.new if one == name], name, done)
@@ -93,9 +136,9 @@ def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
             _up(todo.ups, path, done)
 
 
-def _as_before(before: Now) -> Now:
+def _as_before(interfaces: Interfaces, before: Now) -> Now:
     """Return what is now, with what was in force before."""
-    return replace(look(), in_force=before.in_force, perhaps=before.perhaps)
+    return replace(look(interfaces), in_force=before.in_force, perhaps=before.perhaps)
 
 
 @contextlib.contextmanager
@@ -108,7 +151,7 @@ def _links(interfaces: Interfaces, todo: Change, done: Done) -> None:
     """Remove, make and alter links, and attach vifs. The routes of a link that was down for a moment come back."""
     with _alone_with_hooks(), step(f"links: {_counted(todo)}"), _routes_stay():
         # By what is now: what is named DEVICE.ID, ifdown itself has removed.
-        _batch(change(interfaces, look()).removals, "links that go", done)
+        _batch(change(interfaces, look(interfaces)).removals, "links that go", done)
         _make(todo, done)
 
 
@@ -116,7 +159,7 @@ def _make(todo: Change, done: Done) -> None:
     outcome = carry_out(todo.wanted)
     done.errors.update(outcome.errors)
     done.missing.update(outcome.missing)
-    attach({one.link for one in outcome.done if one.do.startswith("link add")})
+    attach(bridges(todo.wanted.links))  # also where an earlier run was killed before it
 
 
 def _take_away(todo: Change) -> None:

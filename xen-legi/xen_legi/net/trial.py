@@ -1,23 +1,27 @@
 """A change of the network that reverts by itself unless it is confirmed in time.
 
 A service of systemd's waits for the end of the trial: it is there when the ssh connection is cut, and it is started again
-when it is killed. Until the change is made the trial is over as soon as the process that makes it has ended.
+when it is killed. Until the change is made the trial is over as soon as the process that makes it has ended, or is stopped;
+one that takes too long for it is killed. Where taking it back fails, it is tried again, a few times.
 
 /run/xen-legi/net-trial holds the trial (JSON: the process and when it began, until when, in seconds of the monotonic clock),
 /run/xen-legi/net-before the stanzas that were in force.
 """
 
+import contextlib
 import json
 import os
+import signal
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from xen_legi import files as small_files
-from xen_legi.errors import die
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, die
 from xen_legi.net import files, in_force, transition
 from xen_legi.net.apply import TIMEOUT
-from xen_legi.net.stanzas import Interfaces
+from xen_legi.net.stanzas import Interfaces, Listed
 from xen_legi.net.transition import Done
 from xen_legi.run import run
 from xen_legi.steps import named_point, say
@@ -26,16 +30,23 @@ FILE = in_force.FILE.with_name("net-trial")
 BEFORE = in_force.FILE.with_name("net-before")
 UNIT = "xen-legi-net-trial"  # and a number: a unit whose revert started a DHCP client stays as long as that runs
 _WAITER = "/usr/libexec/xen-legi/net-trial"
+_LONGEST = 300  # seconds that a change may take
+_TRIES = 5
+_PAUSE = 30  # seconds between two of them
+_GIVEN_UP = 3  # exit status after which systemd does not start it again
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial. No deadline: its process is still making the change. reverted: it is over, and this was its end."""
+    """A trial. No deadline: its process is still making the change, until `limit` at the latest. reverted: it is over, and
+    this was its end. tries: how often taking it back has failed; then `deadline` is when that is tried again."""
 
     process: int
     began: str
     deadline: float = 0
     reverted: bool = False
+    limit: float = 0
+    tries: int = 0
 
     @property
     def unit(self) -> str:
@@ -46,19 +57,39 @@ class Trial:
         """Return how many seconds there are until it reverts."""
         if self.deadline:
             return self.deadline - time.monotonic()
-        return 1 if self.began and start_of(self.process) == self.began else 0
+        return self.limit - time.monotonic() if self.began and at_work(self.process) == self.began else 0
+
+    @property
+    def open(self) -> bool:
+        """Tell whether it is still to be confirmed or taken back."""
+        return not self.reverted and not self.failed
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether it could not be taken back, and is not tried again."""
+        return self.tries >= _TRIES and not self.reverted
 
 
 def start_of(process: int) -> str:
     """Return when a process was started, in the kernel's ticks; nothing if there is none. A number is given out again."""
+    return (_stat(process) or [""] * 20)[19]
+
+
+def at_work(process: int) -> str:
+    """Return the same; nothing also if it has been stopped (Ctrl-Z), or has ended and nobody has asked how."""
+    found = _stat(process)
+    return found[19] if found and found[0] not in "TZX" else ""
+
+
+def _stat(process: int) -> list[str]:
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def read() -> Trial | None:
-    """Return the trial, also one that has reverted; None if there is none, or it was confirmed."""
+    """Return the trial, also one that is over; None if there is none, or it was confirmed."""
     text = small_files.read(FILE)
     return Trial(**json.loads(text)) if text else None
 
@@ -70,25 +101,28 @@ def _write(trial: Trial) -> None:
 def under_way() -> bool:
     """Tell whether there is a trial that is not over."""
     trial = read()
-    return trial is not None and not trial.reverted
+    return trial is not None and trial.open
 
 
 def refuse_while_under_way() -> None:
     """Die if a trial is under way. One whose process was killed before it had a service gets one now, and is taken back."""
     trial = read()
-    if trial is None or trial.reverted:
+    if trial is None or not trial.open:
         return
     if run(["systemctl", "is-active", "--quiet", trial.unit], ok=range(256), timeout=60).status != 0:
         _start_service(trial)
     die("a trial is under way", hint="end it by xen-legi net confirm or xen-legi net revert")
 
 
-def begin(before: Interfaces) -> None:
-    """Begin a trial: `before`, what is in force, is kept, and the service watches. Die if that cannot be."""
+def begin(before: Interfaces, up: Iterable[str]) -> None:
+    """Begin a trial: `before`, what is in force, is kept, and the service watches. Die if that cannot be.
+
+    What is `up` is to be up again, however it came up (allow-hotplug, by hand), and what is not is not.
+    """
     if not before.stanzas:
         die("it is not known what is in force, so a trial could not be reverted", hint="it is after one xen-legi net apply")
-    in_force.save(before, BEFORE)
-    trial = Trial(os.getpid(), start_of(os.getpid()))
+    in_force.save(replace(before, classes=tuple(Listed("auto", name, "") for name in up)), BEFORE)
+    trial = Trial(os.getpid(), start_of(os.getpid()), limit=time.monotonic() + _LONGEST)
     _write(trial)
     named_point("trial:written")
     try:
@@ -102,7 +136,7 @@ def begin(before: Interfaces) -> None:
 def _start_service(trial: Trial) -> None:
     """Start what waits. It is started again however it was killed, and what it has brought up outlives it."""
     properties = ("Restart=on-failure", "RestartSec=1", "RestartForceExitStatus=SIGTERM SIGHUP SIGINT SIGPIPE",
-                  "StartLimitIntervalSec=0", "KillMode=process")
+                  "StartLimitIntervalSec=0", "KillMode=process", f"RestartPreventExitStatus={_GIVEN_UP}")
     words = ["--quiet", "--collect", f"--unit={trial.unit}", *(f"--property={one}" for one in properties)]
     about = "--description=take a change of the network back unless it is confirmed"
     run(["systemd-run", *words, about, _WAITER], timeout=60)
@@ -110,7 +144,7 @@ def _start_service(trial: Trial) -> None:
 
 def set_deadline(seconds: float) -> None:
     """The change is made: from now on that many seconds are left."""
-    if (trial := read()) and not trial.reverted:
+    if (trial := read()) and trial.open:
         _write(replace(trial, deadline=time.monotonic() + seconds))
 
 
@@ -118,32 +152,85 @@ def confirm() -> None:
     """End the trial and keep what it brought. Die if there is none."""
     with transition.alone(wait=TIMEOUT):
         trial = read()
-        if trial is None or trial.reverted:
-            die("no trial is under way" + (": it has reverted" if trial else ""), hint="xen-legi net try begins one")
+        if trial is None or not trial.open:
+            die(f"no trial is under way{_end(trial)}", hint="xen-legi net try begins one")
+        if trial.tries:
+            die(f"too late: taking it back has begun, and failed; {_again(trial)}", hint="xen-legi net revert tries now")
         FILE.unlink()
 
 
+def _end(trial: Trial | None) -> str:
+    """Return how a trial has ended, as a part of a sentence."""
+    if trial is None:
+        return ""
+    return ": it could not be taken back, and is not tried again" if trial.failed else ": it has reverted"
+
+
+def _again(trial: Trial) -> str:
+    return f"try {trial.tries + 1} of {_TRIES} is in {max(0, trial.deadline - time.monotonic()):.0f} s"
+
+
 def revert() -> Done:
-    """End the trial and bring back what was in force before it. Die if there is none."""
+    """End the trial and bring back what was in force before it. Die if there is none. While that fails, the trial stays open
+    and its service tries again; after the last time, only who says so does."""
     with transition.alone(wait=TIMEOUT):
-        if not under_way():
+        trial = read()
+        if trial is None or trial.reverted:
             die("no trial is under way", hint="xen-legi net try begins one")
-        done = transition.bring(files.load(str(BEFORE)), str(BEFORE))
-        if trial := read():
-            _write(replace(trial, reverted=True))
+        try:
+            done = transition.bring(files.load(str(BEFORE)), str(BEFORE))
+        except Exception:
+            _write(_failed(trial))
+            raise
+        _write(_failed(trial) if done.errors else replace(trial, reverted=True))
     return done
 
 
+def _failed(trial: Trial) -> Trial:
+    return replace(trial, tries=trial.tries + 1, deadline=time.monotonic() + _PAUSE)
+
+
 def main() -> int:
-    """Wait for the end of the trial, and revert it if it was not confirmed. What the service runs."""
-    while under_way():
-        trial = read()
-        left = trial.left() if trial else 0
-        if left <= 0:
-            say("the change of the network was not confirmed: it is taken back")
-            done = revert()
-            for name, why in done.errors.items():
-                say(f"{name}: {why}")
-            return 0
-        time.sleep(min(left, 1))
-    return 0
+    """Wait for the end of the trial, and revert it if it was not confirmed. What the service runs: it is started again after
+    a failure."""
+    while (trial := read()) and trial.open:
+        if trial.left() > 0:
+            time.sleep(min(trial.left(), 1))
+        elif trial.deadline or not _kill(trial):
+            return _take_back()
+    return EXIT_OK
+
+
+def _take_back() -> int:
+    say("the change of the network was not confirmed: it is taken back")
+    try:
+        errors = revert().errors
+    except Problem as problem:
+        errors = {"the network": problem.message}
+    trial = read()
+    if trial is None or trial.reverted:
+        return EXIT_OK
+    for name, why in errors.items():
+        say(f"{name}: {why}")
+    say(outlook(trial))
+    return _GIVEN_UP if trial.failed else EXIT_FAILED
+
+
+def outlook(trial: Trial) -> str:
+    """Tell what becomes of a trial that could not be taken back."""
+    if trial.failed:
+        return "it could not be taken back, and is not tried again: see above, then xen-legi net revert"
+    return f"it could not be taken back: {_again(trial)}"
+
+
+def _kill(trial: Trial) -> bool:
+    """End the process that makes the change: it has taken too long, or was stopped, and it holds the lock. Tell whether it
+    has, meanwhile, come to its end."""
+    with contextlib.suppress(OSError):  # there is none any more
+        descriptor = os.pidfd_open(trial.process)
+        try:
+            if start_of(trial.process) == trial.began:  # not another process of the same number
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        finally:
+            os.close(descriptor)
+    return read() != trial

@@ -1,0 +1,150 @@
+"""A trial: when it is over, and what becomes of one that cannot be taken back. A real one is in tests/lab."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from test_net_stanzas import read
+from xen_legi import steps
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem
+from xen_legi.net import files, transition, trial
+from xen_legi.net.change import Now, change
+from xen_legi.net.kernel import Device
+from xen_legi.net.stanzas import Interfaces
+from xen_legi.net.transition import Done
+from xen_legi.net.trial import Trial, start_of
+
+LATER = time.monotonic() + 3600
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the files of trials in a directory of the test's own."""
+    monkeypatch.setattr(trial, "FILE", tmp_path / "net-trial")
+    monkeypatch.setattr(trial, "BEFORE", tmp_path / "net-before")
+    monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that makes a change, and takes its time."""
+    with subprocess.Popen(["sleep", "1000"]) as found:
+        yield found
+        found.kill()
+
+
+def of(process: subprocess.Popen[bytes], **more: float) -> Trial:
+    return Trial(process.pid, start_of(process.pid), **{"limit": LATER, **more})
+
+
+def state_of(process: subprocess.Popen[bytes]) -> str:
+    return trial._stat(process.pid)[0]
+
+
+def wait_for(process: subprocess.Popen[bytes], state: str) -> None:
+    while state_of(process) != state:
+        time.sleep(0.01)
+
+
+def brings(monkeypatch: pytest.MonkeyPatch, *outcomes: Done | Exception) -> None:
+    """Have taking back come out so, one after the other."""
+    left = list(outcomes)
+
+    def bring(interfaces: Interfaces, path: str) -> Done:
+        found = left.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(transition, "bring", bring)
+
+
+def test_what_was_up_comes_up_again_however_it_had_come_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_start_service", lambda one: None)
+    text = "allow-hotplug eth0\niface eth0 inet dhcp\nauto eth1\niface eth1 inet manual\n"
+    trial.begin(read(text), {"lo": "lo", "eth0": "eth0"})
+    back = change(files.load(str(trial.BEFORE)), Now({"eth0": Device("eth0"), "eth1": Device("eth1")}, {"lo": "lo"}))
+    assert back.ups == ("eth0",)  # the trial has taken it down
+
+
+def test_without_deadline_it_is_over_when_its_process_is() -> None:
+    assert Trial(1, start_of(1), limit=LATER).left() > 0
+    assert Trial(1, "another", limit=LATER).left() == 0
+    assert Trial(2**22 + 1, "", limit=LATER).left() == 0  # there is no process of that number
+
+
+def test_it_is_over_when_its_process_is_stopped_or_has_ended_unasked(process: subprocess.Popen[bytes]) -> None:
+    assert of(process).left() > 0
+    process.send_signal(signal.SIGSTOP)
+    wait_for(process, "T")
+    assert of(process).left() == 0
+    process.kill()
+    wait_for(process, "Z")
+    assert of(process).left() == 0
+
+
+def test_it_is_over_when_the_change_takes_too_long(process: subprocess.Popen[bytes]) -> None:
+    assert of(process, limit=time.monotonic() - 1).left() <= 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGCONT])
+def test_a_change_that_hangs_is_killed_and_taken_back(
+    process: subprocess.Popen[bytes], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brings(monkeypatch, Done())
+    process.send_signal(number)
+    trial._write(of(process, limit=time.monotonic() - 1))
+    assert trial.main() == EXIT_OK
+    assert process.wait(10) == -signal.SIGKILL
+    found = trial.read()
+    assert found and found.reverted
+
+
+def test_another_process_of_the_same_number_is_left_alone(
+    process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brings(monkeypatch, Done())
+    trial._write(replace(of(process), began="another"))
+    assert trial.main() == EXIT_OK and state_of(process) == "S"
+
+
+@pytest.mark.parametrize("failure", [Done({"eth0": "ifup failed, see above"}), Problem("no answer")])
+def test_where_taking_it_back_fails_it_is_tried_again_to_a_limit(
+    failure: Done | Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trial, "_PAUSE", 0)
+    brings(monkeypatch, *[failure] * 5, Done())
+    trial._write(Trial(os.getpid(), "another", limit=LATER))
+    for number in range(2, 6):
+        assert trial.main() == EXIT_FAILED and trial.under_way()
+        assert f"could not be taken back: try {number} of 5" in capsys.readouterr().err
+        with pytest.raises(Problem, match="too late"):
+            trial.confirm()
+    assert trial.main() == trial._GIVEN_UP and not trial.under_way()
+    assert "not tried again" in capsys.readouterr().err
+    with pytest.raises(Problem, match="could not be taken back"):
+        trial.confirm()
+    assert trial.revert().errors == {}  # who mends what was wrong may say so
+    found = trial.read()
+    assert found and found.reverted
+
+
+def test_a_failure_of_ours_is_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    brings(monkeypatch, KeyError("eth0"))
+    trial._write(Trial(os.getpid(), "another"))
+    with pytest.raises(KeyError):
+        trial.main()
+    found = trial.read()
+    assert found and found.open and found.tries == 1 and found.left() > 20
+
+
+def test_one_that_was_confirmed_meanwhile_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial._write(Trial(os.getpid(), "another"))
+    monkeypatch.setattr(trial, "_kill", lambda one: trial.FILE.unlink() or False)
+    assert trial.main() == EXIT_OK
