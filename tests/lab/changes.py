@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from testinfra.host import Host
 
 from test_network import link, names
+from xen_legi.net import kernel
 
 FILE = "/etc/network/interfaces.d/test"
 CARD = """
@@ -91,3 +92,8 @@ def with_another(applied: Host) -> Iterator[Host]:
     yield applied
     write(applied, stanzas())
     applied.check_output("xen-legi net apply; ip link del dev card2")
+
+
+def vlans_of(host: Host, port: str) -> dict[int, bool]:
+    """Return the VLANs that a port carries: ID -> without a tag?"""
+    return kernel.parse_vlans(json.loads(host.check_output(f"bridge -json vlan show dev {port}")))[port]

@@ -7,7 +7,8 @@ import pytest
 from testinfra.host import Host
 
 from changes import (
-    ALONE, AWARE, BOND, FILE, OWN, addresses, apply_first, carries_alone, plan, stanzas, with_another, with_card, write,
+    ALONE, AWARE, BOND, FILE, OWN, addresses, apply_first, carries_alone, plan, stanzas, vlans_of, with_another,
+    with_card, write,
 )
 from domus import refused, run_killed
 from marks import daily
@@ -258,11 +259,6 @@ def test_the_defaults_are_those_of_the_kernel(dom0b: Host, kind: str) -> None:
 
 
 # a VLAN-aware bridge
-
-
-def vlans_of(host: Host, port: str) -> dict[int, bool]:
-    """Return the VLANs that a port carries: ID -> without a tag?"""
-    return kernel.parse_vlans(json.loads(host.check_output(f"bridge -json vlan show dev {port}")))[port]
 
 
 def test_the_ports_of_a_vlan_aware_bridge_carry_its_vlans(applied: Host) -> None:

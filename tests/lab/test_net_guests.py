@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from changes import AWARE, FILE, write
+from changes import AWARE, FILE, vlans_of, write
 from domus import WEB1, guest
 from marks import daily
 from pings import pinged
@@ -116,6 +116,14 @@ def test_the_vifs_of_a_vlan_aware_bridge_are_separated_and_a_trunk_sees_both(dom
     assert reaches(web1, "192.168.75.12")
     dom0a.check_output("ifdown br0; ifup br0")
     wait_until(lambda: reaches(web1, "192.168.75.12"), 30, "the vifs are back in the bridge, with their VLANs")
+
+
+def test_a_card_without_a_vlan_is_in_that_of_frames_without_a_tag(dom0a: Host, web1: Host, aware: None) -> None:
+    write(dom0a, AWARE.format("bond0") + "    bridge-pvid 75\n")
+    dom0a.check_output("xen-legi net apply; xl network-attach web1 mac=00:16:3e:00:00:01 bridge=br0")
+    vif = f"vif{dom0a.check_output('xl domid web1').strip()}.1"
+    wait_until(lambda: vif in names(dom0a) and link(dom0a, vif).get("master") == "br0", 60, "the vif is in the bridge")
+    wait_until(lambda: vlans_of(dom0a, vif) == {75: True}, 10, "the vif is in VLAN 75")
 
 
 def test_two_cards_on_one_vlan_aware_bridge_meet_only_in_one_vlan(dom0a: Host, web1: Host, aware: None) -> None:

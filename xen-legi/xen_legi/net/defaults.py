@@ -17,7 +17,7 @@ from xen_legi.net.options import MODES_OF
 _MTU = 1500
 VALUES = {
     "bridge-hello": "200", "bridge-maxage": "2000", "bridge-ageing": "30000", "bridge-bridgeprio": "32768",
-    "bridge-vlan-aware": "0", "bridge-pvid": "1", "bridge-mcsnoop": "1", "bridge-mcquerier": "0",
+    "bridge-vlan-aware": "0", "bridge-mcsnoop": "1", "bridge-mcquerier": "0",
     "bond-mode": "balance-rr", "bond-updelay": "0", "bond-downdelay": "0", "bond-peer-notify-delay": "0",
     "bond-use-carrier": "1", "bond-arp-interval": "0", "bond-arp-validate": "none", "bond-arp-all-targets": "any",
     "bond-arp-missed-max": "2", "bond-primary-reselect": "always", "bond-fail-over-mac": "none",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from xen_legi.net import bonds, patterns, values
-from xen_legi.net.options import DEFAULT_PVID, MODES, MODES_OF, TABLE, Known, find
+from xen_legi.net.options import MODES, MODES_OF, TABLE, Known, find
 from xen_legi.net.stanzas import Message, Option, Stanza
 
 Setting = tuple[Known, str]
@@ -205,7 +205,6 @@ def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
         settings.setdefault("bridge-fd", (_of("bridge-fd"), "0"))
     elif "bridge-fd" in settings:
         settings["bridge-fd"] = (_of("bridge-fd"), _delay_with_stp(given))
-    settings |= {known.name: (known, value) for known, value in _default_pvid(given)}
     seconds, *wait_ports = given.words("bridge-waitport") or ["0"]
     given.value("bridge-maxwait")
     ports = tuple(port for port in _ports(given, "bridge-ports", devices) if port != link.name)
@@ -219,12 +218,6 @@ def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
         wait=int(given.read("bridge-waitport", seconds, values.centiseconds)) / 100,
         wait_ports=tuple(wait_ports) or ports,
     )
-
-
-def _default_pvid(given: _Given) -> Iterator[Setting]:
-    """Yield bridge-pvid as that of each port to come: a vif without vlan= is then in the VLAN of frames without a tag."""
-    if given.value("bridge-vlan-aware") == "1" and given.has("bridge-pvid"):
-        yield DEFAULT_PVID, given.value("bridge-pvid")
 
 
 def _delay_with_stp(given: _Given) -> str:

@@ -146,7 +146,6 @@ TABLE = (
     _bmc("ipmi-gateway", values.bmc_gateway, "the BMC's gateway, or none"),
     _bmc("ipmi-vlan", values.bmc_vlan, "the VLAN of the BMC on a port that it shares, or off"),
 )
-DEFAULT_PVID = _bridge("bridge-pvid", "vlan_default_pvid", values.vlan_id, "what a VLAN-aware bridge makes of bridge-pvid")
 ALIASES = {"slaves": "bond-slaves", "bridge-prio": "bridge-bridgeprio", "hw-mac-address": "hwaddress"}
 BY_NAME = {known.name: known for known in TABLE}
 
