@@ -69,7 +69,7 @@ def names(host: Host) -> list[str]:
 
 def short_form() -> str:
     """Return the interfaces file that the README shows."""
-    section = (TOP / "README.md").read_text().split("### The network of a dom0", 1)[1].split("Written after the reboot", 1)[0]
+    section = (TOP / "README.md").read_text().split("### The network of a dom0")[1].split("Written after the reboot", 1)[0]
     return "".join(f"{line[4:]}\n" for line in section.splitlines() if line.startswith("    "))
 
 
