@@ -77,7 +77,8 @@ def describe(
     link = replace(link, kind=_kind(given), joins=given.value("bond-master"), mtu=_mtu(given), address=_address(given),
                    vlans=tuple(given.value("xen-vlans").split()), vids=tuple(given.value("bridge-vids").split()),
                    pvid=given.value("bridge-pvid"), access=given.value("bridge-access"))
-    altered = _ruled_out(given) if link.kind == "bond" else _raised(given) if link.kind == "bridge" else ()
+    altered = [*_ruled_out(given), *_unprobed(given)] if link.kind == "bond" else []
+    altered += _raised(given) if link.kind == "bridge" else ()
     remarks += [Message(given.place(known.name) or name, f"{name}: {text}") for known, text in altered]
     return _COMPLETE.get(link.kind, _device)(link, given, devices), remarks
 
@@ -242,25 +243,38 @@ def _raised(given: _Given) -> Iterator[tuple[Known, str]]:
 
 
 def _bond(link: Link, given: _Given, devices: Collection[str]) -> Link:
-    left_out = [known for known, _ in _ruled_out(given)]
-    settings = tuple((known, value) for known, value in given.settings("bond") if known not in left_out)
+    settings = _watched(given, [known for known, _ in _ruled_out(given)])
     said = {known.name: value for known, value in settings}
-    if "bond-miimon" not in said and not bonds.by_arp(said):  # a bond that nobody watches never leaves a dead port
-        settings = ((_of("bond-miimon"), "100"), *settings)
-        said["bond-miimon"] = "100"
-    for name, why in bonds.refused(said):
-        raise Nonsense(f"{name} {why}", given.place(name))
     kept = ((known, bonds.as_kept(known.name, value, said)) for known, value in settings)
     ports = _ports(given, "bond-slaves", devices)
     return replace(link, settings=tuple(one for one in kept if one[1]), ports=ports,
                    port_settings=_pairs(given, "bond-queue-id", ":"))
 
 
+def _watched(given: _Given, left_out: Collection[Known]) -> tuple[Setting, ...]:
+    """Return the settings of a bond. One that nobody watches would never leave a dead port."""
+    settings = tuple((known, value) for known, value in given.settings("bond") if known not in left_out)
+    said = {known.name: value for known, value in settings}
+    return settings if "bond-miimon" in said or bonds.by_arp(said) else ((_of("bond-miimon"), "100"), *settings)
+
+
 def _ruled_out(given: _Given) -> list[tuple[Known, str]]:
-    """Return the options that the kernel would refuse in the mode of a bond, and the whole bond with them, and why."""
+    """Return the options that the kernel would refuse in the mode of a bond or beside others, and the whole bond with them,
+    and why."""
     mode = given.value("bond-mode") or MODES[0]
-    return [(known, f"{known.name} is left out: it is for mode {' or '.join(MODES_OF[known.name])}, and this is {mode}")
-            for known in TABLE if given.has(known.name) and mode not in MODES_OF.get(known.name, (mode,))]
+    by_mode = {known: f"it is for mode {' or '.join(MODES_OF[known.name])}, and this is {mode}"
+               for known in TABLE if given.has(known.name) and mode not in MODES_OF.get(known.name, (mode,))}
+    said = {known.name: value for known, value in _watched(given, by_mode)}
+    refused = {_of(name): why for name, why in bonds.refused(said)}
+    return [(known, f"{known.name} is left out: {why}") for known, why in (by_mode | refused).items()]
+
+
+def _unprobed(given: _Given) -> Iterator[tuple[Known, str]]:
+    """Yield the lists of addresses with some that the kernel refuses: these are left out."""
+    for name in ("bond-arp-ip-target", "bond-ns-ip6-target"):
+        words = given.words(name)
+        if odd := values.unprobed(" ".join(words)) if words else ():
+            yield _of(name), f"{name}: {', '.join(odd)} is left out: the kernel does not probe it"
 
 
 _COMPLETE = {"vlan": _vlan, "bridge": _bridge, "bond": _bond}
