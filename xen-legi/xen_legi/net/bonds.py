@@ -30,7 +30,7 @@ def as_kept(name: str, value: str, values: Mapping[str, str]) -> str:
 def refused(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield (option, why) for what the kernel would refuse, and the bond with it, or what means two things at once.
 
-    What stays is what stays with ifenslave, which writes one attribute after the other: the later one switches the former off.
+    What stays is what stays with ifenslave, which writes one attribute after the other: a later one switches a former off.
     """
     if by_arp(values) and by_mii(values):
         yield "bond-arp-interval", "a bond is watched by one of bond-miimon and this"
