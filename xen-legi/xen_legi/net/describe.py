@@ -56,6 +56,7 @@ class Link:
     silent: bool = False  # must not get an IPv6 address by itself
     loud: bool = False  # may have one again: its stanza in force says otherwise
     released: tuple[str, ...] = ()  # what was a port by that stanza, and is to be none
+    joining: tuple[str, ...] | None = None  # of a link in use, which stays as it is: the ports that join it now
 
 
 def describe(
