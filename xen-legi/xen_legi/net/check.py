@@ -170,8 +170,8 @@ def _twice(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
 
 
 def _without_stanza(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
-    """Interfaces that are to come up and have no stanza."""
-    have = interfaces.by_name()
+    """Interfaces that are to come up and have no stanza. ifup has one for lo by itself."""
+    have = {*interfaces.by_name(), "lo"}
     for one in interfaces.classes:
         name = one.name.partition("=")[2] or one.name
         if "/" not in name and name not in have and not any_matches(name, interfaces.mappings):

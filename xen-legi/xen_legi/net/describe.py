@@ -138,6 +138,10 @@ class _Given:
         """Return the words of a list option, over all its lines."""
         return " ".join(self.lines(name)).split()
 
+    def ports(self, name: str) -> list[str]:
+        """Return the words of a list of ports. A line `none` names none, and may stand in each stanza of an interface."""
+        return " ".join(line for line in self.lines(name) if line.split() != ["none"]).split()
+
     def value(self, name: str) -> str:
         """Return the value of an option that has one value: the last line wins. Raise ValueError if it is nonsense."""
         found = [(known, option) for known, option in self.known if known.name == name]
@@ -171,7 +175,7 @@ def _kind(given: _Given) -> str:
         if not (known.name == "vlan-protocol" and given.has("xen-vlan")):  # it is that of the bridge's VLAN
             kinds.setdefault(_PORT if known.name == "bond-master" else known.link, option.written or option.name)
     kinds.pop("", None)
-    if _PORT in kinds and given.words("bond-slaves") in ([], ["none"]):
+    if _PORT in kinds and not given.ports("bond-slaves"):
         kinds.pop("bond", None)  # what a port says of its bond
     if len(kinds) > 1:
         told = " and of a ".join(f"{kind} ({option})" for kind, option in sorted(kinds.items()))
@@ -208,7 +212,7 @@ def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
     elif "bridge-fd" in settings:
         settings["bridge-fd"] = (_of("bridge-fd"), _delay_with_stp(given))
     settings |= {known.name: (known, value) for known, value in _default_pvid(given)}
-    seconds, *wait_ports = given.words("bridge-waitport") or ["0"]
+    seconds, *wait_ports = "".join(given.lines("bridge-waitport")[-1:]).split() or ["0"]
     given.value("bridge-maxwait")
     ports = tuple(port for port in _ports(given, "bridge-ports", devices) if port != link.name)
     return replace(
@@ -337,11 +341,8 @@ def _bridge_address(given: _Given) -> str:
 
 def _ports(given: _Given, name: str, devices: Collection[str]) -> tuple[str, ...]:
     """Return the names that a list of ports stands for, each once."""
-    words = given.words(name)
-    if words in ([], ["none"]):
-        return ()
     try:
-        found = list(patterns.expand(name, words, devices))
+        found = list(patterns.expand(name, given.ports(name), devices))
     except ValueError as error:
         raise Nonsense(f"{name}: {error}", given.place(name)) from None
     return tuple(dict.fromkeys(given.read(name, one, values.device) for one in found))

@@ -66,6 +66,16 @@ def number(low: int, high: int) -> Reader:
     return read
 
 
+def number_as_in_c(low: int, high: int) -> Reader:
+    """Return a reader like number() that takes 0x80 and 0200, too, as brctl does."""
+
+    def read(value: str) -> str:
+        base = 16 if re.fullmatch(r"0[xX][0-9a-fA-F]+", value) else 8 if re.fullmatch(r"0[0-7]+", value) else 10
+        return number(low, high)(value if base == 10 else str(int(value, base)))
+
+    return read
+
+
 def choice(*names: str) -> Reader:
     """Return a reader of one of these names, or of its number, as the driver's own parameters take it."""
 
