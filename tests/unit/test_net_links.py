@@ -267,7 +267,6 @@ def test_nonsense_of_a_port_costs_that_port_and_not_the_bond() -> None:
 @pytest.mark.parametrize("option, kind", [
     ("bridge-ports eth2", "bridge (bridge-ports) and of a port of a bond (bond-master)"),
     ("xen-vlan 5 eth2", "bridge (xen-vlan) and of a port of a bond (bond-master)"),
-    ("vlan-raw-device eth2", "port of a bond (bond-master) and of a vlan (vlan-raw-device)"),
     ("bond-slaves eth2", "bond (bond-slaves) and of a port of a bond (bond-master)"),
 ])
 def test_a_port_of_a_bond_is_nothing_else(option: str, kind: str) -> None:

@@ -107,7 +107,7 @@ def spans(link: Link) -> Iterator[Link]:
 
 
 def implicit(link: Link) -> Link:
-    """Given a link that no stanza describes: DEVICE.ID is a VLAN, anything else must be there already."""
+    """Given a link of which no stanza tells the kind: DEVICE.ID is a VLAN, anything else must be there already."""
     raw, vlan = _from_name(link.name)
     if not raw or not values.is_vlan_id(vlan):
         return link
@@ -177,6 +177,8 @@ def _kind(given: _Given) -> str:
     kinds.pop("", None)
     if _PORT in kinds and not given.ports("bond-slaves"):
         kinds.pop("bond", None)  # what a port says of its bond
+    if "vlan" in kinds:
+        kinds.pop(_PORT, None)  # a VLAN may be one
     if len(kinds) > 1:
         told = " and of a ".join(f"{kind} ({option})" for kind, option in sorted(kinds.items()))
         more = "; xen-vlans ID... makes bridges over this one" if given.has("xen-vlan") and "bond" in kinds else ""
@@ -201,7 +203,7 @@ def _vlan(link: Link, given: _Given, devices: Collection[str]) -> Link:
         raise ValueError(f"VLAN ID {vlan} is not a number from 1 to 4094")
     if raw == link.name:
         raise ValueError("vlan-raw-device is the VLAN itself")
-    return replace(link, lower=raw, vlan=vlan, protocol=given.value("vlan-protocol") or "802.1Q")
+    return _device(replace(link, lower=raw, vlan=vlan, protocol=given.value("vlan-protocol") or "802.1Q"), given, devices)
 
 
 def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:

@@ -98,10 +98,9 @@ class _Builder:
         except ValueError as error:
             self.errors[name] = str(error)
             return
-        if not link.ours:
-            if not needed:
-                return
-            link = implicit(link)
+        if not link.ours and not needed:
+            return
+        link = link if link.kind else self.by_name(link)
         self.remarks += remarks
         self.links[name] = link  # known before what it needs: it may, by mistake, need itself
         try:
@@ -112,6 +111,11 @@ class _Builder:
             if other:
                 self.add(other, needed=True)
         self.span(self.links[name])
+
+    def by_name(self, link: Link) -> Link:
+        """Return what a link is by its name. One that is there without its raw device is no VLAN, but somebody's vxlan.5."""
+        found = implicit(link)
+        return link if link.name in self.devices and found.lower not in {*self.devices, *self.stanzas} else found
 
     def span(self, link: Link) -> None:
         """Take in the bridges of xen-vlans. One that has a stanza with options of ours is what that says."""
