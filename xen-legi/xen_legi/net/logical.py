@@ -21,9 +21,9 @@ def no_interfaces(interfaces: Interfaces, devices: Collection[str]) -> set[str]:
         return set()
     named = {*devices, *_named(interfaces)}
     unnamed = {stanza.name for stanza in interfaces.stanzas if stanza.name not in named}
-    unnamed = {name for name in unnamed if not any(means(name, one.name) for one in interfaces.classes)}
-    logical = unnamed if by_line or interfaces.mappings else unnamed & interfaces.parents
-    return logical | interfaces.templates()
+    unnamed = unnamed if by_line or interfaces.mappings else unnamed & interfaces.parents
+    patterns = {one.name for one in interfaces.classes if "/" in one.name}  # few: the other words are among what is named
+    return {name for name in unnamed if not any(means(name, one) for one in patterns)} | interfaces.templates()
 
 
 def means(name: str, word: str) -> bool:
@@ -35,7 +35,7 @@ def means(name: str, word: str) -> bool:
 
 def _named(interfaces: Interfaces) -> Iterator[str]:
     """Yield what options and commands name, and the raw devices in names like eth0.72."""
-    words = [one.name for one in interfaces.classes]
+    words = [one.name.partition("=")[0] for one in interfaces.classes]
     for option in (one for stanza in interfaces.stanzas for one in stanza.options):
         if option.name in COMMANDS:
             words += re.findall(r"[\w.:-]+", option.value)
