@@ -51,6 +51,10 @@ def stanza(*lines: str, name: str = "br0") -> str:
     return "\n    ".join([f"iface {name} inet manual", *lines]) + "\n"
 
 
+def bond(*lines: str) -> str:
+    return stanza("bond-slaves eth1", *lines, name="bond0")
+
+
 def settings(one: Link) -> dict[str, str]:
     return {known.name: value for known, value in one.settings}
 
@@ -263,7 +267,6 @@ def test_nonsense_of_a_port_costs_that_port_and_not_the_bond() -> None:
 @pytest.mark.parametrize("option, kind", [
     ("bridge-ports eth2", "bridge (bridge-ports) and of a port of a bond (bond-master)"),
     ("xen-vlan 5 eth2", "bridge (xen-vlan) and of a port of a bond (bond-master)"),
-    ("vlan-raw-device eth2", "port of a bond (bond-master) and of a vlan (vlan-raw-device)"),
     ("bond-slaves eth2", "bond (bond-slaves) and of a port of a bond (bond-master)"),
 ])
 def test_a_port_of_a_bond_is_nothing_else(option: str, kind: str) -> None:
@@ -305,41 +308,6 @@ def test_the_same_holds_for_dotted_names_and_for_xen_vlans() -> None:
 def test_a_stanza_without_options_of_ours_is_the_vlan_of_its_name() -> None:
     found = wanted(stanza(f"xen-vlan 4000 {CARD}") + "iface vlan4000 inet manual\n", "br0")
     assert (found.links["vlan4000"].lower, found.links["vlan4000"].vlan) == (CARD, "4000")
-
-
-def bond(*lines: str) -> str:
-    return stanza("bond-slaves eth1", *lines, name="bond0")
-
-
-@pytest.mark.parametrize("lines, text", [
-    (("bond-miimon 100", "bond-arp-interval 500"), "bond-arp-interval and bond-miimon exclude each other"),
-    (("bond-mode 1", "bond-arp-validate all"), "bond-arp-validate is for ARP probes"),
-    (("bond-mode 1", "bond-arp-validate all", "bond-miimon 100"), "bond-arp-validate is for ARP probes"),
-    (("bond-arp-interval 500", "bond-updelay 200"), "bond-updelay is for a bond that is watched by bond-miimon"),
-    (("bond-miimon 0", "bond-peer-notify-delay 200"), "bond-peer-notify-delay is for a bond that is watched by bond-miimon"),
-    (("bond-arp-ip-target 192.0.2.1 2001:db8::1",), "bond-arp-ip-target '192.0.2.1 2001:db8::1' is not a list of IPv4"),
-    (("bond-arp-ip-target 0.0.0.0",), "bond-arp-ip-target '0.0.0.0' has an address that the kernel does not probe"),
-    (("bond-ns-ip6-target 192.0.2.1",), "bond-ns-ip6-target '192.0.2.1' is not a list of IPv6 addresses"),
-    (("bond-ns-ip6-target ff02::1",), "bond-ns-ip6-target 'ff02::1' has an address that the kernel does not probe"),
-    (("bond-ns-ip6-target fe80::1%eth0",), "bond-ns-ip6-target 'fe80::1%eth0' is not a list of IPv6 addresses"),
-    (("bond-arp-ip-target " + " ".join(f"192.0.2.{one}" for one in range(1, 18)),), "bond-arp-ip-target '192.0.2.1 "),
-    (("bond-num-grat-arp 3", "bond-num-unsol-na 4"), "bond-num-unsol-na is the same setting as bond-num-grat-arp"),
-])
-def test_a_bond_that_the_kernel_would_refuse_whole_is_told_with_its_line(lines: tuple[str, ...], text: str) -> None:
-    found = [one for one in check(read(bond(*lines))) if one.level == "error"]
-    assert [one.text.startswith(f"bond0: {text}") for one in found] == [True] and found[0].where != "i:1"
-
-
-@pytest.mark.parametrize("lines, expected", [
-    (("bond-arp-interval 0",), {"bond-miimon": "100", "bond-arp-interval": "0"}),
-    (("bond-arp-interval 500", "bond-updelay 0", "bond-miimon 0"), {"bond-arp-interval": "500", "bond-miimon": "0"}),
-    (("bond-updelay 250", "bond-miimon 100"), {"bond-miimon": "100", "bond-updelay": "200"}),
-    (("bond-arp-validate none",), {"bond-miimon": "100", "bond-arp-validate": "none"}),
-    (("bond-mode 4", "bond-arp-interval 500"), {"bond-mode": "802.3ad", "bond-miimon": "100"}),
-    (("bond-ns-ip6-target 2001:DB8:0::1,2001:db8::1",), {"bond-miimon": "100", "bond-ns-ip6-target": "2001:db8::1"}),
-])
-def test_the_options_of_a_bond_are_those_that_the_kernel_keeps(lines: tuple[str, ...], expected: dict[str, str]) -> None:
-    assert settings(link(bond(*lines), "bond0")) == expected
 
 
 def mtus(text: str) -> dict[str, tuple[int, bool]]:

@@ -6,6 +6,7 @@ import pytest
 
 from test_net_links import REFERENCE, wanted
 from test_net_plan import complete
+from xen_legi.net import bridge_vlans
 from xen_legi.net.kernel import Device
 from xen_legi.net.needed import needed
 from xen_legi.net.plan import plan
@@ -56,3 +57,65 @@ def test_what_nobody_uses_yet_is_made_as_its_stanza_says(used: tuple[str, ...]) 
     made = lines(EDITED.replace(" eth3 bond1.9", ""), "xenbr72", devices, used)
     assert [line for line in made if "name bond0 " in line and "mode active-backup" in line]
     assert "link set dev eth1 master bond0" in made
+
+
+BRIDGE = """
+iface br0 inet manual
+    bridge-ports eth1 eth2 eth3
+    bridge-vlan-aware yes
+    bridge-vids 10 20
+    bridge-pathcost eth2 50 eth3 60
+iface eth1 inet manual
+    bridge-access 10
+iface eth2 inet manual
+    bridge-access 20
+iface br0.30 inet manual
+    vlan-raw-device br0
+"""
+VLANS = {"br0": {1: True, 40: False}, "eth1": {1: True}, "eth2": {1: True}, "eth3": {7: True}}
+
+
+def told(text: str, name: str, used: tuple[str, ...]) -> list[str]:
+    links = needed(wanted(text, name, devices=("eth1", "eth2", "eth3")), [name], used).links
+    return [line for _, line in bridge_vlans.lines(links, VLANS)]
+
+
+def test_a_vlan_on_a_bridge_in_use_is_let_through_there_and_no_other_is_touched() -> None:
+    assert told(BRIDGE, "br0.30", ("br0", "eth1", "eth2", "eth3")) == ["vlan add dev br0 vid 30 self"]
+    pvid = BRIDGE.replace("bridge-vids 10 20", "bridge-pvid 40")
+    assert told(pvid, "br0.30", ("br0", "eth1")) == ["vlan add dev br0 vid 30 self"]
+    assert not told(BRIDGE.replace("br0.30", "br0.1"), "br0.1", ("br0", "eth1"))  # it is there: that of frames without a tag
+
+
+def test_a_port_in_use_has_its_own_vlans_in_a_bridge_that_comes_up() -> None:
+    lines = told(BRIDGE, "br0", ("eth1", "eth2"))
+    assert "vlan add dev eth1 vid 10 pvid untagged" in lines and "vlan add dev eth2 vid 20 pvid untagged" in lines
+
+
+def test_a_link_in_use_keeps_its_attributes_and_ports_whatever_was_edited() -> None:
+    devices = {"br0": Device("br0", "bridge", up=True, silent=True), "eth1": Device("eth1", up=True, master="br0")}
+    assert [line for line in lines(BRIDGE, "br0.30", devices, ("br0", "eth1")) if "br0.30" not in line] == []
+
+
+BOND = """
+iface bond0 inet manual
+    bond-slaves none
+    bond-mode active-backup
+    bond-primary eth1 eth2
+    bond-queue-id eth1:2 eth2:3
+iface eth1 inet manual
+    bond-master bond0
+iface eth2 inet manual
+    bond-master bond0
+"""
+
+
+@pytest.mark.parametrize("name, other, more", [
+    ("eth1", "eth2", ["link set dev bond0 type bond primary eth1", "link set dev eth1 type bond_slave queue_id 2"]),
+    ("eth2", "eth1", ["link set dev eth2 type bond_slave queue_id 3"]),  # the first primary is there and stays
+])
+def test_a_port_that_joins_a_bond_in_use_has_its_options_there(name: str, other: str, more: list[str]) -> None:
+    devices = {"bond0": Device("bond0", "bond", up=True), other: Device(other, up=True, master="bond0"), name: Device(name)}
+    made = lines(BOND, name, devices, ("bond0", other))
+    assert [line for line in made if " type " in line] == more
+    assert f"link set dev {name} addrgenmode none master bond0" in made

@@ -1,10 +1,10 @@
-"""Regular expressions in lists of ports, as bridge-utils hands them to grep -E."""
+"""Lists of ports: regular expressions as bridge-utils hands them to grep -E, `none`, and what waits for them."""
 
 import warnings
 
 import pytest
 
-from test_net_links import error, stanza, wanted
+from test_net_links import error, link, stanza, wanted
 from test_net_stanzas import read
 from xen_legi.net.check import check
 from xen_legi.net.patterns import expand
@@ -35,3 +35,18 @@ def test_what_is_no_expression_is_an_error_also_where_no_device_is_known(word: s
     assert error(text, "br0").startswith(f"bridge-ports: {word!r} is not a regular expression")
     assert wanted(text, "br0", devices=()).errors
     assert [one.where for one in check(read(text))][:1] == ["i:2"]
+
+
+@pytest.mark.parametrize("lines, wait, ports", [
+    (("bridge-waitport 5", "bridge-waitport 5"), 5, ("eth0",)),
+    (("bridge-waitport 1 eth3", "bridge-waitport 2 eth4"), 2, ("eth4",)),
+])
+def test_of_several_lines_waitport_the_last_counts(lines: tuple[str, ...], wait: float, ports: tuple[str, ...]) -> None:
+    text = stanza("bridge-ports eth0", lines[0]) + stanza("bridge-ports eth0", lines[1]).replace("inet ", "inet6 ")
+    for one in (link(text, "br0"), link(stanza("bridge-ports eth0", *lines), "br0")):
+        assert (one.wait, one.wait_ports) == (wait, ports)
+
+
+def test_a_line_none_names_no_port_beside_other_lines() -> None:
+    text = stanza("bridge-ports eth0") + stanza("bridge-ports none").replace("inet ", "inet6 ")
+    assert link(text, "br0").ports == ("eth0",)

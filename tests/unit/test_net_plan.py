@@ -306,3 +306,13 @@ def test_the_end_of_stp_is_said_before_a_delay_that_the_kernel_refuses_with_it()
     text = "iface br0 inet manual\n    bridge-ports none\n    bridge-stp off\n"
     assert [line for line in lines(text, ["br0"], state(bridge)) if "type bridge" in line] == [
         "link set dev br0 type bridge stp_state 0", "link set dev br0 type bridge forward_delay 0"]
+
+
+def test_what_is_there_without_a_raw_device_is_no_vlan_whatever_its_name() -> None:
+    text = "iface br0 inet manual\n bridge-ports vx.100\niface vx.100 inet manual\n bridge-access 5\n"
+    devices = state(Device("vx.100", "vxlan"))
+    found = planned(text, ["br0"], devices)
+    assert not found.errors and "link set dev vx.100 addrgenmode none master br0" in [step.do for step in found.steps]
+    devices |= state(Device("br0", "bridge"))
+    gone = removal(["vx.100"], wanted(text, "vx.100", "br0", devices=tuple(devices)), devices, [])
+    assert not [line for line in gone if "group" in line]

@@ -100,7 +100,9 @@ def test_what_ifupdown_refuses_is_told_with_its_place(text: str, message: str) -
 
 def test_a_file_that_is_missing_or_sources_itself_is_told() -> None:
     assert problems(parse("nix", Files())) == ["nix: cannot be read: No such file or directory"]
-    assert problems(read("source i\nauto a\n")) == ["i: the file sources itself"]
+    found = read("source i\nauto a\n")
+    assert problems(found) == ["i: the file sources itself"] and found.problems[0].level == "warning"
+    assert found.listed("auto") == ("a",)
 
 
 def test_words_after_the_method_are_told_and_ignored() -> None:
@@ -173,7 +175,7 @@ def test_every_absolute_name_of_a_source_line_is_read() -> None:
     ("", []),
 ])
 def test_a_source_line_is_words_as_a_shell_reads_them(rest: str, words: list[str]) -> None:
-    assert source_words(rest) == words
+    assert source_words(rest) == (words, [])
 
 
 @pytest.mark.parametrize("rest", [
@@ -186,10 +188,18 @@ def test_what_only_a_shell_expands_is_an_error_so_that_nothing_is_taken_down(res
     assert str(problem).startswith(f"i:1: source {rest}: ifup would expand this as a shell does")
 
 
-def test_a_later_relative_name_and_an_open_quote_are_errors() -> None:
-    (told,) = problems(read("source m1 m2\n", m1="", m2=""))
-    assert told.startswith("i:1: source m1 m2: ifup looks for m2 in its working directory, not beside this file")
-    assert "a comment has a line of its own" in problems(read("source /m1 # mine\n"))[0]
+@pytest.mark.parametrize("rest, said", [
+    ("/m* # all of them, /m2 too", "a comment has a line of its own"),
+    ("/m* m2", "m2 is not read: ifup looks for it in its working directory, not beside this file"),
+])
+def test_what_ifup_skips_at_the_end_of_a_source_line_costs_none_of_its_files(rest: str, said: str) -> None:
+    found = read(f"source {rest}\n", m2="auto b\n", **{"/m1": "auto a\n", "/m2": "auto c\n"})
+    assert found.listed("auto") == ("a", "c")
+    (told,) = found.problems
+    assert told.level == "warning" and told.text.startswith(f"source {rest}: {said}")
+
+
+def test_an_open_quote_is_an_error() -> None:
     assert problems(read("source-directory 'a\n")) == [
         "i:1: source-directory 'a: a quote is not closed, so that ifup reads nothing",
     ]

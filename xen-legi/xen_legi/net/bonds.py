@@ -28,14 +28,17 @@ def as_kept(name: str, value: str, values: Mapping[str, str]) -> str:
 
 
 def refused(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield (option, why) for what the kernel would refuse, and the bond with it, or what means two things at once."""
+    """Yield (option, why) for what the kernel would refuse, and the bond with it, or what means two things at once.
+
+    What stays is what stays with ifenslave, which writes one attribute after the other: a later one switches a former off.
+    """
     if by_arp(values) and by_mii(values):
-        yield "bond-arp-interval", "and bond-miimon exclude each other: a bond is watched by one of them"
-    if values.get("bond-arp-validate", "none") != "none" and not by_arp(values):
-        yield "bond-arp-validate", "is for ARP probes, and there is no bond-arp-interval"
+        yield "bond-arp-interval", "a bond is watched by one of bond-miimon and this"
+    if values.get("bond-arp-validate", "none") != "none" and (by_mii(values) or not by_arp(values)):
+        yield "bond-arp-validate", "it is for ARP probes, and these need a bond-arp-interval"
     for name in _DELAYS:
         if values.get(name, "0") != "0" and not by_mii(values):
-            yield name, "is for a bond that is watched by bond-miimon"
-    one = values.get("bond-num-grat-arp")
-    if one and values.get("bond-num-unsol-na", one) != one:
-        yield "bond-num-unsol-na", f"is the same setting as bond-num-grat-arp, which is {one}"
+            yield name, "it is for a bond that is watched by bond-miimon"
+    one = values.get("bond-num-unsol-na")
+    if one and values.get("bond-num-grat-arp", one) != one:
+        yield "bond-num-grat-arp", f"it is the same setting as bond-num-unsol-na, which is {one}"

@@ -21,10 +21,10 @@ def wanted(links: Mapping[str, Link]) -> dict[str, Vlans]:
     """Return, for ports of VLAN-aware bridges, and for these themselves (for VLANs that stand on them), what they carry."""
     found: dict[str, Vlans] = {}
     for bridge in filter(aware, links.values()):
-        for port in bridge.ports:
+        for port in bridge.ports if bridge.joining is None else bridge.joining:
             found[port] = _of_port(links.get(port, Link(port)), bridge)
         above = {int(one.vlan): False for one in links.values() if one.kind == "vlan" and one.lower == bridge.name}
-        found[bridge.name] = {_pvid(bridge, bridge): True, **above}
+        found[bridge.name] = above if bridge.joining is not None else {_pvid(bridge, bridge): True, **above}
     return found
 
 
@@ -43,9 +43,11 @@ def lines(links: Mapping[str, Link], have: Mapping[str, Vlans]) -> Iterator[tupl
     """Yield (interface, line) for what differs. `have` has what the kernel tells; what is not in it cannot be changed."""
     for name, vlans in wanted(links).items():
         if name in have:
-            itself = " self" if aware(links.get(name, Link(name))) else ""
-            gone = [one for one in have[name] if one not in vlans]
+            link = links.get(name, Link(name))
+            itself, stays = (" self", link.joining is not None) if aware(link) else ("", False)
+            gone = [one for one in have[name] if one not in vlans and not stays]
             new = [one for one, untagged in vlans.items() if have[name].get(one) is not untagged]
+            new = [one for one in new if one not in have[name]] if stays else new
             yield from ((name, f"vlan del dev {name} vid {text}{itself}") for text in _ranges(gone))
             yield from ((name, f"vlan add dev {name} vid {text}{itself}")
                         for text in _ranges(one for one in new if not vlans[one]))

@@ -14,7 +14,8 @@ from xen_legi.net import check_addresses, check_bmc, check_links, check_options,
 from xen_legi.net.change import Change
 from xen_legi.net.describe import describe
 from xen_legi.net.kernel import State
-from xen_legi.net.links import desired, joining, of_ports
+from xen_legi.net.links import desired, desired_by_all, joining, of_ports
+from xen_legi.net.logical import no_interfaces
 from xen_legi.net.of_ifup import OPTIONS, REQUIRED
 from xen_legi.net.options import ALIASES, BY_NAME, find, ours
 from xen_legi.net.plan import plan, told_above
@@ -26,6 +27,7 @@ _LEFTOVER = re.compile(r".*(\.dpkg-[a-z]+|\.ucf-[a-z]+|\.bak|\.orig|\.old|\.rej|
 _NAMES = (*BY_NAME, *ALIASES, *OPTIONS, *check_options.OTHERS)
 _NEAR = 0.8  # how much alike the name of an option must be that may as well be another package's
 _UNKNOWN = "is no option that we know"
+_ANY = "any.1"  # stands for the interface that has a logical name
 _ADDRESSED = ("static", "dhcp", "auto", "bootp", "ipv4ll")
 
 
@@ -58,8 +60,9 @@ def differences(interfaces: Interfaces, names: Iterable[str], state: State) -> l
 def idle(interfaces: Interfaces, names: Iterable[str], state: State) -> list[Finding]:
     """Return what keeps interfaces from coming up now that neither are among `names` nor needed for these."""
     have, known = interfaces.by_name(), desired(interfaces, names, state)
+    logical = no_interfaces(interfaces, state)
     plugged = {one.name for one in interfaces.classes if one.class_ == "hotplug"}
-    others = [name for name in have if name not in known.links | known.errors and name not in plugged]
+    others = [name for name in have if name not in known.links | known.errors and name not in plugged | logical]
     wanted = desired(interfaces, others, state)
     planned = plan(wanted, state)
     wrong = {name: text for name, text in (*planned.errors.items(), *planned.missing.items()) if name not in wanted.errors}
@@ -82,7 +85,11 @@ def with_errors(found: Iterable[Finding], todo: Change) -> list[tuple[str, str, 
 def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """What the stanzas of each interface, and all of them together, cannot mean."""
     wrong, have, said = set(), interfaces.by_name(), of_ports(joining(interfaces), devices)
+    logical = no_interfaces(interfaces, devices)
     for name, stanzas in have.items():
+        if name in logical:
+            yield from _of_logical(name, stanzas, interfaces, devices)
+            continue
         try:
             _, remarks = describe(name, stanzas, devices, said.get(name, ()))
         except ValueError as error:
@@ -90,13 +97,25 @@ def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
             yield from _errors(error, name, stanzas, devices)
         else:
             yield from (Finding(one.where, "warning", one.text) for one in remarks)
-    wanted = desired(interfaces, have, devices)
+    wanted = desired_by_all(interfaces, devices)
     for name, text in wanted.errors.items():
         if name not in wrong:
             yield Finding(wanted.stanza_of(name, have), "error", f"{name}: {text}")
 
 
-def _errors(first: ValueError, name: str, stanzas: Sequence[Stanza], devices: Collection[str]) -> Iterator[Finding]:
+def _of_logical(
+    name: str, stanzas: Sequence[Stanza], interfaces: Interfaces, devices: Collection[str]
+) -> Iterator[Finding]:
+    """Yield what a stanza cannot mean whatever interface has it. Only a line auto X=NAME says that one will; of what is
+    inherited the heirs' errors are told."""
+    error = _why(_ANY, stanzas, devices) if name not in interfaces.parents else None
+    level = "error" if name in interfaces.templates() else "warning"
+    yield from (replace(one, level=level) for one in (_errors(error, name, stanzas, devices, _ANY) if error else ()))
+
+
+def _errors(
+    first: ValueError, name: str, stanzas: Sequence[Stanza], devices: Collection[str], stand_in: str = ""
+) -> Iterator[Finding]:
     """Yield the first error of an interface, and all others of single lines: one after the other is taken away."""
     error: ValueError | None = first
     while error:
@@ -105,7 +124,7 @@ def _errors(first: ValueError, name: str, stanzas: Sequence[Stanza], devices: Co
             yield Finding(where or stanzas[0].where, "error", f"{name}: {error}")
         names = {option.name for stanza in stanzas for option in stanza.options if where and option.where == where}
         stanzas = [replace(one, options=tuple(it for it in one.options if it.name not in names)) for one in stanzas]
-        error = _why(name, stanzas, devices) if names else None
+        error = _why(stand_in or name, stanzas, devices) if names else None
 
 
 def _why(name: str, stanzas: Sequence[Stanza], devices: Collection[str]) -> ValueError | None:
@@ -119,7 +138,7 @@ def _why(name: str, stanzas: Sequence[Stanza], devices: Collection[str]) -> Valu
 
 def _names(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Names that the kernel does not take; a stanza for a pattern or a mapping need not be one."""
-    logical = interfaces.templates()
+    logical = no_interfaces(interfaces, devices)
     for stanza in interfaces.stanzas:
         names = [option.name for option in stanza.options]
         if stanza.name not in logical and not ours(names):  # of ours, describe() has told it
@@ -170,8 +189,8 @@ def _twice(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
 
 
 def _without_stanza(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
-    """Interfaces that are to come up and have no stanza."""
-    have = interfaces.by_name()
+    """Interfaces that are to come up and have no stanza. ifup has one for lo by itself."""
+    have = {*interfaces.by_name(), "lo"}
     for one in interfaces.classes:
         name = one.name.partition("=")[2] or one.name
         if "/" not in name and name not in have and not any_matches(name, interfaces.mappings):
@@ -182,7 +201,7 @@ def _without_stanza(interfaces: Interfaces, devices: Collection[str]) -> Iterato
 def _ports_with_addresses(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Ports that get an address: it belongs to the bridge or the bond."""
     have = interfaces.by_name()
-    for link in desired(interfaces, have, devices).links.values():
+    for link in desired_by_all(interfaces, devices).links.values():
         for stanza in have.get(link.name, ()) if link.master else ():
             if stanza.method in _ADDRESSED:
                 text = f"{link.name} is a port of {link.master} and gets an address ({stanza.method}): it is {link.master}'s"
@@ -191,8 +210,7 @@ def _ports_with_addresses(interfaces: Interfaces, devices: Collection[str]) -> I
 
 def _ports(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Bonds that get no port, and ports whose own MTU is less than that of their bridge."""
-    have = interfaces.by_name()
-    links = desired(interfaces, have, devices).links
+    have, links = interfaces.by_name(), desired_by_all(interfaces, devices).links
     for link in links.values():
         named = any(find(one.name) is BY_NAME["bond-slaves"] for stanza in have.get(link.name, ()) for one in stanza.options)
         if link.kind == "bond" and not link.ports and not named:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from xen_legi.bmc import lan
 from xen_legi.finding import Finding
 from xen_legi.net.check_options import named, of
-from xen_legi.net.links import desired
+from xen_legi.net.links import desired_by_all
 from xen_legi.net.stanzas import Interfaces
 
 
@@ -38,7 +38,7 @@ def gateway(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Findin
 def shared_vlan(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """A VLAN of the BMC that this host has as well: what is in it, domUs perhaps, reaches the BMC."""
     found = list(named(interfaces, ("ipmi-vlan",)))
-    links = desired(interfaces, interfaces.by_name() if found else (), devices).links.values()
+    links = desired_by_all(interfaces, devices).links.values() if found else ()
     vlans = {one.vlan: one for one in reversed(list(links)) if one.kind == "vlan"}
     for stanza, option in found:
         if link := vlans.get(option.value.strip()):

@@ -1,7 +1,6 @@
 """What comes to be by interfaces files and was hardly meant: names, ports, links that nobody asks for. Pure."""
 
 import difflib
-import fnmatch
 import re
 from collections.abc import Collection, Iterator, Mapping
 
@@ -9,7 +8,8 @@ from xen_legi.finding import Finding
 from xen_legi.net.bridge_vlans import aware
 from xen_legi.net.check_options import named, of, open_ended
 from xen_legi.net.describe import Link
-from xen_legi.net.links import desired
+from xen_legi.net.links import desired, desired_by_all
+from xen_legi.net.logical import means, no_interfaces
 from xen_legi.net.options import Known, find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Option, Stanza
 
@@ -33,9 +33,9 @@ def port_lists(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 
 def misplaced(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Ports that the kernel refuses, raw devices that get no frames, options of bonds that need others."""
-    have, wanted = interfaces.by_name(), desired(interfaces, interfaces.by_name(), devices)
-    templates = interfaces.templates()
-    joined = {option.value for stanza, option in named(interfaces, ("bond-master",)) if stanza.name in templates}
+    have, wanted = interfaces.by_name(), desired_by_all(interfaces, devices)
+    logical = no_interfaces(interfaces, devices)
+    joined = {option.value for stanza, option in named(interfaces, ("bond-master",)) if stanza.name in logical}
     for link in wanted.links.values():
         for level, text in _misplaced(link, wanted.links, link.name in joined):
             yield Finding(wanted.stanza_of(link.name, have), level, f"{link.name}: {text}")
@@ -106,8 +106,7 @@ def without_effect(interfaces: Interfaces, devices: Collection[str]) -> Iterator
     """Options about the VLANs of ports, where no VLAN-aware bridge heeds them."""
     links, have = _links(interfaces, devices), interfaces.by_name()
     all_known = not open_ended(interfaces, devices)
-    no_devices = interfaces.templates() | interfaces.parents
-    for link in (one for one in links.values() if one.name not in no_devices):
+    for link in (one for one in links.values() if one.name not in interfaces.parents):
         where = {known.name: option.where for stanza in have.get(link.name, ()) for option in stanza.options
                  if (known := find(option.name))}
         bridge = link if link.kind == "bridge" else links.get(link.master, link)
@@ -141,7 +140,7 @@ def spanned(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Findin
 def not_asked_for(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Bridges, bonds and VLANs that no line brings up: no auto or allow-, no other link, no command of a stanza."""
     have, listed = interfaces.by_name(), [one.name for one in interfaces.classes]
-    asked = [name for name in have if any(_meant(name, one) for one in listed)]  # in the order of the files
+    asked = [name for name in have if any(means(name, one) for one in listed)]  # in the order of the files
     options = [option for stanza in interfaces.stanzas for option in stanza.options]
     commands = re.findall(r"[\w.:-]+", " ".join(option.value for option in options if option.name in COMMANDS))
     wanted = desired(interfaces, asked, devices)
@@ -155,7 +154,7 @@ def not_asked_for(interfaces: Interfaces, devices: Collection[str]) -> Iterator[
 def nearly_a_link(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Names of ports, raw devices and bonds that are none, and nearly that of a bridge, bond or VLAN with a stanza."""
     have = interfaces.by_name()
-    wanted = desired(interfaces, have, devices)
+    wanted = desired_by_all(interfaces, devices)
     made = {name for name, link in wanted.links.items() if link.kind and name in have}
     known = {*made, *devices, *have, *wanted.errors, "", *(link.name for link in wanted.links.values() if link.kind)}
     for link in wanted.links.values():
@@ -185,11 +184,4 @@ def _own(option: Option, stanza: Stanza) -> bool:
 
 
 def _links(interfaces: Interfaces, devices: Collection[str]) -> Mapping[str, Link]:
-    return desired(interfaces, interfaces.by_name(), devices).links
-
-
-def _meant(name: str, word: str) -> bool:
-    """Tell whether a word of an auto or allow- line means this stanza: by name, by logical name, or as a pattern."""
-    device, _, logical = word.partition("=")
-    pattern = device.partition("/")[2].partition("/")[0]
-    return name == (logical or device) or (bool(pattern) and not logical and fnmatch.fnmatchcase(name, pattern))
+    return desired_by_all(interfaces, devices).links

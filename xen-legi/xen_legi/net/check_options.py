@@ -4,7 +4,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from xen_legi.finding import Finding
-from xen_legi.net.links import desired
+from xen_legi.net.links import desired_by_all
+from xen_legi.net.logical import no_interfaces
 from xen_legi.net.options import find, ours
 from xen_legi.net.stanzas import Interfaces, Option, Stanza, any_matches
 
@@ -23,10 +24,12 @@ def of_others(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Find
 def hw_mac_address(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """The name that the package vlan has for hwaddress, of an interface that is no link of ours: ifup does not know it."""
     found = [(stanza, option) for stanza, option in named(interfaces, ("hwaddress",)) if option.name != "hwaddress"]
-    wanted = desired(interfaces, interfaces.by_name() if found else (), devices)
+    if not found:
+        return
+    wanted, logical = desired_by_all(interfaces, devices), no_interfaces(interfaces, devices)
     for stanza, option in found:
         link = wanted.links.get(stanza.name)
-        if stanza.name not in {*wanted.errors, *interfaces.parents} and not (link and link.kind):
+        if stanza.name not in {*wanted.errors, *interfaces.parents, *logical} and not (link and link.kind):
             yield of(stanza, option, "error", "it is for links that xen-legi makes; hwaddress is meant, which ifup knows")
 
 
@@ -52,7 +55,7 @@ def both_ways(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Find
 def no_ports(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Costs, priorities and queues of what is no port."""
     found = [] if open_ended(interfaces, devices) else list(named(interfaces, _OF_PORTS))
-    links = desired(interfaces, interfaces.by_name() if found else (), devices).links
+    links = desired_by_all(interfaces, devices).links if found else {}
     for stanza, option in found:
         link = links.get(stanza.name)
         if link := links.get(link.joins, link) if link else None:
@@ -70,7 +73,7 @@ def open_ended(interfaces: Interfaces, devices: Collection[str]) -> bool:
 def hardware_addresses(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Devices of bridge-hw that are not there: the address is then that of the first port."""
     found = list(named(interfaces, ("bridge-hw",))) if devices else []
-    known = {*devices, *desired(interfaces, interfaces.by_name() if found else (), devices).links}
+    known = {*devices, *(desired_by_all(interfaces, devices).links if found else ())}
     for stanza, option in found:
         device = option.value.removeprefix("MAC").strip()
         if device and ":" not in device and device not in known:

@@ -56,6 +56,7 @@ class Link:
     silent: bool = False  # must not get an IPv6 address by itself
     loud: bool = False  # may have one again: its stanza in force says otherwise
     released: tuple[str, ...] = ()  # what was a port by that stanza, and is to be none
+    joining: tuple[str, ...] | None = None  # of a link in use, which stays as it is: the ports that join it now
 
 
 def describe(
@@ -77,7 +78,8 @@ def describe(
     link = replace(link, kind=_kind(given), joins=given.value("bond-master"), mtu=_mtu(given), address=_address(given),
                    vlans=tuple(given.value("xen-vlans").split()), vids=tuple(given.value("bridge-vids").split()),
                    pvid=given.value("bridge-pvid"), access=given.value("bridge-access"))
-    altered = _ruled_out(given) if link.kind == "bond" else _raised(given) if link.kind == "bridge" else ()
+    altered = [*_ruled_out(given), *_unprobed(given)] if link.kind == "bond" else []
+    altered += _raised(given) if link.kind == "bridge" else ()
     remarks += [Message(given.place(known.name) or name, f"{name}: {text}") for known, text in altered]
     return _COMPLETE.get(link.kind, _device)(link, given, devices), remarks
 
@@ -105,7 +107,7 @@ def spans(link: Link) -> Iterator[Link]:
 
 
 def implicit(link: Link) -> Link:
-    """Given a link that no stanza describes: DEVICE.ID is a VLAN, anything else must be there already."""
+    """Given a link of which no stanza tells the kind: DEVICE.ID is a VLAN, anything else must be there already."""
     raw, vlan = _from_name(link.name)
     if not raw or not values.is_vlan_id(vlan):
         return link
@@ -135,6 +137,10 @@ class _Given:
     def words(self, name: str) -> list[str]:
         """Return the words of a list option, over all its lines."""
         return " ".join(self.lines(name)).split()
+
+    def ports(self, name: str) -> list[str]:
+        """Return the words of a list of ports. A line `none` names none, and may stand in each stanza of an interface."""
+        return " ".join(line for line in self.lines(name) if line.split() != ["none"]).split()
 
     def value(self, name: str) -> str:
         """Return the value of an option that has one value: the last line wins. Raise ValueError if it is nonsense."""
@@ -169,8 +175,10 @@ def _kind(given: _Given) -> str:
         if not (known.name == "vlan-protocol" and given.has("xen-vlan")):  # it is that of the bridge's VLAN
             kinds.setdefault(_PORT if known.name == "bond-master" else known.link, option.written or option.name)
     kinds.pop("", None)
-    if _PORT in kinds and given.words("bond-slaves") in ([], ["none"]):
+    if _PORT in kinds and not given.ports("bond-slaves"):
         kinds.pop("bond", None)  # what a port says of its bond
+    if "vlan" in kinds:
+        kinds.pop(_PORT, None)  # a VLAN may be one
     if len(kinds) > 1:
         told = " and of a ".join(f"{kind} ({option})" for kind, option in sorted(kinds.items()))
         more = "; xen-vlans ID... makes bridges over this one" if given.has("xen-vlan") and "bond" in kinds else ""
@@ -195,7 +203,7 @@ def _vlan(link: Link, given: _Given, devices: Collection[str]) -> Link:
         raise ValueError(f"VLAN ID {vlan} is not a number from 1 to 4094")
     if raw == link.name:
         raise ValueError("vlan-raw-device is the VLAN itself")
-    return replace(link, lower=raw, vlan=vlan, protocol=given.value("vlan-protocol") or "802.1Q")
+    return _device(replace(link, lower=raw, vlan=vlan, protocol=given.value("vlan-protocol") or "802.1Q"), given, devices)
 
 
 def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
@@ -205,7 +213,7 @@ def _bridge(link: Link, given: _Given, devices: Collection[str]) -> Link:
         settings.setdefault("bridge-fd", (_of("bridge-fd"), "0"))
     elif "bridge-fd" in settings:
         settings["bridge-fd"] = (_of("bridge-fd"), _delay_with_stp(given))
-    seconds, *wait_ports = given.words("bridge-waitport") or ["0"]
+    seconds, *wait_ports = "".join(given.lines("bridge-waitport")[-1:]).split() or ["0"]
     given.value("bridge-maxwait")
     ports = tuple(port for port in _ports(given, "bridge-ports", devices) if port != link.name)
     return replace(
@@ -235,25 +243,38 @@ def _raised(given: _Given) -> Iterator[tuple[Known, str]]:
 
 
 def _bond(link: Link, given: _Given, devices: Collection[str]) -> Link:
-    left_out = [known for known, _ in _ruled_out(given)]
-    settings = tuple((known, value) for known, value in given.settings("bond") if known not in left_out)
+    settings = _watched(given, [known for known, _ in _ruled_out(given)])
     said = {known.name: value for known, value in settings}
-    if "bond-miimon" not in said and not bonds.by_arp(said):  # a bond that nobody watches never leaves a dead port
-        settings = ((_of("bond-miimon"), "100"), *settings)
-        said["bond-miimon"] = "100"
-    for name, why in bonds.refused(said):
-        raise Nonsense(f"{name} {why}", given.place(name))
     kept = ((known, bonds.as_kept(known.name, value, said)) for known, value in settings)
     ports = _ports(given, "bond-slaves", devices)
     return replace(link, settings=tuple(one for one in kept if one[1]), ports=ports,
                    port_settings=_pairs(given, "bond-queue-id", ":"))
 
 
+def _watched(given: _Given, left_out: Collection[Known]) -> tuple[Setting, ...]:
+    """Return the settings of a bond. One that nobody watches would never leave a dead port."""
+    settings = tuple((known, value) for known, value in given.settings("bond") if known not in left_out)
+    said = {known.name: value for known, value in settings}
+    return settings if "bond-miimon" in said or bonds.by_arp(said) else ((_of("bond-miimon"), "100"), *settings)
+
+
 def _ruled_out(given: _Given) -> list[tuple[Known, str]]:
-    """Return the options that the kernel would refuse in the mode of a bond, and the whole bond with them, and why."""
+    """Return the options that the kernel would refuse in the mode of a bond or beside others, and the whole bond with them,
+    and why."""
     mode = given.value("bond-mode") or MODES[0]
-    return [(known, f"{known.name} is left out: it is for mode {' or '.join(MODES_OF[known.name])}, and this is {mode}")
-            for known in TABLE if given.has(known.name) and mode not in MODES_OF.get(known.name, (mode,))]
+    by_mode = {known: f"it is for mode {' or '.join(MODES_OF[known.name])}, and this is {mode}"
+               for known in TABLE if given.has(known.name) and mode not in MODES_OF.get(known.name, (mode,))}
+    said = {known.name: value for known, value in _watched(given, by_mode)}
+    refused = {_of(name): why for name, why in bonds.refused(said)}
+    return [(known, f"{known.name} is left out: {why}") for known, why in (by_mode | refused).items()]
+
+
+def _unprobed(given: _Given) -> Iterator[tuple[Known, str]]:
+    """Yield the lists of addresses with some that the kernel refuses: these are left out."""
+    for name in ("bond-arp-ip-target", "bond-ns-ip6-target"):
+        words = given.words(name)
+        if odd := values.unprobed(" ".join(words)) if words else ():
+            yield _of(name), f"{name}: {', '.join(odd)} is left out: the kernel does not probe it"
 
 
 _COMPLETE = {"vlan": _vlan, "bridge": _bridge, "bond": _bond}
@@ -315,11 +336,8 @@ def _bridge_address(given: _Given) -> str:
 
 def _ports(given: _Given, name: str, devices: Collection[str]) -> tuple[str, ...]:
     """Return the names that a list of ports stands for, each once."""
-    words = given.words(name)
-    if words in ([], ["none"]):
-        return ()
     try:
-        found = list(patterns.expand(name, words, devices))
+        found = list(patterns.expand(name, given.ports(name), devices))
     except ValueError as error:
         raise Nonsense(f"{name}: {error}", given.place(name)) from None
     return tuple(dict.fromkeys(given.read(name, one, values.device) for one in found))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from xen_legi.net.describe import Link, describe, for_bond, implicit, spans
+from xen_legi.net.logical import no_interfaces
 from xen_legi.net.options import ours
 from xen_legi.net.stanzas import Interfaces, Message, Option, Stanza, any_matches
 
@@ -45,13 +46,20 @@ class Desired:
 
 def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[str]) -> Desired:
     """Return what these interfaces need. `devices` are the names that the kernel has, for `all`, regex and the like."""
-    builder = _Builder(interfaces, devices)
+    names = list(names)
+    builder = _Builder(interfaces, names, devices)
     for name in names:
         builder.add(name, needed=False)
     builder.hang()
     builder.carriers = {one.lower for one in builder.links.values()}
     links = {name: builder.finished(name) for name in builder.in_order()}
     return Desired(_with_mtus(links, builder.errors), builder.errors, tuple(builder.remarks), builder.owners)
+
+
+def desired_by_all(interfaces: Interfaces, devices: Collection[str]) -> Desired:
+    """Return what all interfaces that have a stanza need."""
+    logical = no_interfaces(interfaces, devices)
+    return desired(interfaces, [name for name in interfaces.by_name() if name not in logical], devices)
 
 
 def joining(interfaces: Interfaces) -> dict[str, list[Stanza]]:
@@ -72,13 +80,13 @@ def of_ports(asking: Mapping[str, Sequence[Stanza]], devices: Collection[str]) -
 class _Builder:
     """The links found so far."""
 
-    def __init__(self, interfaces: Interfaces, devices: Collection[str]) -> None:
+    def __init__(self, interfaces: Interfaces, names: Collection[str], devices: Collection[str]) -> None:
         self.devices = devices
         self.stanzas = interfaces.by_name()
         self.joining = joining(interfaces)
-        self.templates = interfaces.templates()  # no devices: the call for each interface with such a stanza knows it
+        self.logical = no_interfaces(interfaces, devices) - ({*names} - interfaces.templates())
         self.of_ports = of_ports(self.joining, devices)
-        self.vlans = _vlans_of(interfaces)
+        self.vlans = _vlans_of(interfaces, self.logical)
         self.uplinks = _uplinks_of(interfaces)
         self.vlan_names = interfaces.vlan_names
         self.plugged = [_pattern(word) for word in interfaces.listed("hotplug")]
@@ -98,10 +106,9 @@ class _Builder:
         except ValueError as error:
             self.errors[name] = str(error)
             return
-        if not link.ours:
-            if not needed:
-                return
-            link = implicit(link)
+        if not link.ours and not needed:
+            return
+        link = link if link.kind else self.by_name(link)
         self.remarks += remarks
         self.links[name] = link  # known before what it needs: it may, by mistake, need itself
         try:
@@ -112,6 +119,11 @@ class _Builder:
             if other:
                 self.add(other, needed=True)
         self.span(self.links[name])
+
+    def by_name(self, link: Link) -> Link:
+        """Return what a link is by its name. One that is there without its raw device is no VLAN, but somebody's vxlan.5."""
+        found = implicit(link)
+        return link if link.name in self.devices and found.lower not in {*self.devices, *self.stanzas} else found
 
     def span(self, link: Link) -> None:
         """Take in the bridges of xen-vlans. One that has a stanza with options of ours is what that says."""
@@ -151,7 +163,7 @@ class _Builder:
     def with_ports(self, link: Link) -> Link:
         """Add the ports that ask for this bond themselves, and the VLAN of a bridge that is written as one stanza."""
         if link.kind == "bond":
-            asking = [stanza.name for stanza in self.joining.get(link.name, ()) if stanza.name not in self.templates]
+            asking = [stanza.name for stanza in self.joining.get(link.name, ()) if stanza.name not in self.logical]
             return replace(link, ports=tuple(dict.fromkeys((*link.ports, *asking))))
         if link.over:
             return replace(link, ports=tuple(dict.fromkeys((self.vlan_below(link.over), *link.ports))))
@@ -262,11 +274,11 @@ def _identity(vlan: Link) -> tuple[str, str, str]:
     return (vlan.lower, vlan.vlan, vlan.protocol)
 
 
-def _vlans_of(interfaces: Interfaces) -> dict[tuple[str, str, str], str]:
+def _vlans_of(interfaces: Interfaces, logical: Collection[str]) -> dict[tuple[str, str, str], str]:
     """Return the names of the VLANs that have a stanza, by (raw device, ID, protocol)."""
     found: dict[tuple[str, str, str], str] = {}
     for stanza in interfaces.stanzas:
-        if stanza.has("vlan-raw-device"):
+        if stanza.has("vlan-raw-device") and stanza.name not in logical:
             try:
                 link, _ = describe(stanza.name, (stanza,), ())
             except ValueError:

@@ -13,7 +13,8 @@ from xen_legi.net.links import Desired
 
 def needed(wanted: Desired, names: Collection[str], in_use: Collection[str]) -> Desired:
     """Given all that these interfaces want, return the same with the links that are `in_use`, and that are not these
-    interfaces themselves, left as they are: ports of what comes up join it, and an MTU is raised."""
+    interfaces themselves, left as they are: ports of what comes up join it, an MTU is raised, and what joins such a link is
+    told there as it would be by the link's own ifup: its VLANs, its queue, that it is the primary."""
     own = {*names, *(bridge.name for name in names if name in wanted.links for bridge in spans(wanted.links[name]))}
     left = {name for name in wanted.links if name in in_use and name not in own}
     reached = _reached(wanted, own, left)
@@ -38,6 +39,9 @@ def _reached(wanted: Desired, own: Collection[str], left: Collection[str]) -> se
 def _as_it_is(link: Link, wanted: Desired, left: Collection[str], reached: Collection[str]) -> Link:
     above = (one for one in wanted.links.values() if one.name in reached and one.name not in left)
     mtu = max((one.mtu for one in above if link.name in (*one.ports, one.lower)), default=0)
-    return Link(link.name, link.kind, ours=link.ours, where=link.where, ports=link.ports, lower=link.lower, vlan=link.vlan,
-                protocol=link.protocol, mtu=mtu, own_mtu=False, master="" if link.master in left else link.master,
-                carries=link.carries, silent=link.silent)
+    joining = tuple(port for port in link.ports if port in reached and port not in left)
+    of_joining = tuple(one for one in link.port_settings if one[0] in joining)
+    return Link(link.name, link.kind, ours=link.ours, where=link.where, settings=link.settings, ports=link.ports,
+                port_settings=of_joining, lower=link.lower, vlan=link.vlan, protocol=link.protocol, vids=link.vids,
+                pvid=link.pvid, access=link.access, mtu=mtu, own_mtu=False,
+                master="" if link.master in left else link.master, carries=link.carries, silent=link.silent, joining=joining)

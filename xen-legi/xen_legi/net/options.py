@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xen_legi.net import values
-from xen_legi.net.values import Reader, centiseconds, choice, number, on_off, seconds, switch, vlan_ranges
+from xen_legi.net.values import Reader, centiseconds, choice, number, number_as_in_c, on_off, seconds, switch, vlan_ranges
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,13 @@ TABLE = (
     _bridge("bridge-hello", "hello_time", seconds(1, 10), "hello time in seconds"),
     _bridge("bridge-maxage", "max_age", seconds(6, 40), "maximum message age in seconds"),
     _bridge("bridge-ageing", "ageing_time", seconds(0, _EVER), "seconds until an address that is not seen is forgotten"),
-    _bridge("bridge-bridgeprio", "priority", number(0, 65535), "priority of the bridge in the spanning tree"),
+    _bridge("bridge-bridgeprio", "priority", number_as_in_c(0, 65535), "priority of the bridge in the spanning tree"),
     _bridge("bridge-vlan-aware", "vlan_filtering", switch, "one bridge for many VLANs"),
     _bridge("bridge-mcsnoop", "mcast_snooping", switch, "multicast snooping"),
     _bridge("bridge-mcquerier", "mcast_querier", switch, "multicast querier"),
-    Known("bridge-pathcost", "port", "PORT COST: cost of a port in the spanning tree", number(1, 2**16 - 1), "cost", "cost"),
-    Known("bridge-portprio", "port", "PORT PRIORITY: priority of a port", number(0, 63), "priority", "priority"),
+    Known("bridge-pathcost", "port", "PORT COST: cost of a port in the spanning tree", number_as_in_c(1, 2**16 - 1), "cost",
+          "cost"),
+    Known("bridge-portprio", "port", "PORT PRIORITY: priority of a port", number_as_in_c(0, 63), "priority", "priority"),
     _remark("bridge-gcint", "has no effect: Linux collects forgotten addresses by itself"),
     _shape("bridge-vids", "RANGES: VLANs of a VLAN-aware bridge's ports; in a port's stanza: of that one", vlan_ranges),
     _shape("bridge-pvid", "VLAN of frames without a tag, of all ports or of one (default: 1)", values.vlan_id),

@@ -158,7 +158,8 @@ class _Planner:
         """Yield the steps for a link that is there: only for what differs."""
         if link.kind == "vlan":
             _check_same_vlan(link, device)
-        differing = [one for one in link.settings if one[0].needs != "ports" and not _has(device.attributes, one)]
+        settings = link.settings if link.joining is None else ()
+        differing = [one for one in settings if one[0].needs != "ports" and not _has(device.attributes, one)]
         if differing:
             yield from self.set_attributes(link, device, differing)
         mac = address(link, self.links, self.state) if link.address and link.kind else ""
@@ -214,7 +215,8 @@ class _Planner:
         for known, value in link.settings:
             if known.needs == "ports":
                 port = next((name for name in value.split() if name in link.ports and self.will_be(name)), "")
-                if port and device.attributes.get(known.shown) != port:
+                concerned = link.joining is None or port in link.joining
+                if port and concerned and device.attributes.get(known.shown) != port:
                     yield Step(link.name, f"link set dev {link.name} type {link.kind} {known.word} {port}", optional=True)
         for port, known, value in link.port_settings:
             joined = self.state.get(port, Device(port))

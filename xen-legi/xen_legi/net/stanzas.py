@@ -186,21 +186,26 @@ def logical_lines(text: str) -> Iterable[tuple[int, str]]:
         yield begun, joined.strip(_BLANKS)
 
 
-def source_words(rest: str) -> list[str]:
-    """Given the rest of a source line, return its words: paths and patterns. Raise ValueError for what we read otherwise.
+def source_words(rest: str) -> tuple[list[str], list[str]]:
+    """Given the rest of a source line, return its words, paths and patterns, and those that are not read. Raise ValueError
+    for what we read otherwise.
 
     ifup puts the directory of the file in front of a line that does not begin with /, and has wordexp(3) expand the whole.
+    It skips words that are no files: so the words of a comment at the end of the line, which it knows not to be one.
     """
     if _EXPANDED.search(rest):
         raise ValueError("ifup would expand this as a shell does, which we do not: name the file, or use plain * and ?")
     words = _split(rest) if set("\\\"'") & set(rest) else _BLANK.split(rest) if rest else []
     if not rest.startswith("/"):
         words[:1] = [word.lstrip("/") for word in words[:1]]
-    if any(word.startswith("#") for word in words[1:]):
-        raise ValueError("a comment has a line of its own: # and what follows it are names of files here")
-    if beside := [word for word in words[1:] if not word.startswith("/")]:
-        raise ValueError(f"ifup looks for {beside[0]} in its working directory, not beside this file: give it its own line")
-    return words
+    more = words[1:]
+    return words[:1] + [word for word in more if word.startswith("/")], [word for word in more if not word.startswith("/")]
+
+
+def _unread(words: Sequence[str]) -> str:
+    if any(word.startswith("#") for word in words):
+        return "a comment has a line of its own: # and what follows it are names of files here, and are not read"
+    return f"{words[0]} is not read: ifup looks for it in its working directory, not beside this file; give it its own line"
 
 
 def _split(text: str) -> list[str]:
@@ -235,7 +240,7 @@ class _Reader:
 
     def file(self, path: str) -> None:
         if path in self.open:
-            return self.problem(path, "the file sources itself")
+            return self.problem(path, "the file sources itself", "warning")  # which ifup skips
         if path in self.seen:
             return
         self.seen.add(path)
@@ -287,10 +292,13 @@ class _Reader:
             self.stop(where, f"{word} stands outside of a stanza")
 
     def sourced(self, rest: str, where: str, path: str, directory: bool) -> None:
+        line = f"source{'-directory' if directory else ''} {rest}"
         try:
-            patterns = source_words(rest)
+            patterns, unread = source_words(rest)
         except ValueError as error:
-            return self.problem(where, f"source{'-directory' if directory else ''} {rest}: {error}")
+            return self.problem(where, f"{line}: {error}")
+        if unread:
+            self.problem(where, f"{line}: {_unread(unread)}", "warning")
         for pattern in patterns:
             try:
                 found = self.source.expand(pattern, path, directory)

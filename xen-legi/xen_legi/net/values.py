@@ -66,6 +66,16 @@ def number(low: int, high: int) -> Reader:
     return read
 
 
+def number_as_in_c(low: int, high: int) -> Reader:
+    """Return a reader like number() that takes 0x80 and 0200, too, as brctl does."""
+
+    def read(value: str) -> str:
+        base = 16 if re.fullmatch(r"0[xX][0-9a-fA-F]+", value) else 8 if re.fullmatch(r"0[0-7]+", value) else 10
+        return number(low, high)(value if base == 10 else str(int(value, base)))
+
+    return read
+
+
 def choice(*names: str) -> Reader:
     """Return a reader of one of these names, or of its number, as the driver's own parameters take it."""
 
@@ -80,7 +90,7 @@ def choice(*names: str) -> Reader:
 
 
 def arp_targets(value: str) -> str:
-    """Take IPv4 addresses with spaces or commas between them, at most 16; return them with commas."""
+    """Take IPv4 addresses with spaces or commas between them, at most 16; return those that can be probed, with commas."""
     return _targets(value, 4)
 
 
@@ -99,12 +109,17 @@ def _targets(value: str, version: int) -> str:
         found = []
     if not words or len(found) < len(words) or {one.version for one in found} != {version}:
         raise ValueError(f"is not a list of IPv{version} addresses")
-    if any(map(_unprobed, found)):
-        raise ValueError("has an address that the kernel does not probe")
-    distinct = dict.fromkeys(map(str, found))  # the kernel refuses an address that it has
+    distinct = dict.fromkeys(str(one) for one in found if not _unprobed(one))  # the kernel refuses an address that it has
     if len(distinct) > _MOST_TARGETS:
         raise ValueError(f"are more than {_MOST_TARGETS} addresses")
     return ",".join(distinct)
+
+
+def unprobed(value: str) -> list[str]:
+    """Return the addresses of such a list that the kernel refuses as targets."""
+    import ipaddress
+
+    return [word for word in value.replace(",", " ").split() if _unprobed(ipaddress.ip_address(word))]
 
 
 def _unprobed(address: "ipaddress.IPv4Address | ipaddress.IPv6Address") -> bool:
