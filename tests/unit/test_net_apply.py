@@ -11,6 +11,7 @@ from test_net_fuzz import texts
 from test_net_links import REFERENCE, stanza
 from test_net_plan import BRIDGE, complete, span, state
 from test_net_stanzas import read
+from xen_legi.errors import Problem
 from xen_legi.net import in_force, transition
 from xen_legi.net.change import Now, change
 from xen_legi.net.check import check
@@ -370,3 +371,23 @@ def test_the_plan_tells_what_goes_down_for_a_moment() -> None:
     before = REFERENCE.replace("arp off", "arp on")
     assert [(action, name) for action, name, _ in change(read(REFERENCE), Now(complete(), UP, read(before))).lines()] == [
         ("commands", "eth1")]
+
+
+@pytest.mark.parametrize("option", [Option("preferred-lifetime", ""), Option("up", "a\n\nb")])
+def test_what_would_not_be_read_again_is_not_written(option: Option, tmp_path: Path) -> None:
+    one = replace(read(BEFORE).stanzas[0], options=(option,))
+    with pytest.raises(Problem, match="cannot be written .* so that they are read again: .* has no value"):
+        in_force.save(Interfaces((one, *read(BEFORE).stanzas)), tmp_path / "in-force")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_read_to_its_end_is_not_known(tmp_path: Path) -> None:
+    file = tmp_path / "in-force"
+    assert in_force.load(file) == Interfaces()
+    for text in ("iface eth0 inet static\n    preferred-lifetime\n", "", "auto eth0\n"):
+        file.write_text(BEFORE * bool(text[:1] == "i") + text)
+        assert in_force.load(file).stanzas == ()
+        with pytest.raises(Problem, match="cannot be read, so nothing is changed"):
+            in_force.load_whole(file)
+    file.write_text(BEFORE)
+    assert plain(in_force.load(file)) == plain(in_force.load_whole(file)) == plain(read(BEFORE))

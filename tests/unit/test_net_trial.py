@@ -29,6 +29,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "FILE", tmp_path / "net-trial")
     monkeypatch.setattr(trial, "BEFORE", tmp_path / "net-before")
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
+    trial.BEFORE.write_text("iface eth0 inet dhcp\n")
 
 
 @pytest.fixture
@@ -148,3 +149,14 @@ def test_one_that_was_confirmed_meanwhile_is_no_failure(monkeypatch: pytest.Monk
     trial._write(Trial(os.getpid(), "another"))
     monkeypatch.setattr(trial, "_kill", lambda one: trial.FILE.unlink() or False)
     assert trial.main() == EXIT_OK
+
+
+def test_stanzas_of_before_that_cannot_be_read_are_never_brought_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    brings(monkeypatch)
+    trial._write(Trial(os.getpid(), "another"))
+    for text in ("", "iface eth0 inet dhcp\niface eth1 inet6 static\n    preferred-lifetime\n"):
+        trial.BEFORE.write_text(text)
+        with pytest.raises(Problem, match="cannot be read, so nothing is changed"):
+            trial.revert()
+    found = trial.read()
+    assert found and found.open and found.tries == 2

@@ -140,7 +140,7 @@ def _note(interfaces: Interfaces, coming: Collection[str], wanted: Desired) -> N
     by what was noted then."""
     up = files.up()
     known = notes()
-    with contextlib.suppress(OSError, ValueError):  # `net apply` then knows less; nothing else needs it
+    with contextlib.suppress(OSError, ValueError, Problem):  # `net apply` then knows less; nothing else needs it
         others = in_force.load(in_force.OTHERS)
         before = in_force.renewed(in_force.load(), others, interfaces, known)
         before = in_force.completed(before, (others,), up.values())

@@ -4,24 +4,50 @@ Kept as one interfaces file, which ifdown and ifup can be given (-i): what an ed
 It is in /run, like ifupdown's own state, for root alone: a stanza may hold a key.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from xen_legi import files as small_files
+from xen_legi.errors import fail
 from xen_legi.net import files
 from xen_legi.net.environment import Note, matching
 from xen_legi.net.options import ours
-from xen_legi.net.stanzas import Interfaces, Option, Stanza, with_stanza
+from xen_legi.net.stanzas import Interfaces, Option, Stanza, parse, with_stanza
 
 FILE = Path("/run/xen-legi/in-force")
 OTHERS = FILE.with_name("not-in-force")  # the rest of the files then: by that, others may come up without a start of ours
 PERHAPS = FILE.with_name("perhaps-in-force")  # what a change that was begun wants; gone when it is made
 
 
+class _Text:
+    """A text that sources nothing."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def read(self, path: str) -> str:
+        return self.text
+
+    def expand(self, pattern: str, beside: str, directory: bool) -> Sequence[str]:
+        return ()
+
+
 def load(path: Path = FILE) -> Interfaces:
-    """Return what is in force; nothing where it was never noted (before the first boot or ifup with our hooks)."""
-    return files.load(str(path)) if path.exists() else Interfaces()
+    """Return what is in force; nothing where it was never noted (before the first boot or ifup with our hooks), and where
+    that cannot be read to its end: some stanzas alone would be taken for all."""
+    found = parse(str(path), _Text(small_files.read(path)))
+    return Interfaces() if found.problems else files.named(found)
+
+
+def load_whole(path: Path) -> Interfaces:
+    """Return what is kept in a file. Raise Problem if there is nothing, or if something of it cannot be read."""
+    found = parse(str(path), _Text(small_files.read(path)))
+    if found.problems or not found.stanzas:
+        why = found.problems[0] if found.problems else f"{path}: there is no stanza"
+        fail(f"what is kept of the stanzas of before cannot be read, so nothing is changed: {why}",
+             hint=f"mend {path}, or the interfaces files, then xen-legi net revert or apply")
+    return files.named(found)
 
 
 def note(interfaces: Interfaces, files_: Interfaces) -> None:
@@ -32,8 +58,14 @@ def note(interfaces: Interfaces, files_: Interfaces) -> None:
 
 
 def save(interfaces: Interfaces, path: Path = FILE) -> None:
-    """Note it, in whole or not at all."""
-    small_files.replace(path, render(interfaces), mode=0o600)
+    """Note it, in whole or not at all. Raise Problem if who reads it would find anything else: ifup ends at the first line
+    that it does not understand, and what it does not find is gone."""
+    text = render(interfaces)
+    again = parse(str(path), _Text(text))
+    if again.problems or [*map(_plain, again.stanzas)] != [*map(_plain, interfaces.stanzas)]:
+        why = f": {again.problems[0].text}" if again.problems else ""
+        fail(f"the stanzas in force cannot be written into {path} so that they are read again{why}")
+    small_files.replace(path, text, mode=0o600)
 
 
 def merged(before: Interfaces, now: Interfaces, staying: Collection[str], there: Collection[str]) -> Interfaces:
@@ -51,6 +83,12 @@ def joined(one: Interfaces, other: Interfaces) -> Interfaces:
     """Return the stanzas of both, each once."""
     known = [_bare(stanza) for stanza in one.stanzas]
     return replace(other, stanzas=(*one.stanzas, *(stanza for stanza in other.stanzas if _bare(stanza) not in known)))
+
+
+def _plain(stanza: Stanza) -> tuple[str, str, str, list[tuple[str, str]]]:
+    """Return all that a stanza says, without its place, each line by itself."""
+    lines = [(one.name, line) for one in stanza.options for line in one.value.split("\n")]
+    return stanza.name, stanza.family, stanza.method, lines
 
 
 def _bare(stanza: Stanza) -> Stanza:

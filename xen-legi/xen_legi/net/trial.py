@@ -19,7 +19,7 @@ from pathlib import Path
 
 from xen_legi import files as small_files
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, die
-from xen_legi.net import files, in_force, transition
+from xen_legi.net import in_force, transition
 from xen_legi.net.apply import TIMEOUT
 from xen_legi.net.stanzas import Interfaces, Listed
 from xen_legi.net.transition import Done
@@ -178,7 +178,7 @@ def revert() -> Done:
         if trial is None or trial.reverted:
             die("no trial is under way", hint="xen-legi net try begins one")
         try:
-            done = transition.bring(files.load(str(BEFORE)), str(BEFORE))
+            done = transition.bring(in_force.load_whole(BEFORE), str(BEFORE))
         except Exception:
             _write(_failed(trial))
             raise
