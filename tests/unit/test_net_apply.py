@@ -89,8 +89,8 @@ DHCP = "iface eth0 inet dhcp\niface eth1 inet dhcp\n"
 
 def test_what_is_noted_and_what_is_not_are_all_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[Interfaces] = []
-    monkeypatch.setattr(in_force, "save", lambda interfaces, path=None: noted.append(interfaces))
-    in_force.note(read(BEFORE), read(DHCP))
+    monkeypatch.setattr(in_force, "save", lambda interfaces, path=None, seen=None: noted.append(interfaces))
+    in_force.note(read(BEFORE), read(DHCP), {})
     assert [plain(one) for one in noted] == [[("eth1", "inet", "dhcp", [])], plain(read(BEFORE))]
 
 

@@ -1,7 +1,8 @@
 """By which stanzas the interfaces are up: the files may have been edited since.
 
 Kept as one interfaces file, which ifdown and ifup can be given (-i): what an edit took out of the files is still told there.
-It is in /run, like ifupdown's own state, for root alone: a stanza may hold a key.
+It is in /run, like ifupdown's own state, for root alone: a stanza may hold a key. A comment in it tells, for each interface
+of which the guard has kept how it came up, up to which version of that all this holds: what is newer is looked at.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,13 +12,14 @@ from pathlib import Path
 from xen_legi import files as small_files
 from xen_legi.errors import fail
 from xen_legi.net import files
-from xen_legi.net.environment import Note, matching
 from xen_legi.net.options import ours
-from xen_legi.net.stanzas import Interfaces, Option, Stanza, parse, with_stanza
+from xen_legi.net.stanzas import Interfaces, Option, Stanza, parse
 
 FILE = Path("/run/xen-legi/in-force")
 OTHERS = FILE.with_name("not-in-force")  # the rest of the files then: by that, others may come up without a start of ours
 PERHAPS = FILE.with_name("perhaps-in-force")  # what a change that was begun wants; gone when it is made
+
+_SEEN = "# seen: "
 
 
 class _Text:
@@ -36,8 +38,19 @@ class _Text:
 def load(path: Path = FILE) -> Interfaces:
     """Return what is in force; nothing where it was never noted (before the first boot or ifup with our hooks), and where
     that cannot be read to its end: some stanzas alone would be taken for all."""
-    found = parse(str(path), _Text(small_files.read(path)))
-    return Interfaces() if found.problems else files.named(found)
+    return load_seen(path)[0]
+
+
+def load_seen(path: Path = FILE) -> tuple[Interfaces, dict[str, str]]:
+    """Return the same, and which versions of the guard's notes have been taken into account, by interface."""
+    try:
+        text = small_files.read(path)
+    except PermissionError:  # who is not root may ask for a plan all the same
+        text = ""
+    found = parse(str(path), _Text(text))
+    words = (line.removeprefix(_SEEN).split() for line in text.split("\n") if line.startswith(_SEEN))
+    seen = {one[0]: one[1] for one in words if len(one) == 2}
+    return (Interfaces(), {}) if found.problems else (files.named(found), seen)
 
 
 def load_whole(path: Path) -> Interfaces:
@@ -50,17 +63,17 @@ def load_whole(path: Path) -> Interfaces:
     return files.named(found)
 
 
-def note(interfaces: Interfaces, files_: Interfaces) -> None:
-    """Note what is in force, and what else stood in the files at this time."""
-    names = {stanza.name for stanza in interfaces.stanzas}
+def note(interfaces: Interfaces, files_: Interfaces, seen: Mapping[str, str], uncertain: Collection[str] = ()) -> None:
+    """Note what is in force, up to which of the guard's notes that holds, and what else stood in the files at this time."""
+    names = {*(stanza.name for stanza in interfaces.stanzas), *uncertain}
     save(replace(files_, stanzas=tuple(one for one in files_.stanzas if one.name not in names), classes=()), OTHERS)
-    save(interfaces)
+    save(interfaces, FILE, seen)
 
 
-def save(interfaces: Interfaces, path: Path = FILE) -> None:
+def save(interfaces: Interfaces, path: Path = FILE, seen: Mapping[str, str] | None = None) -> None:
     """Note it, in whole or not at all. Raise Problem if who reads it would find anything else: ifup ends at the first line
     that it does not understand, and what it does not find is gone."""
-    text = render(interfaces)
+    text = render(interfaces) + "".join(f"{_SEEN}{name} {version}\n" for name, version in (seen or {}).items())
     again = parse(str(path), _Text(text))
     if again.problems or [*map(_plain, again.stanzas)] != [*map(_plain, interfaces.stanzas)]:
         why = f": {again.problems[0].text}" if again.problems else ""
@@ -93,18 +106,6 @@ def _plain(stanza: Stanza) -> tuple[str, str, str, list[tuple[str, str]]]:
 
 def _bare(stanza: Stanza) -> Stanza:
     return replace(stanza, where="", options=tuple(replace(option, where="") for option in stanza.options))
-
-
-def renewed(noted: Interfaces, others: Interfaces, now: Interfaces, notes: Iterable[Note]) -> Interfaces:
-    """Return what was noted, but for an interface that came up since without a start of ours the stanza that ifup read then:
-    one of the files as they were when that was noted, or are, whichever it was; else what the guard has kept of it, without
-    commands. Where nothing was ever noted, nothing is known: some interfaces alone would be taken for all."""
-    for note in notes if noted.stanzas else ():
-        handed = note.stanza
-        known = (*noted.stanzas, *others.stanzas, *now.stanzas)
-        candidates = [one for one in known if (one.name, one.family) == (handed.name, handed.family)]
-        noted = with_stanza(noted, matching(handed, candidates) or handed)
-    return noted
 
 
 def completed(noted: Interfaces, files_: Iterable[Interfaces], up: Collection[str]) -> Interfaces:

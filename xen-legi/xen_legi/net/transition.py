@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from xen_legi.errors import Problem
-from xen_legi.net import files, in_force, kernel, stamps
+from xen_legi.net import came_up, files, in_force, kernel, stamps
 from xen_legi.net.apply import TIMEOUT, batch, carry_out, reason
+from xen_legi.net.came_up import Known
 from xen_legi.net.change import Change, Now, change
 from xen_legi.net.commands import run_all
-from xen_legi.net.environment import forget, notes
 from xen_legi.net.ip_addresses import Kernel
 from xen_legi.net.options import find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Stanza
@@ -36,15 +36,15 @@ class Done:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def look(interfaces: Interfaces) -> Now:
-    """Return what is. These are the files: what came up without our knowing did so by them, or by what was noted before."""
+def look(interfaces: Interfaces, leave: Collection[str] = ()) -> Now:
+    """Return what is. These are the files: what came up without our knowing did so by them, or by what was noted before, or
+    it is not known how; then it is left alone, as what is to be (`leave`) is."""
     have = Kernel(kernel.addresses(), kernel.gateways(kernel.routes()))
     up = files.up()
-    others = in_force.load(in_force.OTHERS)
-    noted = in_force.renewed(in_force.load(), others, interfaces, notes())
-    noted = in_force.completed(noted, (others, interfaces), up.values())
-    noted = in_force.corrected(noted, interfaces, have.addresses)
-    return Now(kernel.read(), up, noted, in_force.load(in_force.PERHAPS), have, kernel.vlans())
+    known = came_up.look(interfaces, up)
+    noted = in_force.corrected(known.in_force, interfaces, have.addresses)
+    uncertain = frozenset({*known.uncertain, *leave})
+    return Now(kernel.read(), up, noted, in_force.load(in_force.PERHAPS), have, kernel.vlans(), uncertain, known.seen or {})
 
 
 @contextlib.contextmanager
@@ -54,9 +54,10 @@ def alone(wait: float = 0) -> Iterator[None]:
         yield
 
 
-def bring(interfaces: Interfaces, path: str) -> Done:
-    """Do all that separates the host from these files; `path` is where ifup reads them. The caller is alone()."""
-    now = look(interfaces)
+def bring(interfaces: Interfaces, path: str, leave: Collection[str] = ()) -> Done:
+    """Do all that separates the host from these files; `path` is where ifup reads them. The caller is alone(). Interfaces to
+    `leave` are left as they are."""
+    now = look(_files(interfaces, path), leave)
     in_force.save(in_force.joined(now.perhaps, interfaces), in_force.PERHAPS)
     named_point("net:begun")
     todo, done = change(interfaces, now), Done()
@@ -64,7 +65,7 @@ def bring(interfaces: Interfaces, path: str) -> Done:
         with step(f"down: {_named(todo.downs)}"):
             _down(todo.downs, now)
     named_point("net:downs")
-    _links(interfaces, todo, done)
+    _links(interfaces, todo, now, done)
     named_point("net:links")
     if todo.delta.commands:
         with step(f"commands: {_named(todo.delta.commands)}"):
@@ -83,12 +84,19 @@ def bring(interfaces: Interfaces, path: str) -> Done:
     return done
 
 
+def _files(interfaces: Interfaces, path: str) -> Interfaces:
+    """Return the files by which a start without us went, also where others are to be brought about."""
+    return interfaces if path == files.INTERFACES else files.load()
+
+
 def _note(interfaces: Interfaces, todo: Change, before: Now, done: Done) -> None:
     """Note by which stanzas the interfaces are up now: the files', but for what failed, and for what stays for a guest."""
-    known, up = notes(), files.up()
-    there = {*up, *up.values(), *todo.wanted.links}
-    in_force.note(in_force.merged(before.in_force, interfaces, {*done.errors, *todo.kept}, there), interfaces)
-    forget(known)
+    known = Known(before.in_force, before.uncertain, before.seen)
+    coming = {*todo.delta.again, *todo.ups} - {*done.errors}
+    with _alone_with_hooks():
+        up = files.up()
+        there = {*up, *up.values(), *todo.wanted.links}
+        came_up.note(known, interfaces, coming, {*done.errors, *todo.kept}, there)
 
 
 def _commands(interfaces: Interfaces, todo: Change, now: Now, done: Done) -> None:
@@ -120,10 +128,10 @@ def _bounce(todo: Change, now: Now) -> None:
 def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
     """Join again what ifdown made anew, set addresses, and bring up what is not up, by what is now."""
     with _alone_with_hooks():
-        todo = change(interfaces, _as_before(interfaces, before))
+        todo = change(interfaces, _as_before(before))
         if todo.links.steps:
             _make(todo, done)
-            todo = change(interfaces, _as_before(interfaces, before))  # a link that was down for a moment has lost addresses
+            todo = change(interfaces, _as_before(before))  # a link that was down for a moment has lost addresses
         _take_away(todo)
         for name in dict.fromkeys(name for name, _ in todo.delta.new):
             _batch([line for one, line in todo.delta.new if one == name], name, done)
@@ -136,9 +144,10 @@ def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
             _up(todo.ups, path, done)
 
 
-def _as_before(interfaces: Interfaces, before: Now) -> Now:
+def _as_before(before: Now) -> Now:
     """Return what is now, with what was in force before."""
-    return replace(look(interfaces), in_force=before.in_force, perhaps=before.perhaps)
+    have = Kernel(kernel.addresses(), kernel.gateways(kernel.routes()))
+    return replace(before, state=kernel.read(), up=files.up(), have=have, vlans=kernel.vlans())
 
 
 @contextlib.contextmanager
@@ -147,11 +156,11 @@ def _alone_with_hooks() -> Iterator[None]:
         yield
 
 
-def _links(interfaces: Interfaces, todo: Change, done: Done) -> None:
+def _links(interfaces: Interfaces, todo: Change, before: Now, done: Done) -> None:
     """Remove, make and alter links, and attach vifs. The routes of a link that was down for a moment come back."""
     with _alone_with_hooks(), step(f"links: {_counted(todo)}"), _routes_stay():
         # By what is now: what is named DEVICE.ID, ifdown itself has removed.
-        _batch(change(interfaces, look(interfaces)).removals, "links that go", done)
+        _batch(change(interfaces, _as_before(before)).removals, "links that go", done)
         _make(todo, done)
 
 
