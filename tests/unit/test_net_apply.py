@@ -80,7 +80,7 @@ def test_of_what_only_stands_in_the_files_nothing_is_in_force() -> None:
     found = in_force.merged(read(BEFORE), new, {"eth0"}, {"eth0", "card", "home"})
     assert [one.name for one in found.stanzas] == ["eth0", "home"] and found.listed("auto") == ("eth0", "/eth*", "card=home")
     devices = state(Device("eth0", up=True), Device("xenbr90", "bridge", group=GROUP, up=True, attributes=BRIDGE))
-    back = change(found, Now(devices, {"eth0": "eth0", "xenbr90": "xenbr90"}, new))
+    back = change(found, Now(devices, {"eth0": "eth0", "xenbr90": "xenbr90", "card": "home"}, new))
     assert (back.downs, back.removed, back.ups) == (("xenbr90",), ("xenbr90",), ())
 
 

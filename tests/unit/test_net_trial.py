@@ -4,16 +4,17 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from test_net_plan import state
 from test_net_stanzas import read
 from xen_legi import steps
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem
-from xen_legi.net import files, transition, trial
+from xen_legi.net import in_force, transition, trial
 from xen_legi.net.change import Now, change
 from xen_legi.net.kernel import Device
 from xen_legi.net.stanzas import Interfaces
@@ -57,7 +58,7 @@ def brings(monkeypatch: pytest.MonkeyPatch, *outcomes: Done | Exception) -> None
     """Have taking back come out so, one after the other."""
     left = list(outcomes)
 
-    def bring(interfaces: Interfaces, path: str) -> Done:
+    def bring(interfaces: Interfaces, path: str, leave: Collection[str]) -> Done:
         found = left.pop(0)
         if isinstance(found, Exception):
             raise found
@@ -66,12 +67,57 @@ def brings(monkeypatch: pytest.MonkeyPatch, *outcomes: Done | Exception) -> None
     monkeypatch.setattr(transition, "bring", bring)
 
 
-def test_what_was_up_comes_up_again_however_it_had_come_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def begun(text: str, up: dict[str, str], monkeypatch: pytest.MonkeyPatch, **more: frozenset[str]) -> Interfaces:
+    """Begin a trial with two cards and these stanzas in force; return what is kept of them."""
     monkeypatch.setattr(trial, "_start_service", lambda one: None)
-    text = "allow-hotplug eth0\niface eth0 inet dhcp\nauto eth1\niface eth1 inet manual\n"
-    trial.begin(read(text), {"lo": "lo", "eth0": "eth0"})
-    back = change(files.load(str(trial.BEFORE)), Now({"eth0": Device("eth0"), "eth1": Device("eth1")}, {"lo": "lo"}))
-    assert back.ups == ("eth0",)  # the trial has taken it down
+    trial.begin(Now(CARDS, up, read(text), **more))  # type: ignore[arg-type]
+    return in_force.load_whole(trial.BEFORE)
+
+
+CARDS = state(Device("eth0", up=True), Device("eth1", up=True))
+
+
+def test_what_was_up_comes_up_again_however_it_had_come_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "allow-hotplug eth0\niface eth0 inet dhcp\nauto eth1 /eth*\niface eth1 inet manual\n"
+    kept = begun(text, {"lo": "lo", "eth0": "eth0"}, monkeypatch)
+    assert change(kept, Now(CARDS, {"lo": "lo"})).ups == ("eth0",)  # the trial has taken it down
+    assert kept.listed("hotplug") == ("eth0",)
+
+
+def test_what_was_up_by_a_stanza_of_another_name_comes_up_by_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = begun("auto eth0=home\niface home inet dhcp\niface eth0 inet manual\n", {"eth0": "home"}, monkeypatch)
+    assert kept.listed("auto") == ("eth0=home",)
+    assert change(kept, Now(CARDS, {})).ups == ("eth0=home",)
+    assert change(kept, Now(CARDS, {"eth0": "home"})).ups == ()
+
+
+def test_a_stanza_for_a_pattern_is_no_interface_when_it_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "auto /eth*=port\niface port inet manual\n    bond-master bond0\nauto bond0\niface bond0 inet manual\n"
+    kept = begun(text + "    bond-mode 802.3ad\n", {"eth0": "port", "bond0": "bond0"}, monkeypatch)
+    assert "port" in kept.templates()
+    assert change(kept, Now(CARDS, {})).ups == ("bond0", "eth0=port")
+    assert "port" not in change(kept, Now(CARDS, {})).errors
+
+
+def test_what_could_not_be_before_is_no_failure_of_taking_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "auto bond0\niface bond0 inet manual\n    bond-slaves eth0 eth3\n"
+    begun(text, {"bond0": "bond0"}, monkeypatch)
+    brings(monkeypatch, Done({"eth3": "there is no such device", "eth0": "no"}), Done({"eth3": "there is no such device"}))
+    assert [*trial.revert().errors] == ["eth0"]
+    done = trial.revert()
+    assert not done.errors and "eth3" in done.missing
+    found = trial.read()
+    assert found and found.reverted
+
+
+def test_what_nobody_knew_how_it_came_up_is_left_alone_when_it_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = begun("auto eth1\niface eth1 inet manual\n", {"eth0": "eth0", "eth1": "eth1"}, monkeypatch,
+                 uncertain=frozenset({"eth0"}))
+    assert kept.listed("auto") == ("eth1",)
+    left: list[Collection[str]] = []
+    monkeypatch.setattr(transition, "bring", lambda interfaces, path, leave: left.append(leave) or Done())
+    trial.revert()
+    assert left == [("eth0",)]
 
 
 def test_without_deadline_it_is_over_when_its_process_is() -> None:

@@ -194,7 +194,7 @@ def _try(options: argparse.Namespace) -> int:
         interfaces = files.load()
         now = transition.look(interfaces)
         lines = _possible(interfaces, now)
-        trial.begin(now.in_force, now.up)
+        trial.begin(now)
         done = transition.bring(interfaces, files.INTERFACES)
         trial.set_deadline(seconds)
     status = _told(done, lines, as_json=options.json)

@@ -118,10 +118,22 @@ def change(interfaces: Interfaces, now: Now) -> Change:
         kept=kept,
         delta=delta(now.in_force.by_name(), now.perhaps.by_name(), have, now.have,
                     (name for name in up if name == up[name] in have and name not in now.uncertain), wanted.links, attached),
-        ups=tuple(name for name in auto if name not in up and name in have and name not in planned.errors),
+        ups=tuple(word for word in (*auto, *_logical(interfaces))
+                  if _comes_up(word, up, have) and word not in planned.errors),
         attached=attached,
         uncertain=tuple(name for name in up if name in now.uncertain),
     )
+
+
+def _logical(interfaces: Interfaces) -> list[str]:
+    """Return the words NAME=LOGICAL of auto lines, without patterns."""
+    return [word for word in interfaces.listed("auto") if "=" in word and "/" not in word]
+
+
+def _comes_up(word: str, up: Mapping[str, str], have: Collection[str]) -> bool:
+    """Tell whether an interface is not up and has a stanza; `word` is its name, perhaps with =LOGICAL."""
+    name, _, logical = word.partition("=")
+    return name not in up and (logical or name) in have
 
 
 def _left_alone(orders: Desired, names: Collection[str], state: State) -> Desired:

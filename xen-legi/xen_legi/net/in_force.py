@@ -13,13 +13,14 @@ from xen_legi import files as small_files
 from xen_legi.errors import fail
 from xen_legi.net import files
 from xen_legi.net.options import ours
-from xen_legi.net.stanzas import Interfaces, Option, Stanza, parse
+from xen_legi.net.stanzas import Interfaces, Listed, Option, Stanza, parse
 
 FILE = Path("/run/xen-legi/in-force")
 OTHERS = FILE.with_name("not-in-force")  # the rest of the files then: by that, others may come up without a start of ours
 PERHAPS = FILE.with_name("perhaps-in-force")  # what a change that was begun wants; gone when it is made
 
 _SEEN = "# seen: "
+_WAS_AUTO = "was-auto"
 
 
 class _Text:
@@ -90,6 +91,16 @@ def merged(before: Interfaces, now: Interfaces, staying: Collection[str], there:
     names = {one.name for one in (*kept, *new)}
     classes = tuple(one for one in now.classes if "/" in one.name or one.name.partition("=")[0] in names | {*there})
     return replace(now, stanzas=(*kept, *new), classes=classes, problems=())
+
+
+def as_up(interfaces: Interfaces, up: Mapping[str, str]) -> Interfaces:
+    """Return the same stanzas, with auto for what is up, and by which stanza, and for nothing else. The other lines stay,
+    of another class: a stanza that only auto /eth*=NAME uses would else be an interface."""
+    words = [name if name == logical else f"{name}={logical}" for name, logical in up.items()]
+    kept = [one if one.class_ != "auto" or one.name in words else replace(one, class_=_WAS_AUTO)
+            for one in interfaces.classes]
+    listed = {one.name for one in kept if one.class_ == "auto"}
+    return replace(interfaces, classes=(*kept, *(Listed("auto", word, "") for word in words if word not in listed)))
 
 
 def joined(one: Interfaces, other: Interfaces) -> Interfaces:

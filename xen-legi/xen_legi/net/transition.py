@@ -35,6 +35,10 @@ class Done:
     errors: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
+    def excuse(self, names: Iterable[str]) -> None:
+        """Have what failed with these told, as no failure: it could not be before either."""
+        self.missing.update({name: self.errors.pop(name) for name in names if name in self.errors})
+
 
 def look(interfaces: Interfaces, leave: Collection[str] = ()) -> Now:
     """Return what is. These are the files: what came up without our knowing did so by them, or by what was noted before, or
@@ -216,7 +220,7 @@ def _up(names: Iterable[str], path: str, done: Done) -> None:
         run(["ifup", "-i", path, *names], ok=range(256), capture=False, timeout=TIMEOUT)
     except Problem as problem:
         done.errors.update(dict.fromkeys(names, problem.message))
-    lacking = [name for name in names if name not in files.configured()]
+    lacking = [name for name in names if name.partition("=")[0] not in files.configured()]
     done.errors.update(dict.fromkeys(lacking, "ifup failed, see above"))
 
 

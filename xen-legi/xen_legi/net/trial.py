@@ -13,7 +13,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from xen_legi import files as small_files
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, die
 from xen_legi.net import in_force, transition
 from xen_legi.net.apply import TIMEOUT
-from xen_legi.net.stanzas import Interfaces, Listed
+from xen_legi.net.change import Now, change
 from xen_legi.net.transition import Done
 from xen_legi.run import run
 from xen_legi.steps import named_point, say
@@ -39,7 +38,8 @@ _GIVEN_UP = 3  # exit status after which systemd does not start it again
 @dataclass(frozen=True)
 class Trial:
     """A trial. No deadline: its process is still making the change, until `limit` at the latest. reverted: it is over, and
-    this was its end. tries: how often taking it back has failed; then `deadline` is when that is tried again."""
+    this was its end. tries: how often taking it back has failed; then `deadline` is when that is tried again. lacking: what
+    could not be before it began; leave: of which interfaces it was not known then how they had come up."""
 
     process: int
     began: str
@@ -47,6 +47,8 @@ class Trial:
     reverted: bool = False
     limit: float = 0
     tries: int = 0
+    lacking: tuple[str, ...] = ()
+    leave: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -91,7 +93,10 @@ def _stat(process: int) -> list[str]:
 def read() -> Trial | None:
     """Return the trial, also one that is over; None if there is none, or it was confirmed."""
     text = small_files.read(FILE)
-    return Trial(**json.loads(text)) if text else None
+    if not text:
+        return None
+    told = json.loads(text)
+    return Trial(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})
 
 
 def _write(trial: Trial) -> None:
@@ -114,15 +119,19 @@ def refuse_while_under_way() -> None:
     die("a trial is under way", hint="end it by xen-legi net confirm or xen-legi net revert")
 
 
-def begin(before: Interfaces, up: Iterable[str]) -> None:
-    """Begin a trial: `before`, what is in force, is kept, and the service watches. Die if that cannot be.
+def begin(now: Now) -> None:
+    """Begin a trial: what is in force is kept, and the service watches. Die if that cannot be.
 
-    What is `up` is to be up again, however it came up (allow-hotplug, by hand), and what is not is not.
+    What is up is to be up again, however it came up (allow-hotplug, by hand, by a stanza of another name), and what is not
+    is not. What cannot be already, as a card that is dead, will be no failure.
     """
-    if not before.stanzas:
+    if not now.in_force.stanzas:
         die("it is not known what is in force, so a trial could not be reverted", hint="it is after one xen-legi net apply")
-    in_force.save(replace(before, classes=tuple(Listed("auto", name, "") for name in up)), BEFORE)
-    trial = Trial(os.getpid(), start_of(os.getpid()), limit=time.monotonic() + _LONGEST)
+    before = in_force.as_up(now.in_force, {name: by for name, by in now.up.items() if name not in now.uncertain})
+    in_force.save(before, BEFORE)
+    limit = time.monotonic() + _LONGEST
+    lacking, leave = tuple(change(before, now).errors), tuple(sorted(now.uncertain))
+    trial = Trial(os.getpid(), start_of(os.getpid()), limit=limit, lacking=lacking, leave=leave)
     _write(trial)
     named_point("trial:written")
     try:
@@ -178,7 +187,8 @@ def revert() -> Done:
         if trial is None or trial.reverted:
             die("no trial is under way", hint="xen-legi net try begins one")
         try:
-            done = transition.bring(in_force.load_whole(BEFORE), str(BEFORE))
+            done = transition.bring(in_force.load_whole(BEFORE), str(BEFORE), trial.leave)
+            done.excuse(trial.lacking)
         except Exception:
             _write(_failed(trial))
             raise
