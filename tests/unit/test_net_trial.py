@@ -206,3 +206,13 @@ def test_stanzas_of_before_that_cannot_be_read_are_never_brought_about(monkeypat
             trial.revert()
     found = trial.read()
     assert found and found.open and found.tries == 2
+
+
+def test_a_command_that_fails_is_told_and_no_failure_of_taking_it_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brings(monkeypatch, Done(commands={"br0": "false: exit status 1"}))
+    trial._write(Trial(os.getpid(), "another"))
+    assert trial.main() == EXIT_OK and "br0: false: exit status 1" in capsys.readouterr().err
+    found = trial.read()
+    assert found and found.reverted

@@ -60,7 +60,7 @@ class Change:
         yield from (("keep", name, why) for name, why in self.kept.items())
         yield from (("leave", name, _UNKNOWN) for name in self.uncertain)
         yield from (("ip", name, line) for name, line in (*self.delta.gone, *self.delta.new))
-        yield from (("commands", name, "those of before for down, then those for up; its link stays up")
+        yield from (("commands", name, "those for down that went, then those for up that came; its link stays up")
                     for name in self.delta.commands)
         yield from (("again", name, f"ifdown and ifup: its method or its commands changed; {self._down_for_a_moment(name)}")
                     for name in self.delta.again)

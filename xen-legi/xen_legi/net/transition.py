@@ -2,7 +2,7 @@
 
 Links are never taken away for it: a bridge keeps its vifs. Where ifdown is needed, for another method, it is given that
 stanza alone and without any option of a link, so that no hook takes the link away; the link is down for a moment then. Where
-something is attached and only commands changed, these are run without ifdown. Whatever is killed half way is found
+something is attached and only commands changed, those that did are run without ifdown. Whatever is killed half way is found
 by the next call: it looks at what is, and what a killed run wanted is noted before it begins.
 """
 
@@ -16,7 +16,7 @@ from xen_legi.net import came_up, files, in_force, kernel, stamps
 from xen_legi.net.apply import TIMEOUT, batch, carry_out, reason
 from xen_legi.net.came_up import Known
 from xen_legi.net.change import Change, Now, change
-from xen_legi.net.commands import run_all
+from xen_legi.net.commands import come, gone, run_lines
 from xen_legi.net.ip_addresses import Kernel
 from xen_legi.net.options import find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Stanza
@@ -30,9 +30,11 @@ _OF_IFUP = ("mtu", "hwaddress")  # options that we know and that ifdown may see
 
 @dataclass
 class Done:
-    """What came of it: what failed, by interface, and what bridges and bonds do without."""
+    """What came of it: what failed, by interface, what bridges and bonds do without, and commands that failed: as all else
+    is done and they are not run again, that is the administrator's."""
 
     errors: dict[str, str] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
     def excuse(self, names: Iterable[str]) -> None:
@@ -83,9 +85,18 @@ def bring(interfaces: Interfaces, path: str, leave: Collection[str] = ()) -> Don
     named_point("net:ups")
     _finish(interfaces, path, now, done)
     _note(interfaces, todo, now, done)
-    if not done.errors:
-        in_force.PERHAPS.unlink(missing_ok=True)
+    _forget_doubts({*done.errors, *todo.errors, *todo.uncertain})
     return done
+
+
+def _forget_doubts(failed: Collection[str]) -> None:
+    """Keep what may be in force only of what failed: all else was brought about."""
+    perhaps = in_force.load(in_force.PERHAPS)
+    left = tuple(one for one in perhaps.stanzas if one.name in failed)
+    if left:
+        in_force.save(replace(perhaps, stanzas=left), in_force.PERHAPS)
+    else:
+        in_force.PERHAPS.unlink(missing_ok=True)
 
 
 def _files(interfaces: Interfaces, path: str) -> Interfaces:
@@ -104,15 +115,27 @@ def _note(interfaces: Interfaces, todo: Change, before: Now, done: Done) -> None
 
 
 def _commands(interfaces: Interfaces, todo: Change, now: Now, done: Done) -> None:
-    """Run the commands of before for down, exchange addresses, and run the commands of now for up: the links stay up."""
+    """Run the commands for down that went, exchange addresses, and run the commands for up that came: the links stay up."""
     names = todo.delta.commands
-    run_all((one for name in names for one in _known(name, now)), "stop")
+    failed = {name: run_lines(gone(_known(name, now), interfaces.of(name)), "stop") for name in names}
     named_point("net:commands")
-    _take_away(todo)
+    with _routes_of_commands_stay(todo):
+        _take_away(todo)
+        for name in names:
+            _batch([line for one, line in todo.delta.new if one == name], name, done)
     for name in names:
-        _batch([line for one, line in todo.delta.new if one == name], name, done)
-        if failure := run_all(interfaces.of(name), "start"):
-            done.errors[name] = failure
+        lines = come(now.in_force.of(name), now.perhaps.of(name), interfaces.of(name))
+        failed[name] = "; ".join(filter(None, (failed[name], run_lines(lines, "start"))))
+    done.commands.update({name: why for name, why in failed.items() if why})
+
+
+@contextlib.contextmanager
+def _routes_of_commands_stay(todo: Change) -> Iterator[None]:
+    """Put the routes back that go with an address: the commands that set them are not run again."""
+    names = {name.partition(":")[0] for name in todo.delta.commands}
+    before = [row for row in kernel.routes() if row.get("dev") in names and row.get("dst") != "default"]
+    yield
+    batch(kernel.lost_routes(before, kernel.routes(), kernel.read()), force=True)
 
 
 def _known(name: str, now: Now) -> tuple[Stanza, ...]:

@@ -214,14 +214,15 @@ def main() -> int:
 def _take_back() -> int:
     say("the change of the network was not confirmed: it is taken back")
     try:
-        errors = revert().errors
+        done = revert()
     except Problem as problem:
-        errors = {"the network": problem.message}
+        done = Done({"the network": problem.message})
     trial = read()
-    if trial is None or trial.reverted:
-        return EXIT_OK
-    for name, why in errors.items():
+    ended = trial is None or trial.reverted
+    for name, why in (*done.commands.items(), *(done.errors.items() if not ended else ())):
         say(f"{name}: {why}")
+    if trial is None or ended:
+        return EXIT_OK
     say(outlook(trial))
     return _GIVEN_UP if trial.failed else EXIT_FAILED
 
