@@ -20,6 +20,7 @@ from xen_legi.net.kernel import Device
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.net.transition import Done
 from xen_legi.net.trial import Trial, start_of
+from xen_legi.run import Result
 
 LATER = time.monotonic() + 3600
 
@@ -216,3 +217,31 @@ def test_a_command_that_fails_is_told_and_no_failure_of_taking_it_back(
     assert trial.main() == EXIT_OK and "br0: false: exit status 1" in capsys.readouterr().err
     found = trial.read()
     assert found and found.reverted
+
+
+SERVICES = [("active", 0), ("activating", 0), ("deactivating", 0), ("inactive", 1), ("", 1)]
+
+
+@pytest.mark.parametrize("state_, started", SERVICES)
+def test_a_trial_whose_service_is_about_to_start_again_has_one(
+    state_: str, started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Trial] = []
+    monkeypatch.setattr(trial, "_start_service", calls.append)
+    monkeypatch.setattr(trial, "run", lambda words, **more: Result((), 0, f"{state_}\n", ""))
+    trial._write(Trial(os.getpid(), "another"))
+    with pytest.raises(Problem, match="a trial is under way"):
+        trial.refuse_while_under_way()
+    assert len(calls) == started
+
+
+def test_a_trial_that_was_given_up_ends_when_another_change_succeeds() -> None:
+    for one, left in ((Trial(1, "", tries=5), False), (Trial(1, "", tries=4), True), (Trial(1, "", reverted=True), True)):
+        trial._write(one)
+        trial.BEFORE.touch()
+        trial.forget_given_up()
+        assert (trial.FILE.exists(), trial.BEFORE.exists()) == (left, left)
+    trial._write(Trial(1, "", tries=5))
+    trial.forget_given_up()
+    with pytest.raises(Problem, match="no trial is under way"):
+        trial.revert()

@@ -156,7 +156,10 @@ def _apply(*, as_json: bool) -> int:
         trial.refuse_while_under_way()
         interfaces = files.load()
         lines = _possible(interfaces, transition.look(interfaces))
-        return _told(transition.bring(interfaces, files.INTERFACES), lines, as_json=as_json)
+        done = transition.bring(interfaces, files.INTERFACES)
+        if not done.errors:
+            trial.forget_given_up()
+        return _told(done, lines, as_json=as_json)
 
 
 def _possible(interfaces: Interfaces, now: change.Now) -> list[tuple[str, str, str]]:

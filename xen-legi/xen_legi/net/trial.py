@@ -114,7 +114,9 @@ def refuse_while_under_way() -> None:
     trial = read()
     if trial is None or not trial.open:
         return
-    if run(["systemctl", "is-active", "--quiet", trial.unit], ok=range(256), timeout=60).status != 0:
+    # Between a failure and the next start it is "activating", and there can be no second one of its name.
+    words = ["systemctl", "show", "--property=ActiveState", "--value", trial.unit]
+    if run(words, ok=range(256), timeout=60).stdout.strip() in ("", "inactive", "failed"):
         _start_service(trial)
     die("a trial is under way", hint="end it by xen-legi net confirm or xen-legi net revert")
 
@@ -198,6 +200,14 @@ def revert() -> Done:
 
 def _failed(trial: Trial) -> Trial:
     return replace(trial, tries=trial.tries + 1, deadline=time.monotonic() + _PAUSE)
+
+
+def forget_given_up() -> None:
+    """Forget a trial that could not be taken back: another change has succeeded, and what was before that trial is nothing
+    to go back to any more. The caller is alone()."""
+    if (trial := read()) and trial.failed:
+        FILE.unlink()
+        BEFORE.unlink(missing_ok=True)
 
 
 def main() -> int:
