@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -245,3 +246,48 @@ def test_a_trial_that_was_given_up_ends_when_another_change_succeeds() -> None:
     trial.forget_given_up()
     with pytest.raises(Problem, match="no trial is under way"):
         trial.revert()
+
+
+HOLD = "import sys, time; from pathlib import Path; from xen_legi import steps; steps.LOCKS = Path(sys.argv[1])\n" \
+       "with steps.lock('net-apply', what='it'): print('held', flush=True); time.sleep(1000)"
+
+
+@pytest.fixture
+def hand() -> Iterator[subprocess.Popen[str]]:
+    """A revert by hand that has the lock, and does not end."""
+    words = [sys.executable, "-c", HOLD, str(steps.LOCKS)]
+    where = {**os.environ, "PYTHONPATH": str(Path(steps.__file__).parents[1])}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=where) as found:
+        assert found.stdout and found.stdout.readline() == "held\n"
+        yield found
+        found.kill()
+
+
+@pytest.mark.parametrize("number, longest", [(signal.SIGSTOP, 300), (signal.SIGCONT, 0)])
+def test_a_revert_by_hand_that_is_stopped_or_hangs_is_ended(
+    hand: subprocess.Popen[str], number: signal.Signals, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brings(monkeypatch, Done())
+    monkeypatch.setattr(trial, "_LONGEST", longest)
+    hand.send_signal(number)
+    trial._write(Trial(os.getpid(), "another", deadline=1))
+    assert trial.main() == EXIT_OK and hand.wait(10) == -signal.SIGKILL
+    found = trial.read()
+    assert found and found.reverted
+
+
+def test_who_cannot_be_ended_costs_a_try(hand: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_LONGEST", 0)
+    monkeypatch.setattr(trial, "TIMEOUT", 0)
+    monkeypatch.setattr(trial, "_end_process", lambda process, began: None)
+    trial._write(Trial(os.getpid(), "another", deadline=1))
+    assert trial.main() == EXIT_FAILED and hand.poll() is None
+    found = trial.read()
+    assert found and found.tries == 1 and found.left() > 20
+
+
+def test_who_was_killed_with_the_lock_holds_it_no_longer(hand: subprocess.Popen[str]) -> None:
+    assert steps.is_held_by("net-apply", hand.pid) and not steps.is_held_by("net-apply", os.getpid())
+    hand.kill()
+    hand.wait()
+    assert not steps.is_held_by("net-apply", hand.pid)

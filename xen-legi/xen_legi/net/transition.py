@@ -24,6 +24,7 @@ from xen_legi.net.vifs import attach, bridges
 from xen_legi.run import run
 from xen_legi.steps import lock, named_point, step
 
+LOCK = "net-apply"
 _GOING = in_force.FILE.with_name("going-down")
 _OF_IFUP = ("mtu", "hwaddress")  # options that we know and that ifdown may see
 
@@ -56,7 +57,7 @@ def look(interfaces: Interfaces, leave: Collection[str] = ()) -> Now:
 @contextlib.contextmanager
 def alone(wait: float = 0) -> Iterator[None]:
     """Keep others away who change the network by this module."""
-    with lock("net-apply", what="the network of this host", wait=wait):
+    with lock(LOCK, what="the network of this host", wait=wait):
         yield
 
 

@@ -23,7 +23,7 @@ from xen_legi.net.apply import TIMEOUT
 from xen_legi.net.change import Now, change
 from xen_legi.net.transition import Done
 from xen_legi.run import run
-from xen_legi.steps import named_point, say
+from xen_legi.steps import holder, is_held_by, is_locked, named_point, say
 
 FILE = in_force.FILE.with_name("net-trial")
 BEFORE = in_force.FILE.with_name("net-before")
@@ -223,10 +223,14 @@ def main() -> int:
 
 def _take_back() -> int:
     say("the change of the network was not confirmed: it is taken back")
+    before = read()
     try:
+        _make_way()
         done = revert()
     except Problem as problem:
         done = Done({"the network": problem.message})
+        if (trial := read()) and trial == before:  # it came to no try: this was one all the same
+            _write(_failed(trial))
     trial = read()
     ended = trial is None or trial.reverted
     for name, why in (*done.commands.items(), *(done.errors.items() if not ended else ())):
@@ -235,6 +239,21 @@ def _take_back() -> int:
         return EXIT_OK
     say(outlook(trial))
     return _GIVEN_UP if trial.failed else EXIT_FAILED
+
+
+def _make_way() -> None:
+    """Wait for who changes the network (a revert by hand); end who has been stopped meanwhile, or takes longer than a change
+    may."""
+    until = time.monotonic() + _LONGEST
+    while is_locked(transition.LOCK):
+        found = holder(transition.LOCK)
+        late = time.monotonic() > until
+        if found and (late or not at_work(found[0])) and is_held_by(transition.LOCK, found[0]):
+            say(f"process {found[0]} ({found[2]}) is stopped, or takes too long: it is ended")
+            _end_process(found[0], start_of(found[0]))
+        if late:
+            return
+        time.sleep(0.5)
 
 
 def outlook(trial: Trial) -> str:
@@ -247,11 +266,15 @@ def outlook(trial: Trial) -> str:
 def _kill(trial: Trial) -> bool:
     """End the process that makes the change: it has taken too long, or was stopped, and it holds the lock. Tell whether it
     has, meanwhile, come to its end."""
+    _end_process(trial.process, trial.began)
+    return read() != trial
+
+
+def _end_process(process: int, began: str) -> None:
     with contextlib.suppress(OSError):  # there is none any more
-        descriptor = os.pidfd_open(trial.process)
+        descriptor = os.pidfd_open(process)
         try:
-            if start_of(trial.process) == trial.began:  # not another process of the same number
+            if start_of(process) == began:  # not another process of the same number
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
         finally:
             os.close(descriptor)
-    return read() != trial
