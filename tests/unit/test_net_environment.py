@@ -243,3 +243,9 @@ def test_who_may_not_read_what_is_in_force_may_ask_all_the_same(monkeypatch: pyt
 
 def forbidden(path: Path) -> str:
     raise PermissionError(13, "Permission denied")
+
+
+def test_what_came_up_while_files_of_before_are_brought_about_did_so_by_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "load", lambda: read(DHCP))
+    assert came_up.files_now(read(BEFORE), files.INTERFACES) == read(BEFORE)
+    assert came_up.files_now(read(BEFORE), "/run/xen-legi/net-before") == read(DHCP)

@@ -4,7 +4,7 @@
 `draw` makes a picture of the same, an SVG file that any browser shows; without FILE it goes to standard output.
 `plan` tells what separates the kernel from the files: what `ip` would be told, what would go (bridges with guests stay), and
 which interfaces with `auto` ifup would bring up (one with `allow-hotplug` that is not up is left: ifup it once). The exit
-status is 1 if something of it cannot be.
+status is 1 if something of it cannot be. An interface that came up by neither the files nor what was in force is left alone.
 `apply` does it: only the difference, and bridges keep the vifs of their guests. Where only commands changed and something is
 attached, those for down that went are run, then those for up that came, whatever becomes of each; where more did (DHCP), or
 nothing is attached, ifdown and ifup are, and the link is down for a moment: `plan` tells what with it. What is wrong in the

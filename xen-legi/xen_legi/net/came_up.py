@@ -34,6 +34,12 @@ def look(interfaces: Interfaces, up: Mapping[str, str]) -> Known:
     return replace(known, in_force=completed)
 
 
+def files_now(interfaces: Interfaces, path: str) -> Interfaces:
+    """Return the files by which a start without us goes, also where others (of before a trial) are being brought about; the
+    first are what stands in `path`."""
+    return interfaces if path == files.INTERFACES else files.load()
+
+
 def of_up(found: Mapping[str, Note], up: Mapping[str, str]) -> dict[str, Note]:
     """Return the notes of what is up by the stanza of its name."""
     return {name: note for name, note in found.items() if up.get(name) == name}

@@ -141,7 +141,8 @@ def _note(interfaces: Interfaces, coming: Collection[str], wanted: Desired) -> N
     up = files.up()
     with contextlib.suppress(OSError, ValueError, Problem):  # `net apply` then knows less; nothing else needs it
         there = {*coming, *up, *up.values(), *wanted.links}
-        came_up.note(came_up.look(interfaces, up), interfaces, coming, there - {*coming}, there)
+        known = came_up.look(came_up.files_now(interfaces, files.caller().interfaces), up)
+        came_up.note(known, interfaces, coming, there - {*coming}, there)
 
 
 def _in_use(names: Iterable[str], up: Collection[str]) -> set[str]:

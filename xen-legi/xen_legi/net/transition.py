@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from xen_legi.errors import Problem
 from xen_legi.net import came_up, files, in_force, kernel, stamps
 from xen_legi.net.apply import TIMEOUT, batch, carry_out, reason
-from xen_legi.net.came_up import Known
+from xen_legi.net.came_up import Known, files_now
 from xen_legi.net.change import Change, Now, change
 from xen_legi.net.commands import come, gone, run_lines
 from xen_legi.net.ip_addresses import Kernel
@@ -64,7 +64,7 @@ def alone(wait: float = 0) -> Iterator[None]:
 def bring(interfaces: Interfaces, path: str, leave: Collection[str] = ()) -> Done:
     """Do all that separates the host from these files; `path` is where ifup reads them. The caller is alone(). Interfaces to
     `leave` are left as they are."""
-    now = look(_files(interfaces, path), leave)
+    now = look(files_now(interfaces, path), leave)
     in_force.save(in_force.joined(now.perhaps, interfaces), in_force.PERHAPS)
     named_point("net:begun")
     todo, done = change(interfaces, now), Done()
@@ -100,11 +100,6 @@ def _forget_doubts(failed: Collection[str]) -> None:
         in_force.PERHAPS.unlink(missing_ok=True)
 
 
-def _files(interfaces: Interfaces, path: str) -> Interfaces:
-    """Return the files by which a start without us went, also where others are to be brought about."""
-    return interfaces if path == files.INTERFACES else files.load()
-
-
 def _note(interfaces: Interfaces, todo: Change, before: Now, done: Done) -> None:
     """Note by which stanzas the interfaces are up now: the files', but for what failed, and for what stays for a guest."""
     known = Known(before.in_force, before.uncertain, before.seen)
@@ -135,8 +130,10 @@ def _routes_of_commands_stay(todo: Change) -> Iterator[None]:
     """Put the routes back that go with an address: the commands that set them are not run again."""
     names = {name.partition(":")[0] for name in todo.delta.commands}
     before = [row for row in kernel.routes() if row.get("dev") in names and row.get("dst") != "default"]
-    yield
-    batch(kernel.lost_routes(before, kernel.routes(), kernel.read()), force=True)
+    try:
+        yield
+    finally:
+        batch(kernel.lost_routes(before, kernel.routes(), kernel.read()), force=True)
 
 
 def _known(name: str, now: Now) -> tuple[Stanza, ...]:
