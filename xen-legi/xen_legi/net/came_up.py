@@ -56,21 +56,23 @@ def judged(
     """
     if not noted.stanzas:
         return Known(noted, seen={})
-    beside, now, perhaps = others
-    uncertain = set()
+    before, beside, now, perhaps = (one.by_name() for one in (noted, *others))
+    uncertain, stanzas = set(), {**before}
     for name, note in found.items():
         if note.version == seen.get(name):
             continue
-        right = _right(note, noted.of(name) or beside.of(name), now.of(name), changed_)
+        right = _right(note, before.get(name, beside.get(name, [])), now.get(name, []), changed_)
         if right is not None:
-            noted = _with(noted, name, right)
-        elif not may_be_among(note.stanzas, perhaps.of(name)):
-            noted = _with(noted, name, ())
+            stanzas[name] = right
+        elif not may_be_among(note.stanzas, perhaps.get(name, ())):
+            stanzas[name] = []
             uncertain.add(name)
+    same = stanzas == before
+    noted = noted if same else replace(noted, stanzas=tuple(one for some in stanzas.values() for one in some))
     return Known(noted, frozenset(uncertain), {name: one.version for name, one in found.items() if name not in uncertain})
 
 
-def _right(note: Note, then: tuple[Stanza, ...], now: tuple[Stanza, ...], changed_: Changed) -> tuple[Stanza, ...] | None:
+def _right(note: Note, then: list[Stanza], now: list[Stanza], changed_: Changed) -> list[Stanza] | None:
     """Return the stanzas that ifup has read: those of then, or the files'. None: neither, or nobody knows which commands."""
     old, new = tell_of(note.stanzas, then), tell_of(note.stanzas, now)
     if new and note.changed > changed_(now):
@@ -78,13 +80,6 @@ def _right(note: Note, then: tuple[Stanza, ...], now: tuple[Stanza, ...], change
     if old:
         return then
     return now if new and not any(one.name in COMMANDS for stanza in now for one in stanza.options) else None
-
-
-def _with(interfaces: Interfaces, name: str, stanzas: Collection[Stanza]) -> Interfaces:
-    """Return the same with these stanzas of an interface, and no others of it."""
-    if [*interfaces.of(name)] == [*stanzas]:
-        return interfaces
-    return replace(interfaces, stanzas=(*(one for one in interfaces.stanzas if one.name != name), *stanzas))
 
 
 def changed(stanzas: Collection[Stanza]) -> int:
@@ -107,7 +102,7 @@ def note(
     """
     left = known.uncertain - {*coming}
     merged = in_force.merged(known.in_force, interfaces, staying, {*there} - left)
-    found = of_up(notes(), files.up())
-    seen = {name: one.version for name, one in found.items() if name not in left and (
-        name in coming or one.version == (known.seen or {}).get(name) or tell_of(one.stanzas, merged.of(name)))}
+    before, stanzas = known.seen or {}, merged.by_name()
+    seen = {name: one.version for name, one in of_up(notes(), files.up()).items() if name not in left and (
+        name in coming or one.version == before.get(name) or tell_of(one.stanzas, stanzas.get(name, ())))}
     in_force.note(merged, interfaces, seen, left)
