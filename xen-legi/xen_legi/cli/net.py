@@ -178,6 +178,8 @@ def _told(done: transition.Done, lines: Iterable[tuple[str, str, str]], *, as_js
     rows = _rows(lines)
     if as_json:
         print(json.dumps({"done": rows, "errors": {**done.commands, **done.errors}, "missing": done.missing}, indent=2))
+    for row in (one for one in rows if one["action"] == "leave"):
+        warn(f"{row['name']}: left alone: {row['text']}")
     for name, why in (*done.missing.items(), *done.commands.items(), *done.errors.items()):
         warn(f"{name}: {why}")
     if done.errors:

@@ -76,7 +76,7 @@ def save(interfaces: Interfaces, path: Path = FILE, seen: Mapping[str, str] | No
     that it does not understand, and what it does not find is gone."""
     text = render(interfaces) + "".join(f"{_SEEN}{name} {version}\n" for name, version in (seen or {}).items())
     again = parse(str(path), _Text(text))
-    if again.problems or [*map(_plain, again.stanzas)] != [*map(_plain, interfaces.stanzas)]:
+    if again.problems or _said(again) != _said(interfaces):
         why = f": {again.problems[0].text}" if again.problems else ""
         fail(f"the stanzas in force cannot be written into {path} so that they are read again{why}")
     small_files.replace(path, text, mode=0o600)
@@ -107,6 +107,12 @@ def joined(one: Interfaces, other: Interfaces) -> Interfaces:
     """Return the stanzas of both, each once."""
     known = [_bare(stanza) for stanza in one.stanzas]
     return replace(other, stanzas=(*one.stanzas, *(stanza for stanza in other.stanzas if _bare(stanza) not in known)))
+
+
+def _said(interfaces: Interfaces) -> tuple[object, ...]:
+    """Return all that interfaces files say, without places."""
+    listed = [(one.class_, one.name) for one in interfaces.classes]
+    return [*map(_plain, interfaces.stanzas)], listed, interfaces.no_scripts
 
 
 def _plain(stanza: Stanza) -> tuple[str, str, str, list[tuple[str, str]]]:
