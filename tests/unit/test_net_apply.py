@@ -11,6 +11,7 @@ from test_net_fuzz import texts
 from test_net_links import REFERENCE, stanza
 from test_net_plan import BRIDGE, complete, span, state
 from test_net_stanzas import read
+from xen_legi.errors import Problem
 from xen_legi.net import in_force, transition
 from xen_legi.net.change import Now, change
 from xen_legi.net.check import check
@@ -79,7 +80,7 @@ def test_of_what_only_stands_in_the_files_nothing_is_in_force() -> None:
     found = in_force.merged(read(BEFORE), new, {"eth0"}, {"eth0", "card", "home"})
     assert [one.name for one in found.stanzas] == ["eth0", "home"] and found.listed("auto") == ("eth0", "/eth*", "card=home")
     devices = state(Device("eth0", up=True), Device("xenbr90", "bridge", group=GROUP, up=True, attributes=BRIDGE))
-    back = change(found, Now(devices, {"eth0": "eth0", "xenbr90": "xenbr90"}, new))
+    back = change(found, Now(devices, {"eth0": "eth0", "xenbr90": "xenbr90", "card": "home"}, new))
     assert (back.downs, back.removed, back.ups) == (("xenbr90",), ("xenbr90",), ())
 
 
@@ -88,8 +89,8 @@ DHCP = "iface eth0 inet dhcp\niface eth1 inet dhcp\n"
 
 def test_what_is_noted_and_what_is_not_are_all_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[Interfaces] = []
-    monkeypatch.setattr(in_force, "save", lambda interfaces, path=None: noted.append(interfaces))
-    in_force.note(read(BEFORE), read(DHCP))
+    monkeypatch.setattr(in_force, "save", lambda interfaces, path=None, seen=None: noted.append(interfaces))
+    in_force.note(read(BEFORE), read(DHCP), {})
     assert [plain(one) for one in noted] == [[("eth1", "inet", "dhcp", [])], plain(read(BEFORE))]
 
 
@@ -370,3 +371,23 @@ def test_the_plan_tells_what_goes_down_for_a_moment() -> None:
     before = REFERENCE.replace("arp off", "arp on")
     assert [(action, name) for action, name, _ in change(read(REFERENCE), Now(complete(), UP, read(before))).lines()] == [
         ("commands", "eth1")]
+
+
+@pytest.mark.parametrize("option", [Option("preferred-lifetime", ""), Option("up", "a\n\nb")])
+def test_what_would_not_be_read_again_is_not_written(option: Option, tmp_path: Path) -> None:
+    one = replace(read(BEFORE).stanzas[0], options=(option,))
+    with pytest.raises(Problem, match="cannot be written .* so that they are read again: .* has no value"):
+        in_force.save(Interfaces((one, *read(BEFORE).stanzas)), tmp_path / "in-force")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_read_to_its_end_is_not_known(tmp_path: Path) -> None:
+    file = tmp_path / "in-force"
+    assert in_force.load(file) == Interfaces()
+    for text in ("iface eth0 inet static\n    preferred-lifetime\n", "", "auto eth0\n"):
+        file.write_text(BEFORE * bool(text[:1] == "i") + text)
+        assert in_force.load(file).stanzas == ()
+        with pytest.raises(Problem, match="cannot be read, so nothing is changed"):
+            in_force.load_whole(file)
+    file.write_text(BEFORE)
+    assert plain(in_force.load(file)) == plain(in_force.load_whole(file)) == plain(read(BEFORE))

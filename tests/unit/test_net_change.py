@@ -8,6 +8,7 @@ from test_net_links import REFERENCE, stanza
 from test_net_plan import BRIDGE, ETH1, complete, gone, span, state
 from test_net_stanzas import read
 from xen_legi.net.change import Change, Now, change
+from xen_legi.net.ip_addresses import Kernel
 from xen_legi.net.kernel import GROUP, Device
 
 UP = {name: name for name in ("lo", "eth1", "bond0", "vlan72", "xenbr72")}
@@ -140,3 +141,25 @@ def test_what_is_a_port_by_the_stanza_in_force_is_nobodys_guest(kind: str) -> No
     assert change(read("iface p0 inet manual\n"), Now(devices, up, read(before))).removed == ("br9",)
     devices["p0"] = replace(devices["p0"], address="fe:ff:ff:ff:ff:ff")
     assert change(read("iface p0 inet manual\n"), Now(devices, up, read(before))).kept == {"br9": "p0 is attached"}
+
+
+def test_what_nobody_knows_how_it_came_up_is_left_alone() -> None:
+    eth0 = "iface eth0 inet static\n    address 192.0.2.1/24\n"
+    devices, have = state(Device("eth0")), Kernel({"eth0": ("192.0.2.9/24",)})
+    now = Now(devices, {"eth0": "eth0"}, read(""), read(eth0), have, uncertain=frozenset({"eth0"}))
+    for text in ("", eth0, "iface eth0 inet dhcp\n    up true\n    mtu 9000\n"):
+        assert [(action, name) for action, name, _ in change(read(text), now).lines()] == [("leave", "eth0")]
+    above = "auto br0\niface br0 inet manual\n    bridge-ports eth0\n"
+    found = change(read(above), now)
+    assert "it is to be a port of br0, but what ifup read" in found.errors["eth0"]
+    assert not [step for step in found.links.steps if "eth0" in step.do]
+    joined = {"eth0": Device("eth0", up=True, master="br0")}
+    assert change(read(above), replace(now, state=joined)).errors == {}
+
+
+def test_a_port_that_nobody_knows_how_it_came_up_is_not_released() -> None:
+    before, now = (f"auto br0\niface br0 inet manual\n    bridge-ports {port}\n" for port in ("eth0", "none"))
+    devices = state(Device("eth0", up=True, master="br0"), Device("br0", "bridge", up=True, group=GROUP, attributes=BRIDGE))
+    up = {"eth0": "eth0", "br0": "br0"}
+    assert change(read(now), Now(devices, up, read(before), uncertain=frozenset({"eth0"}))).links.steps == ()
+    assert change(read(now), Now(devices, up, read(before))).links.steps

@@ -29,8 +29,36 @@ def test_commands_get_what_ifup_gives_them() -> None:
         "IF_NETMASK": "255.255.255.0", "IF_BROADCAST": "192.0.2.255", "IF_GATEWAY": "192.0.2.254", "IF_BRIDGE_PORTS": "a\nb"}
 
 
-def test_a_command_that_fails_ends_what_is_run_for_up_and_not_what_is_run_for_down(tmp_path: Path) -> None:
+def test_a_command_that_fails_ends_nothing(tmp_path: Path) -> None:
     file = tmp_path / "said"
     text = f"iface br0 inet manual\n    up false\n    up echo up >>{file}\n    down false\n    down echo $IFACE >>{file}\n"
-    assert "false" in commands.run_all(read(text).stanzas, "start") and not file.exists()
-    assert "false" in commands.run_all(read(text).stanzas, "stop") and file.read_text() == "br0\n"
+    stanzas = read(text).stanzas
+    assert "false: " in commands.run_lines(commands.come((), (), stanzas), "start") and file.read_text() == "up\n"
+    assert "false: " in commands.run_lines(commands.gone(stanzas, ()), "stop") and file.read_text() == "up\nbr0\n"
+
+
+ROUTE = "iface br0 inet manual\n    up ip route add 10.0.0.0/8 via 192.0.2.9\n    up echo two\n    down echo down\n"
+
+
+def come(before: str, now: str, perhaps: str = "") -> list[str]:
+    return [one.command for one in commands.come(read(before).stanzas, read(perhaps).stanzas, read(now).stanzas)]
+
+
+def gone(before: str, now: str) -> list[str]:
+    return [one.command for one in commands.gone(read(before).stanzas, read(now).stanzas)]
+
+
+def test_only_what_came_and_what_went_is_run() -> None:
+    new = ROUTE.replace("echo two", "echo three") + "    down echo more\n"
+    assert come(ROUTE, new) == ["echo three"] and gone(ROUTE, new) == []
+    assert come(new, ROUTE) == ["echo two"] and gone(new, ROUTE) == ["echo more"]
+    assert come(ROUTE, ROUTE.replace("up echo", "pre-up echo")) == ["echo two"]
+    assert len(come("", ROUTE)) == 2 and gone(ROUTE + ROUTE, "") == ["echo down"]
+    assert len(come(ROUTE.replace("inet", "inet6"), ROUTE)) == 2
+
+
+def test_what_a_killed_run_may_have_undone_is_run_again() -> None:
+    new = ROUTE.replace("echo two", "echo three")
+    assert come(ROUTE, ROUTE, new) == ["echo two"]
+    assert come(ROUTE, new, new) == ["echo three"] and come(ROUTE, ROUTE, ROUTE) == []
+    assert len(come(ROUTE, ROUTE, "iface br0 inet6 manual\n")) == 2

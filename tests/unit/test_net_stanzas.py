@@ -218,3 +218,10 @@ def test_a_sourced_file_that_is_not_there_is_a_warning_as_is_a_link_to_nowhere(t
     assert [one.level for one in found.problems] == ["warning", "warning"]
     assert found.listed("auto") == ("a",)
     assert parse(str(tmp_path / "none"), Disk()).problems[0].level == "error"
+
+
+@pytest.mark.parametrize("word", ["?", "auto?", "iface?", "source?", "no-scripts?", "mtu??"])
+def test_a_keyword_with_a_question_mark_is_no_option(word: str) -> None:
+    found = read(f"iface eth0 inet manual\n    {word} eth1\n    mtu? 1400\n")
+    assert [one.name for one in found.stanzas[0].options] == ["mtu"] and found.classes == ()
+    assert f"{word} is not understood" in found.problems[0].text

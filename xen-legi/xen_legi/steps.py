@@ -156,6 +156,14 @@ def holder(name: str) -> tuple[int, int, str] | None:
         return None
 
 
+def is_held_by(name: str, process: int) -> bool:
+    """Tell whether a process has the file of the lock `name` open: who was killed while holding it is still named there."""
+    try:
+        return any(one.readlink() == LOCKS / f"{name}.lock" for one in Path(f"/proc/{process}/fd").iterdir())
+    except OSError:
+        return False
+
+
 def _holder(path: Path) -> str:
     if not (found := holder(path.stem)):
         return "another process"

@@ -4,10 +4,11 @@
 `draw` makes a picture of the same, an SVG file that any browser shows; without FILE it goes to standard output.
 `plan` tells what separates the kernel from the files: what `ip` would be told, what would go (bridges with guests stay), and
 which interfaces with `auto` ifup would bring up (one with `allow-hotplug` that is not up is left: ifup it once). The exit
-status is 1 if something of it cannot be.
-`apply` does it: only the difference, and bridges keep the vifs of their guests. Where commands changed, those of before for
-down are run, then those for up; where more did (DHCP), or nothing is attached, ifdown and ifup are, and the link is down for
-a moment: `plan` tells what with it. What is wrong in the files, or cannot be, is told first, and nothing is changed.
+status is 1 if something of it cannot be. An interface that came up by neither the files nor what was in force is left alone.
+`apply` does it: only the difference, and bridges keep the vifs of their guests. Where only commands changed and something is
+attached, those for down that went are run, then those for up that came, whatever becomes of each; where more did (DHCP), or
+nothing is attached, ifdown and ifup are, and the link is down for a moment: `plan` tells what with it. What is wrong in the
+files, or cannot be, is told first, and nothing is changed.
 `try` does the same and takes it back by itself after --timeout seconds, unless `confirm` is said, in any session, or Enter
 is pressed: also when the connection is cut, a process is killed or stopped, or the change takes over five minutes; the exit
 status is 1 then. Where taking it back fails, that is tried five times. `revert` takes it back at once. The files stay as
@@ -155,7 +156,10 @@ def _apply(*, as_json: bool) -> int:
         trial.refuse_while_under_way()
         interfaces = files.load()
         lines = _possible(interfaces, transition.look(interfaces))
-        return _told(transition.bring(interfaces, files.INTERFACES), lines, as_json=as_json)
+        done = transition.bring(interfaces, files.INTERFACES)
+        if not done.errors:
+            trial.forget_given_up()
+        return _told(done, lines, as_json=as_json)
 
 
 def _possible(interfaces: Interfaces, now: change.Now) -> list[tuple[str, str, str]]:
@@ -173,14 +177,18 @@ def _told(done: transition.Done, lines: Iterable[tuple[str, str, str]], *, as_js
     """Tell what was done and what failed; return the exit status."""
     rows = _rows(lines)
     if as_json:
-        print(json.dumps({"done": rows, "errors": done.errors, "missing": done.missing}, indent=2))
-    for name, why in {**done.missing, **done.errors}.items():
+        print(json.dumps({"done": rows, "errors": {**done.commands, **done.errors}, "missing": done.missing}, indent=2))
+    for row in (one for one in rows if one["action"] == "leave"):
+        warn(f"{row['name']}: left alone: {row['text']}")
+    for name, why in (*done.missing.items(), *done.commands.items(), *done.errors.items()):
         warn(f"{name}: {why}")
     if done.errors:
         say("the rest is done; xen-legi net plan tells what is left")
+    elif done.commands:
+        say("done, but for these commands: they are not run again")
     elif not as_json:
         say("done: the kernel has all that the files say" if rows else "done")
-    return EXIT_FAILED if done.errors else EXIT_OK
+    return EXIT_FAILED if done.errors or done.commands else EXIT_OK
 
 
 def _try(options: argparse.Namespace) -> int:
@@ -194,7 +202,7 @@ def _try(options: argparse.Namespace) -> int:
         interfaces = files.load()
         now = transition.look(interfaces)
         lines = _possible(interfaces, now)
-        trial.begin(now.in_force, now.up)
+        trial.begin(now)
         done = transition.bring(interfaces, files.INTERFACES)
         trial.set_deadline(seconds)
     status = _told(done, lines, as_json=options.json)

@@ -16,6 +16,7 @@ from xen_legi.net.stanzas import Interfaces, Stanza
 _GUESTS = "fe:ff:ff:ff:ff:ff"  # the address that vif-bridge gives each vif
 _OWN_KINDS = ("", "vlan", "bond", "bridge")
 _UP = ("pre-up", "up", "post-up")
+_UNKNOWN = "what ifup read when it came up stands neither in the files nor in what was in force: ifdown and ifup it"
 _TOLD = 8  # of many that are attached, this many are named
 
 
@@ -27,7 +28,7 @@ class Change:
     what is wanted; vlans: what `bridge` is told for ports of VLAN-aware bridges; removals: lines of `ip -batch` that take
     away links of ours that nothing asks for any more; delta: the addresses; ups: for ifup, which knows their addresses and
     commands. kept: links of ours that nothing asks for and that stay, and why; attached: what goes down with an interface
-    for which ifdown and ifup are needed.
+    for which ifdown and ifup are needed; uncertain: interfaces that are left alone, since it is not known how they came up.
     """
 
     downs: tuple[str, ...]
@@ -40,6 +41,7 @@ class Change:
     delta: Delta
     ups: tuple[str, ...]
     attached: Mapping[str, tuple[str, ...]]
+    uncertain: tuple[str, ...] = ()
 
     @property
     def errors(self) -> dict[str, str]:
@@ -56,8 +58,9 @@ class Change:
         yield from (("bridge", name, line) for name, line in self.vlans)
         yield from (("remove", name, "nothing asks for it any more") for name in self.removed)
         yield from (("keep", name, why) for name, why in self.kept.items())
+        yield from (("leave", name, _UNKNOWN) for name in self.uncertain)
         yield from (("ip", name, line) for name, line in (*self.delta.gone, *self.delta.new))
-        yield from (("commands", name, "those of before for down, then those for up; its link stays up")
+        yield from (("commands", name, "those for down that went, then those for up that came; its link stays up")
                     for name in self.delta.commands)
         yield from (("again", name, f"ifdown and ifup: its method or its commands changed; {self._down_for_a_moment(name)}")
                     for name in self.delta.again)
@@ -74,7 +77,8 @@ class Change:
 @dataclass(frozen=True)
 class Now:
     """What is: the kernel's links, what ifupdown holds for up (by which stanza), the stanzas by which it came up, those that
-    a killed run may have brought into force, and IP addresses and VLANs."""
+    a killed run may have brought into force, and IP addresses and VLANs; of which interfaces it is not known how they came
+    up, and up to which of the guard's notes it is."""
 
     state: State
     up: Mapping[str, str] = field(default_factory=dict)
@@ -82,6 +86,8 @@ class Now:
     perhaps: Interfaces = Interfaces()
     have: Kernel = Kernel()
     vlans: Mapping[str, bridge_vlans.Vlans] = field(default_factory=dict)
+    uncertain: frozenset[str] = frozenset()
+    seen: Mapping[str, str] = field(default_factory=dict)
 
 
 def change(interfaces: Interfaces, now: Now) -> Change:
@@ -94,10 +100,10 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     for former in formers:
         wanted = with_defaults(wanted, former)
     ports = {(link.name, port) for former in formers for link in former.values() for port in link.ports}
-    kept, going = _strays(wanted, state, ports)
-    downs = tuple(_downs(up, {*have, *kept, *_without_address(wanted, now), "lo"}, state))
+    kept, going = _strays(wanted, state, ports, now.uncertain)
+    downs = tuple(_downs(up, {*have, *kept, *_without_address(wanted, now), *now.uncertain, "lo"}, state))
     held = [name for name in up if name not in downs and not _stays_down(have.get(up[name], ()))]
-    orders = _held_up(with_cards(wanted, formers, state), held, state)
+    orders = _left_alone(_held_up(with_cards(wanted, formers, state), held, state), now.uncertain, state)
     links = {**_as_it_is(going, state), **wanted.links}
     planned = plan(orders, _without(going, state))
     stay = (*wanted.links, *up)
@@ -111,10 +117,40 @@ def change(interfaces: Interfaces, now: Now) -> Change:
         removed=tuple(going),
         kept=kept,
         delta=delta(now.in_force.by_name(), now.perhaps.by_name(), have, now.have,
-                    (name for name in up if name == up[name] in have), wanted.links, attached),
-        ups=tuple(name for name in auto if name not in up and name in have and name not in planned.errors),
+                    (name for name in up if name == up[name] in have and name not in now.uncertain), wanted.links, attached),
+        ups=tuple(word for word in (*auto, *_logical(interfaces))
+                  if _comes_up(word, up, have) and word not in planned.errors),
         attached=attached,
+        uncertain=tuple(name for name in up if name in now.uncertain),
     )
+
+
+def _logical(interfaces: Interfaces) -> list[str]:
+    """Return the words NAME=LOGICAL of auto lines, without patterns."""
+    return [word for word in interfaces.listed("auto") if "=" in word and "/" not in word]
+
+
+def _comes_up(word: str, up: Mapping[str, str], have: Collection[str]) -> bool:
+    """Tell whether an interface is not up and has a stanza; `word` is its name, perhaps with =LOGICAL."""
+    name, _, logical = word.partition("=")
+    return name not in up and (logical or name) in have
+
+
+def _left_alone(orders: Desired, names: Collection[str], state: State) -> Desired:
+    """Return the same, with nothing to be done to the links of these interfaces themselves. One that is to become a port of
+    another link would lose its network: it cannot be."""
+    links = {name: link for name, link in orders.links.items() if name in names}
+    masters = {port: link.name for link in orders.links.values() for port in link.ports if port in names}
+    masters |= {name: link.master for name, link in links.items() if link.master}
+    wrong = {name: f"it is to be a port of {master}, but {_UNKNOWN}" for name, master in masters.items()
+             if name in state and state[name].master != master}
+    kept = {name: Link(name) if name in links else _not_released(link, names)
+            for name, link in orders.links.items() if name not in wrong}
+    return replace(orders, links=kept, errors={**orders.errors, **wrong})
+
+
+def _not_released(link: Link, names: Collection[str]) -> Link:
+    return replace(link, released=tuple(one for one in link.released if one not in names))
 
 
 def _attached(names: Iterable[str], state: State) -> dict[str, tuple[str, ...]]:
@@ -161,11 +197,12 @@ def _without(going: Collection[str], state: State) -> dict[str, Device]:
 
 
 def _strays(
-    wanted: Desired, state: State, ports: Collection[tuple[str, str]]
+    wanted: Desired, state: State, ports: Collection[tuple[str, str]], uncertain: Collection[str]
 ) -> tuple[dict[str, str], list[str]]:
     """Return the links of ours that nothing asks for: those that stay, and why, and those that may go. `ports`: what is a
     port by a stanza in force is nobody's guest, whatever its kind."""
-    going = {one.name: one for one in state.values() if one.ours and one.name not in wanted.links | wanted.errors}
+    going = {one.name: one for one in state.values()
+             if one.ours and one.name not in wanted.links | wanted.errors and one.name not in uncertain}
     users = _users(state)
     kept: dict[str, str] = {}
     others = {name: [one for one in users.get(name, ())

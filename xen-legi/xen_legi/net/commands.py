@@ -2,7 +2,8 @@
 link down for a moment, and with it all that is attached to it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 from xen_legi.errors import Problem
 from xen_legi.net.apply import TIMEOUT
@@ -16,19 +17,55 @@ _PHASES = {  # what ifup and ifdown run in which phase, in this order
 }
 
 
-def run_all(stanzas: Iterable[Stanza], mode: str) -> str:
-    """Run the commands of stanzas for `start` or `stop`. Return what failed first: as ifup, start ends there, and as
-    `ifdown --ignore-errors`, stop goes on."""
-    failure = ""
+@dataclass(frozen=True)
+class Line:
+    """A command and the stanza that it is run for."""
+
+    stanza: Stanza
+    command: str
+    phase: str
+
+    def is_in(self, stanzas: Iterable[Stanza], mode: str) -> bool:
+        """Tell whether one of these stanzas, of the same family, has it too."""
+        return any((self.command, self.phase) in commands(one, mode) for one in stanzas if one.family == self.stanza.family)
+
+
+def gone(known: Iterable[Stanza], now: Collection[Stanza]) -> list[Line]:
+    """Return the commands for down that the stanzas of now have no longer, each once."""
+    found: dict[tuple[str, str, str], Line] = {}
+    for line in _lines(known, "stop"):
+        if not line.is_in(now, "stop"):
+            found.setdefault((line.stanza.family, line.command, line.phase), line)
+    return list(found.values())
+
+
+def come(before: Collection[Stanza], perhaps: Collection[Stanza], now: Iterable[Stanza]) -> list[Line]:
+    """Return the commands for up that are new: those that were there are not run again, since what they did is there still
+    (`ip route add` would fail). Where a killed run may have undone it they are: each of `perhaps` is a stanza that it may
+    have brought into force."""
+    return [line for line in _lines(now, "start") if not (line.is_in(before, "start") and _in_each(line, perhaps))]
+
+
+def _in_each(line: Line, perhaps: Collection[Stanza]) -> bool:
+    same = [one for one in perhaps if one.family == line.stanza.family]
+    return all(line.is_in([one], "start") for one in same) and bool(same or not perhaps)
+
+
+def _lines(stanzas: Iterable[Stanza], mode: str) -> Iterator[Line]:
     for stanza in stanzas:
-        for command, phase in commands(stanza, mode):
-            try:
-                run(["/bin/sh", "-c", command], env=environment(stanza, mode, phase), timeout=TIMEOUT, capture=False)
-            except Problem as problem:
-                failure = failure or f"{command}: {problem.message}"
-                if mode == "start":
-                    return failure
-    return failure
+        yield from (Line(stanza, command, phase) for command, phase in commands(stanza, mode))
+
+
+def run_lines(lines: Iterable[Line], mode: str) -> str:
+    """Run commands for `start` or `stop`, each whatever became of the others. Return what failed."""
+    failures = []
+    for one in lines:
+        words = ["/bin/sh", "-c", one.command]
+        try:
+            run(words, env=environment(one.stanza, mode, one.phase), timeout=TIMEOUT, capture=False)
+        except Problem as problem:
+            failures.append(f"{one.command}: {problem.message}")
+    return "; ".join(failures)
 
 
 def commands(stanza: Stanza, mode: str) -> Iterator[tuple[str, str]]:

@@ -39,8 +39,13 @@ class Disk:
 def load(path: str = INTERFACES) -> stanzas.Interfaces:
     """Read the interfaces file and all that it sources, and the names of VLANs."""
     interfaces = stanzas.parse(path, Disk())
-    named, wrong = _vlan_names()
-    return replace(interfaces, vlan_names=named, problems=(*interfaces.problems, *wrong))
+    found, wrong = _vlan_names()
+    return replace(interfaces, vlan_names=found, problems=(*interfaces.problems, *wrong))
+
+
+def named(interfaces: stanzas.Interfaces) -> stanzas.Interfaces:
+    """Return the same with the names of VLANs."""
+    return replace(interfaces, vlan_names=_vlan_names()[0])
 
 
 def _vlan_names() -> tuple[Mapping[str, str], list[Message]]:

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, fail
-from xen_legi.net import files, in_force, kernel, stamps, stanzas
+from xen_legi.net import came_up, files, kernel, stamps, stanzas
 from xen_legi.net.apply import TIMEOUT, Outcome, batch, carry_out, undo
 from xen_legi.net.describe import Link
-from xen_legi.net.environment import forget, notes, stanza_of
+from xen_legi.net.environment import stanza_of
 from xen_legi.net.links import Desired, desired
 from xen_legi.net.needed import needed
 from xen_legi.net.removal import removal
@@ -139,14 +139,10 @@ def _note(interfaces: Interfaces, coming: Collection[str], wanted: Desired) -> N
     """Note by which stanzas interfaces are up: those that come up now, or whose links were made, by the files', all others
     by what was noted then."""
     up = files.up()
-    known = notes()
-    with contextlib.suppress(OSError, ValueError):  # `net apply` then knows less; nothing else needs it
-        others = in_force.load(in_force.OTHERS)
-        before = in_force.renewed(in_force.load(), others, interfaces, known)
-        before = in_force.completed(before, (others,), up.values())
+    with contextlib.suppress(OSError, ValueError, Problem):  # `net apply` then knows less; nothing else needs it
         there = {*coming, *up, *up.values(), *wanted.links}
-        in_force.note(in_force.merged(before, interfaces, there - {*coming}, there), interfaces)
-        forget(known)
+        known = came_up.look(came_up.files_now(interfaces, files.caller().interfaces), up)
+        came_up.note(known, interfaces, coming, there - {*coming}, there)
 
 
 def _in_use(names: Iterable[str], up: Collection[str]) -> set[str]:

@@ -1,39 +1,85 @@
 """By which stanzas the interfaces are up: the files may have been edited since.
 
 Kept as one interfaces file, which ifdown and ifup can be given (-i): what an edit took out of the files is still told there.
-It is in /run, like ifupdown's own state, for root alone: a stanza may hold a key.
+It is in /run, like ifupdown's own state, for root alone: a stanza may hold a key. A comment in it tells, for each interface
+of which the guard has kept how it came up, up to which version of that all this holds: what is newer is looked at.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from xen_legi import files as small_files
+from xen_legi.errors import fail
 from xen_legi.net import files
-from xen_legi.net.environment import Note, matching
 from xen_legi.net.options import ours
-from xen_legi.net.stanzas import Interfaces, Option, Stanza, with_stanza
+from xen_legi.net.stanzas import Interfaces, Listed, Option, Stanza, parse
 
 FILE = Path("/run/xen-legi/in-force")
 OTHERS = FILE.with_name("not-in-force")  # the rest of the files then: by that, others may come up without a start of ours
 PERHAPS = FILE.with_name("perhaps-in-force")  # what a change that was begun wants; gone when it is made
 
+_SEEN = "# seen: "
+_WAS_AUTO = "was-auto"
+
+
+class _Text:
+    """A text that sources nothing."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def read(self, path: str) -> str:
+        return self.text
+
+    def expand(self, pattern: str, beside: str, directory: bool) -> Sequence[str]:
+        return ()
+
 
 def load(path: Path = FILE) -> Interfaces:
-    """Return what is in force; nothing where it was never noted (before the first boot or ifup with our hooks)."""
-    return files.load(str(path)) if path.exists() else Interfaces()
+    """Return what is in force; nothing where it was never noted (before the first boot or ifup with our hooks), and where
+    that cannot be read to its end: some stanzas alone would be taken for all."""
+    return load_seen(path)[0]
 
 
-def note(interfaces: Interfaces, files_: Interfaces) -> None:
-    """Note what is in force, and what else stood in the files at this time."""
-    names = {stanza.name for stanza in interfaces.stanzas}
+def load_seen(path: Path = FILE) -> tuple[Interfaces, dict[str, str]]:
+    """Return the same, and which versions of the guard's notes have been taken into account, by interface."""
+    try:
+        text = small_files.read(path)
+    except PermissionError:  # who is not root may ask for a plan all the same
+        text = ""
+    found = parse(str(path), _Text(text))
+    words = (line.removeprefix(_SEEN).split() for line in text.split("\n") if line.startswith(_SEEN))
+    seen = {one[0]: one[1] for one in words if len(one) == 2}
+    return (Interfaces(), {}) if found.problems else (files.named(found), seen)
+
+
+def load_whole(path: Path) -> Interfaces:
+    """Return what is kept in a file. Raise Problem if there is nothing, or if something of it cannot be read."""
+    found = parse(str(path), _Text(small_files.read(path)))
+    if found.problems or not found.stanzas:
+        why = found.problems[0] if found.problems else f"{path}: there is no stanza"
+        fail(f"what is kept of the stanzas of before cannot be read, so nothing is changed: {why}",
+             hint=f"mend {path}, or the interfaces files, then xen-legi net revert or apply")
+    return files.named(found)
+
+
+def note(interfaces: Interfaces, files_: Interfaces, seen: Mapping[str, str], uncertain: Collection[str] = ()) -> None:
+    """Note what is in force, up to which of the guard's notes that holds, and what else stood in the files at this time."""
+    names = {*(stanza.name for stanza in interfaces.stanzas), *uncertain}
     save(replace(files_, stanzas=tuple(one for one in files_.stanzas if one.name not in names), classes=()), OTHERS)
-    save(interfaces)
+    save(interfaces, FILE, seen)
 
 
-def save(interfaces: Interfaces, path: Path = FILE) -> None:
-    """Note it, in whole or not at all."""
-    small_files.replace(path, render(interfaces), mode=0o600)
+def save(interfaces: Interfaces, path: Path = FILE, seen: Mapping[str, str] | None = None) -> None:
+    """Note it, in whole or not at all. Raise Problem if who reads it would find anything else: ifup ends at the first line
+    that it does not understand, and what it does not find is gone."""
+    text = render(interfaces) + "".join(f"{_SEEN}{name} {version}\n" for name, version in (seen or {}).items())
+    again = parse(str(path), _Text(text))
+    if again.problems or _said(again) != _said(interfaces):
+        why = f": {again.problems[0].text}" if again.problems else ""
+        fail(f"the stanzas in force cannot be written into {path} so that they are read again{why}")
+    small_files.replace(path, text, mode=0o600)
 
 
 def merged(before: Interfaces, now: Interfaces, staying: Collection[str], there: Collection[str]) -> Interfaces:
@@ -47,26 +93,36 @@ def merged(before: Interfaces, now: Interfaces, staying: Collection[str], there:
     return replace(now, stanzas=(*kept, *new), classes=classes, problems=())
 
 
+def as_up(interfaces: Interfaces, up: Mapping[str, str]) -> Interfaces:
+    """Return the same stanzas, with auto for what is up, and by which stanza, and for nothing else. The other lines stay,
+    of another class: a stanza that only auto /eth*=NAME uses would else be an interface."""
+    words = [name if name == logical else f"{name}={logical}" for name, logical in up.items()]
+    kept = [one if one.class_ != "auto" or one.name in words else replace(one, class_=_WAS_AUTO)
+            for one in interfaces.classes]
+    listed = {one.name for one in kept if one.class_ == "auto"}
+    return replace(interfaces, classes=(*kept, *(Listed("auto", word, "") for word in words if word not in listed)))
+
+
 def joined(one: Interfaces, other: Interfaces) -> Interfaces:
     """Return the stanzas of both, each once."""
     known = [_bare(stanza) for stanza in one.stanzas]
     return replace(other, stanzas=(*one.stanzas, *(stanza for stanza in other.stanzas if _bare(stanza) not in known)))
 
 
+def _said(interfaces: Interfaces) -> tuple[object, ...]:
+    """Return all that interfaces files say, without places."""
+    listed = [(one.class_, one.name) for one in interfaces.classes]
+    return [*map(_plain, interfaces.stanzas)], listed, interfaces.no_scripts
+
+
+def _plain(stanza: Stanza) -> tuple[str, str, str, list[tuple[str, str]]]:
+    """Return all that a stanza says, without its place, each line by itself."""
+    lines = [(one.name, line) for one in stanza.options for line in one.value.split("\n")]
+    return stanza.name, stanza.family, stanza.method, lines
+
+
 def _bare(stanza: Stanza) -> Stanza:
     return replace(stanza, where="", options=tuple(replace(option, where="") for option in stanza.options))
-
-
-def renewed(noted: Interfaces, others: Interfaces, now: Interfaces, notes: Iterable[Note]) -> Interfaces:
-    """Return what was noted, but for an interface that came up since without a start of ours the stanza that ifup read then:
-    one of the files as they were when that was noted, or are, whichever it was; else what the guard has kept of it, without
-    commands. Where nothing was ever noted, nothing is known: some interfaces alone would be taken for all."""
-    for note in notes if noted.stanzas else ():
-        handed = note.stanza
-        known = (*noted.stanzas, *others.stanzas, *now.stanzas)
-        candidates = [one for one in known if (one.name, one.family) == (handed.name, handed.family)]
-        noted = with_stanza(noted, matching(handed, candidates) or handed)
-    return noted
 
 
 def completed(noted: Interfaces, files_: Iterable[Interfaces], up: Collection[str]) -> Interfaces:

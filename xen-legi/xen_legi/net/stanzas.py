@@ -20,6 +20,7 @@ METHODS = {
 COMMANDS = frozenset({"pre-up", "up", "post-up", "down", "pre-down", "post-down"})
 _BLANKS = " \t\n\v\f\r"  # of the C locale: to ifup, a no-break space is part of a word
 _BLANK = re.compile(f"[{_BLANKS}]+")
+_KEYWORD = re.compile("iface|mapping|auto|source(-directory|-dir)?|no-scripts|no-auto-down|rename|.*[?]")
 _EXPANDED = re.compile(  # what wordexp(3) expands or refuses, brackets that glob() reads otherwise, and patterns in quotes
     r"""[$`{}()|&;<>\0]|(^|[\s"'=:])~|\[(\^|[^]]*\[:)|\\[*?[]|"[^"]*[*?[][^"]*"|'[^']*[*?[][^']*'"""
 )
@@ -343,6 +344,8 @@ class _Reader:
         name = canonical(word.removesuffix("?"))
         if not value:
             self.stop(where, f"{word} has no value")
+        if word.endswith("?") and (not name or _KEYWORD.fullmatch(word.removesuffix("?"))):
+            return self.problem(where, f"{word} is not understood as an option, and ignored")  # kept, it would be a keyword
         if word.endswith("?") and stanza.has(name):
             return
         self.stanzas[-1] = replace(stanza, options=(*stanza.options, Option(name, value, where, word.removesuffix("?"))))

@@ -2,7 +2,7 @@
 
 Links are never taken away for it: a bridge keeps its vifs. Where ifdown is needed, for another method, it is given that
 stanza alone and without any option of a link, so that no hook takes the link away; the link is down for a moment then. Where
-something is attached and only commands changed, these are run without ifdown. Whatever is killed half way is found
+something is attached and only commands changed, those that did are run without ifdown. Whatever is killed half way is found
 by the next call: it looks at what is, and what a killed run wanted is noted before it begins.
 """
 
@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from xen_legi.errors import Problem
-from xen_legi.net import files, in_force, kernel, stamps
+from xen_legi.net import came_up, files, in_force, kernel, stamps
 from xen_legi.net.apply import TIMEOUT, batch, carry_out, reason
+from xen_legi.net.came_up import Known, files_now
 from xen_legi.net.change import Change, Now, change
-from xen_legi.net.commands import run_all
-from xen_legi.net.environment import forget, notes
+from xen_legi.net.commands import come, gone, run_lines
 from xen_legi.net.ip_addresses import Kernel
 from xen_legi.net.options import find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Stanza
@@ -24,39 +24,47 @@ from xen_legi.net.vifs import attach, bridges
 from xen_legi.run import run
 from xen_legi.steps import lock, named_point, step
 
+LOCK = "net-apply"
 _GOING = in_force.FILE.with_name("going-down")
 _OF_IFUP = ("mtu", "hwaddress")  # options that we know and that ifdown may see
 
 
 @dataclass
 class Done:
-    """What came of it: what failed, by interface, and what bridges and bonds do without."""
+    """What came of it: what failed, by interface, what bridges and bonds do without, and commands that failed: as all else
+    is done and they are not run again, that is the administrator's."""
 
     errors: dict[str, str] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
+    def excuse(self, names: Iterable[str]) -> None:
+        """Have what failed with these told, as no failure: it could not be before either."""
+        self.missing.update({name: self.errors.pop(name) for name in names if name in self.errors})
 
-def look(interfaces: Interfaces) -> Now:
-    """Return what is. These are the files: what came up without our knowing did so by them, or by what was noted before."""
+
+def look(interfaces: Interfaces, leave: Collection[str] = ()) -> Now:
+    """Return what is. These are the files: what came up without our knowing did so by them, or by what was noted before, or
+    it is not known how; then it is left alone, as what is to be (`leave`) is."""
     have = Kernel(kernel.addresses(), kernel.gateways(kernel.routes()))
     up = files.up()
-    others = in_force.load(in_force.OTHERS)
-    noted = in_force.renewed(in_force.load(), others, interfaces, notes())
-    noted = in_force.completed(noted, (others, interfaces), up.values())
-    noted = in_force.corrected(noted, interfaces, have.addresses)
-    return Now(kernel.read(), up, noted, in_force.load(in_force.PERHAPS), have, kernel.vlans())
+    known = came_up.look(interfaces, up)
+    noted = in_force.corrected(known.in_force, interfaces, have.addresses)
+    uncertain = frozenset({*known.uncertain, *leave})
+    return Now(kernel.read(), up, noted, in_force.load(in_force.PERHAPS), have, kernel.vlans(), uncertain, known.seen or {})
 
 
 @contextlib.contextmanager
 def alone(wait: float = 0) -> Iterator[None]:
     """Keep others away who change the network by this module."""
-    with lock("net-apply", what="the network of this host", wait=wait):
+    with lock(LOCK, what="the network of this host", wait=wait):
         yield
 
 
-def bring(interfaces: Interfaces, path: str) -> Done:
-    """Do all that separates the host from these files; `path` is where ifup reads them. The caller is alone()."""
-    now = look(interfaces)
+def bring(interfaces: Interfaces, path: str, leave: Collection[str] = ()) -> Done:
+    """Do all that separates the host from these files; `path` is where ifup reads them. The caller is alone(). Interfaces to
+    `leave` are left as they are."""
+    now = look(files_now(interfaces, path), leave)
     in_force.save(in_force.joined(now.perhaps, interfaces), in_force.PERHAPS)
     named_point("net:begun")
     todo, done = change(interfaces, now), Done()
@@ -64,7 +72,7 @@ def bring(interfaces: Interfaces, path: str) -> Done:
         with step(f"down: {_named(todo.downs)}"):
             _down(todo.downs, now)
     named_point("net:downs")
-    _links(interfaces, todo, done)
+    _links(interfaces, todo, now, done)
     named_point("net:links")
     if todo.delta.commands:
         with step(f"commands: {_named(todo.delta.commands)}"):
@@ -78,29 +86,54 @@ def bring(interfaces: Interfaces, path: str) -> Done:
     named_point("net:ups")
     _finish(interfaces, path, now, done)
     _note(interfaces, todo, now, done)
-    if not done.errors:
-        in_force.PERHAPS.unlink(missing_ok=True)
+    _forget_doubts({*done.errors, *todo.errors, *todo.uncertain})
     return done
+
+
+def _forget_doubts(failed: Collection[str]) -> None:
+    """Keep what may be in force only of what failed: all else was brought about."""
+    perhaps = in_force.load(in_force.PERHAPS)
+    left = tuple(one for one in perhaps.stanzas if one.name in failed)
+    if left:
+        in_force.save(replace(perhaps, stanzas=left), in_force.PERHAPS)
+    else:
+        in_force.PERHAPS.unlink(missing_ok=True)
 
 
 def _note(interfaces: Interfaces, todo: Change, before: Now, done: Done) -> None:
     """Note by which stanzas the interfaces are up now: the files', but for what failed, and for what stays for a guest."""
-    known, up = notes(), files.up()
-    there = {*up, *up.values(), *todo.wanted.links}
-    in_force.note(in_force.merged(before.in_force, interfaces, {*done.errors, *todo.kept}, there), interfaces)
-    forget(known)
+    known = Known(before.in_force, before.uncertain, before.seen)
+    coming = {*todo.delta.again, *todo.ups} - {*done.errors}
+    with _alone_with_hooks():
+        up = files.up()
+        there = {*up, *up.values(), *todo.wanted.links}
+        came_up.note(known, interfaces, coming, {*done.errors, *todo.kept}, there)
 
 
 def _commands(interfaces: Interfaces, todo: Change, now: Now, done: Done) -> None:
-    """Run the commands of before for down, exchange addresses, and run the commands of now for up: the links stay up."""
+    """Run the commands for down that went, exchange addresses, and run the commands for up that came: the links stay up."""
     names = todo.delta.commands
-    run_all((one for name in names for one in _known(name, now)), "stop")
+    failed = {name: run_lines(gone(_known(name, now), interfaces.of(name)), "stop") for name in names}
     named_point("net:commands")
-    _take_away(todo)
+    with _routes_of_commands_stay(todo):
+        _take_away(todo)
+        for name in names:
+            _batch([line for one, line in todo.delta.new if one == name], name, done)
     for name in names:
-        _batch([line for one, line in todo.delta.new if one == name], name, done)
-        if failure := run_all(interfaces.of(name), "start"):
-            done.errors[name] = failure
+        lines = come(now.in_force.of(name), now.perhaps.of(name), interfaces.of(name))
+        failed[name] = "; ".join(filter(None, (failed[name], run_lines(lines, "start"))))
+    done.commands.update({name: why for name, why in failed.items() if why})
+
+
+@contextlib.contextmanager
+def _routes_of_commands_stay(todo: Change) -> Iterator[None]:
+    """Put the routes back that go with an address: the commands that set them are not run again."""
+    names = {name.partition(":")[0] for name in todo.delta.commands}
+    before = [row for row in kernel.routes() if row.get("dev") in names and row.get("dst") != "default"]
+    try:
+        yield
+    finally:
+        batch(kernel.lost_routes(before, kernel.routes(), kernel.read()), force=True)
 
 
 def _known(name: str, now: Now) -> tuple[Stanza, ...]:
@@ -120,10 +153,10 @@ def _bounce(todo: Change, now: Now) -> None:
 def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
     """Join again what ifdown made anew, set addresses, and bring up what is not up, by what is now."""
     with _alone_with_hooks():
-        todo = change(interfaces, _as_before(interfaces, before))
+        todo = change(interfaces, _as_before(before))
         if todo.links.steps:
             _make(todo, done)
-            todo = change(interfaces, _as_before(interfaces, before))  # a link that was down for a moment has lost addresses
+            todo = change(interfaces, _as_before(before))  # a link that was down for a moment has lost addresses
         _take_away(todo)
         for name in dict.fromkeys(name for name, _ in todo.delta.new):
             _batch([line for one, line in todo.delta.new if one == name], name, done)
@@ -136,9 +169,10 @@ def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
             _up(todo.ups, path, done)
 
 
-def _as_before(interfaces: Interfaces, before: Now) -> Now:
+def _as_before(before: Now) -> Now:
     """Return what is now, with what was in force before."""
-    return replace(look(interfaces), in_force=before.in_force, perhaps=before.perhaps)
+    have = Kernel(kernel.addresses(), kernel.gateways(kernel.routes()))
+    return replace(before, state=kernel.read(), up=files.up(), have=have, vlans=kernel.vlans())
 
 
 @contextlib.contextmanager
@@ -147,11 +181,11 @@ def _alone_with_hooks() -> Iterator[None]:
         yield
 
 
-def _links(interfaces: Interfaces, todo: Change, done: Done) -> None:
+def _links(interfaces: Interfaces, todo: Change, before: Now, done: Done) -> None:
     """Remove, make and alter links, and attach vifs. The routes of a link that was down for a moment come back."""
     with _alone_with_hooks(), step(f"links: {_counted(todo)}"), _routes_stay():
         # By what is now: what is named DEVICE.ID, ifdown itself has removed.
-        _batch(change(interfaces, look(interfaces)).removals, "links that go", done)
+        _batch(change(interfaces, _as_before(before)).removals, "links that go", done)
         _make(todo, done)
 
 
@@ -207,7 +241,7 @@ def _up(names: Iterable[str], path: str, done: Done) -> None:
         run(["ifup", "-i", path, *names], ok=range(256), capture=False, timeout=TIMEOUT)
     except Problem as problem:
         done.errors.update(dict.fromkeys(names, problem.message))
-    lacking = [name for name in names if name not in files.configured()]
+    lacking = [name for name in names if name.partition("=")[0] not in files.configured()]
     done.errors.update(dict.fromkeys(lacking, "ifup failed, see above"))
 
 

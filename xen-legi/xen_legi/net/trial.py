@@ -13,18 +13,17 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from xen_legi import files as small_files
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, die
-from xen_legi.net import files, in_force, transition
+from xen_legi.net import in_force, transition
 from xen_legi.net.apply import TIMEOUT
-from xen_legi.net.stanzas import Interfaces, Listed
+from xen_legi.net.change import Now, change
 from xen_legi.net.transition import Done
 from xen_legi.run import run
-from xen_legi.steps import named_point, say
+from xen_legi.steps import holder, is_held_by, is_locked, named_point, say
 
 FILE = in_force.FILE.with_name("net-trial")
 BEFORE = in_force.FILE.with_name("net-before")
@@ -39,7 +38,8 @@ _GIVEN_UP = 3  # exit status after which systemd does not start it again
 @dataclass(frozen=True)
 class Trial:
     """A trial. No deadline: its process is still making the change, until `limit` at the latest. reverted: it is over, and
-    this was its end. tries: how often taking it back has failed; then `deadline` is when that is tried again."""
+    this was its end. tries: how often taking it back has failed; then `deadline` is when that is tried again. lacking: what
+    could not be before it began; leave: of which interfaces it was not known then how they had come up."""
 
     process: int
     began: str
@@ -47,6 +47,8 @@ class Trial:
     reverted: bool = False
     limit: float = 0
     tries: int = 0
+    lacking: tuple[str, ...] = ()
+    leave: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -91,7 +93,10 @@ def _stat(process: int) -> list[str]:
 def read() -> Trial | None:
     """Return the trial, also one that is over; None if there is none, or it was confirmed."""
     text = small_files.read(FILE)
-    return Trial(**json.loads(text)) if text else None
+    if not text:
+        return None
+    told = json.loads(text)
+    return Trial(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})
 
 
 def _write(trial: Trial) -> None:
@@ -109,20 +114,26 @@ def refuse_while_under_way() -> None:
     trial = read()
     if trial is None or not trial.open:
         return
-    if run(["systemctl", "is-active", "--quiet", trial.unit], ok=range(256), timeout=60).status != 0:
+    # Between a failure and the next start it is "activating", and there can be no second one of its name.
+    words = ["systemctl", "show", "--property=ActiveState", "--value", trial.unit]
+    if run(words, ok=range(256), timeout=60).stdout.strip() in ("", "inactive", "failed"):
         _start_service(trial)
     die("a trial is under way", hint="end it by xen-legi net confirm or xen-legi net revert")
 
 
-def begin(before: Interfaces, up: Iterable[str]) -> None:
-    """Begin a trial: `before`, what is in force, is kept, and the service watches. Die if that cannot be.
+def begin(now: Now) -> None:
+    """Begin a trial: what is in force is kept, and the service watches. Die if that cannot be.
 
-    What is `up` is to be up again, however it came up (allow-hotplug, by hand), and what is not is not.
+    What is up is to be up again, however it came up (allow-hotplug, by hand, by a stanza of another name), and what is not
+    is not. What cannot be already, as a card that is dead, will be no failure.
     """
-    if not before.stanzas:
+    if not now.in_force.stanzas:
         die("it is not known what is in force, so a trial could not be reverted", hint="it is after one xen-legi net apply")
-    in_force.save(replace(before, classes=tuple(Listed("auto", name, "") for name in up)), BEFORE)
-    trial = Trial(os.getpid(), start_of(os.getpid()), limit=time.monotonic() + _LONGEST)
+    before = in_force.as_up(now.in_force, {name: by for name, by in now.up.items() if name not in now.uncertain})
+    in_force.save(before, BEFORE)
+    limit = time.monotonic() + _LONGEST
+    lacking, leave = tuple(change(before, now).errors), tuple(sorted(now.uncertain))
+    trial = Trial(os.getpid(), start_of(os.getpid()), limit=limit, lacking=lacking, leave=leave)
     _write(trial)
     named_point("trial:written")
     try:
@@ -178,7 +189,8 @@ def revert() -> Done:
         if trial is None or trial.reverted:
             die("no trial is under way", hint="xen-legi net try begins one")
         try:
-            done = transition.bring(files.load(str(BEFORE)), str(BEFORE))
+            done = transition.bring(in_force.load_whole(BEFORE), str(BEFORE), trial.leave)
+            done.excuse(trial.lacking)
         except Exception:
             _write(_failed(trial))
             raise
@@ -188,6 +200,14 @@ def revert() -> Done:
 
 def _failed(trial: Trial) -> Trial:
     return replace(trial, tries=trial.tries + 1, deadline=time.monotonic() + _PAUSE)
+
+
+def forget_given_up() -> None:
+    """Forget a trial that could not be taken back: another change has succeeded, and what was before that trial is nothing
+    to go back to any more. The caller is alone()."""
+    if (trial := read()) and trial.failed:
+        FILE.unlink()
+        BEFORE.unlink(missing_ok=True)
 
 
 def main() -> int:
@@ -203,17 +223,37 @@ def main() -> int:
 
 def _take_back() -> int:
     say("the change of the network was not confirmed: it is taken back")
+    before = read()
     try:
-        errors = revert().errors
+        _make_way()
+        done = revert()
     except Problem as problem:
-        errors = {"the network": problem.message}
+        done = Done({"the network": problem.message})
+        if (trial := read()) and trial == before:  # it came to no try: this was one all the same
+            _write(_failed(trial))
     trial = read()
-    if trial is None or trial.reverted:
-        return EXIT_OK
-    for name, why in errors.items():
+    ended = trial is None or trial.reverted
+    for name, why in (*done.commands.items(), *(done.errors.items() if not ended else ())):
         say(f"{name}: {why}")
+    if trial is None or ended:
+        return EXIT_OK
     say(outlook(trial))
     return _GIVEN_UP if trial.failed else EXIT_FAILED
+
+
+def _make_way() -> None:
+    """Wait for who changes the network (a revert by hand); end who has been stopped meanwhile, or takes longer than a change
+    may."""
+    until = time.monotonic() + _LONGEST
+    while is_locked(transition.LOCK):
+        found = holder(transition.LOCK)
+        late = time.monotonic() > until
+        if found and (late or not at_work(found[0])) and is_held_by(transition.LOCK, found[0]):
+            say(f"process {found[0]} ({found[2]}) is stopped, or takes too long: it is ended")
+            _end_process(found[0], start_of(found[0]))
+        if late:
+            return
+        time.sleep(0.5)
 
 
 def outlook(trial: Trial) -> str:
@@ -226,11 +266,15 @@ def outlook(trial: Trial) -> str:
 def _kill(trial: Trial) -> bool:
     """End the process that makes the change: it has taken too long, or was stopped, and it holds the lock. Tell whether it
     has, meanwhile, come to its end."""
+    _end_process(trial.process, trial.began)
+    return read() != trial
+
+
+def _end_process(process: int, began: str) -> None:
     with contextlib.suppress(OSError):  # there is none any more
-        descriptor = os.pidfd_open(trial.process)
+        descriptor = os.pidfd_open(process)
         try:
-            if start_of(trial.process) == trial.began:  # not another process of the same number
+            if start_of(process) == began:  # not another process of the same number
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
         finally:
             os.close(descriptor)
-    return read() != trial
