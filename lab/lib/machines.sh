@@ -203,12 +203,15 @@ given_up() {
     fail "$1 $2" "its console: $(console_of "$1")"
 }
 
-# A cable has two ends, and both see it when it is cut.
+# A cable has two ends, and both see at once when it is cut: one that did not would go on sending into it.
 cable() {
-    local host link=up
+    local host link=up ends=() end
     [[ $3 == join ]] || link=down
     for host in dom0a dom0b; do
-        ! is_running "$host" ||
-            virsh -q domif-setlink "$(domain_of "$host")" "$(mac_of "$host" "${2#eth}")" "$link" >/dev/null
+        ! is_running "$host" || ends+=("$(domain_of "$host") $(mac_of "$host" "${2#eth}")")
     done
+    for end in "${ends[@]}"; do
+        virsh -q domif-setlink "${end% *}" "${end#* }" "$link" >/dev/null &
+    done
+    for end in "${ends[@]}"; do wait -n; done
 }
