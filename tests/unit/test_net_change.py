@@ -163,3 +163,9 @@ def test_a_port_that_nobody_knows_how_it_came_up_is_not_released() -> None:
     up = {"eth0": "eth0", "br0": "br0"}
     assert change(read(now), Now(devices, up, read(before), uncertain=frozenset({"eth0"}))).links.steps == ()
     assert change(read(now), Now(devices, up, read(before))).links.steps
+
+
+def test_an_interface_without_scripts_is_brought_up_like_others() -> None:
+    """Or a revert would leave it down, and say that all is back."""
+    text = "no-scripts eth1\nauto eth1\niface eth1 inet static\n    address 192.0.2.1/24\n"
+    assert ("ifup", "eth1") in lines(text, state(ETH1), {})

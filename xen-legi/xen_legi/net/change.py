@@ -95,6 +95,7 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     state, up = now.state, now.up
     have = interfaces.by_name()
     auto = stanzas.selected(interfaces, "auto", state)
+    rising = stanzas.selected(replace(interfaces, no_scripts=()), "auto", state)  # those without hooks, too
     wanted = desired(interfaces, dict.fromkeys((*auto, *(name for name in up if name in have))), state)
     formers = [desired(one, dict.fromkeys((*up, *one.by_name())), state).links for one in (now.in_force, now.perhaps)]
     for former in formers:
@@ -118,7 +119,7 @@ def change(interfaces: Interfaces, now: Now) -> Change:
         kept=kept,
         delta=delta(now.in_force.by_name(), now.perhaps.by_name(), have, now.have,
                     (name for name in up if name == up[name] in have and name not in now.uncertain), wanted.links, attached),
-        ups=tuple(word for word in (*auto, *_logical(interfaces))
+        ups=tuple(word for word in (*rising, *_logical(interfaces))
                   if _comes_up(word, up, have) and word not in planned.errors),
         attached=attached,
         uncertain=tuple(name for name in up if name in now.uncertain),
