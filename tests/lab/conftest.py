@@ -106,6 +106,32 @@ def switch(store: Host) -> Host:
     return store
 
 
+@pytest.fixture(scope="module")
+def card(switch: Host) -> Iterator[Host]:
+    """The light machine with a card of its own for these tests."""
+    from changes import with_card  # here: its module reads one that reads this
+
+    with with_card(switch) as host:
+        yield host
+
+
+@pytest.fixture
+def applied(card: Host) -> Host:
+    """The same, with the file of the tests in force."""
+    from changes import apply_first
+
+    return apply_first(card)
+
+
+@pytest.fixture
+def alone(applied: Host) -> Iterator[Host]:
+    """The same, with one more card, that has an address and a route."""
+    from changes import with_another
+
+    with with_another(applied) as host:
+        yield host
+
+
 @pytest.fixture(scope="session", params=["dom0a", "dom0b"])
 def dom0(request: pytest.FixtureRequest) -> Host:
     """Each of the two dom0s in turn."""

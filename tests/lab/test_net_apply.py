@@ -1,41 +1,17 @@
 """Changes of a running network by `xen-legi net apply`: only the difference."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from testinfra.host import Host
 
-from changes import (
-    ALONE, AWARE, BOND, FILE, OWN, addresses, apply_first, carries_alone, plan, stanzas, vlans_of, with_another,
-    with_card, write,
-)
+from changes import ALONE, AWARE, BOND, FILE, OWN, addresses, carries_alone, plan, stanzas, vlans_of, write
 from domus import refused, run_killed
 from marks import daily
 from test_network import link, names, wait_until
 from xen_legi.net import kernel
 from xen_legi.net.defaults import VALUES
 from xen_legi.net.options import BY_NAME
-
-
-@pytest.fixture(scope="module")
-def card(switch: Host) -> Iterator[Host]:
-    """The light machine with a card of its own for these tests."""
-    with with_card(switch) as host:
-        yield host
-
-
-@pytest.fixture
-def applied(card: Host) -> Host:
-    """The same, with the file of the tests in force."""
-    return apply_first(card)
-
-
-@pytest.fixture
-def alone(applied: Host) -> Iterator[Host]:
-    """The same, with one more card, that has an address and a route."""
-    with with_another(applied) as host:
-        yield host
 
 
 def test_what_changed_is_done_and_nothing_else(applied: Host) -> None:

@@ -1,34 +1,14 @@
 """Trials: changes of a running network by `xen-legi net try`, which are taken back by themselves."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from testinfra.host import Host
 
-from changes import ALONE, BOND, OWN, addresses, apply_first, carries_alone, plan, stanzas, with_another, with_card, write
+from changes import ALONE, BOND, OWN, addresses, carries_alone, plan, stanzas, write
 from domus import refused
 from test_network import link, names, wait_until
-
-
-@pytest.fixture(scope="module")
-def card(switch: Host) -> Iterator[Host]:
-    """The light machine with a card of its own for these tests."""
-    with with_card(switch) as host:
-        yield host
-
-
-@pytest.fixture
-def applied(card: Host) -> Host:
-    """The same, with the file of the tests in force."""
-    return apply_first(card)
-
-
-@pytest.fixture
-def alone(applied: Host) -> Iterator[Host]:
-    """The same, with one more card, that has an address and a route."""
-    with with_another(applied) as host:
-        yield host
 
 
 def begin(host: Host, words: str = "", seconds: int = 20) -> None:
