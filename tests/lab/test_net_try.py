@@ -10,6 +10,8 @@ from changes import ALONE, BOND, OWN, addresses, carries_alone, plan, stanzas, w
 from domus import refused
 from test_network import link, names, wait_until
 
+KILL = "kill -9 $(sed 's/.*\"process\": \\([0-9]*\\).*/\\1/' /run/xen-legi/net-trial)"  # who makes the change
+
 
 def begin(host: Host, words: str = "", seconds: int = 20) -> None:
     """Begin a trial in the background, as in a session that is lost."""
@@ -50,8 +52,7 @@ def test_a_trial_that_nobody_confirms_is_taken_back_though_its_processes_are_kil
     write(applied, stanzas("2-7", "192.168.98.2"))
     begin(applied)
     wait_until(lambda: under_way(applied), 60, "the trial is under way")
-    applied.check_output("systemctl kill --signal=KILL xen-legi-net-trial-*; "
-                         "kill -9 $(sed 's/.*\"process\": \\([0-9]*\\).*/\\1/' /run/xen-legi/net-trial)")
+    applied.check_output(f"systemctl kill --signal=KILL xen-legi-net-trial-*; {KILL}")
     assert "xenbr7" in names(applied)
     wait_until(lambda: taken_back(applied), 90, "it is taken back")
     assert good()
@@ -151,3 +152,27 @@ def test_what_only_stands_in_the_files_is_taken_back_by_a_trial(applied: Host) -
     assert "xenbr90" in names(applied)
     wait_until(lambda: taken_back(applied), 90, "it is taken back")
     assert good()
+
+
+SLOW = "    up sleep 300; ip address add 192.168.95.3/24 dev card2\n"
+WAITING = [  # what ifup waits for, and by which processes that is seen
+    pytest.param("iface card2 inet dhcp\n", "dh(client|cpcd).*(card2|launcher)", id="a-dhcp-client-without-server"),
+    pytest.param(f"iface card2 inet static\n    address 192.168.95.2/24\n{SLOW}", "[s]leep 300", id="a-command"),
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("stanza, processes", WAITING)
+def test_what_ifup_waits_for_when_a_trial_is_killed_does_not_outlive_it(alone: Host, stanza: str, processes: str) -> None:
+    if "dhcp" in stanza and alone.run("test -x /sbin/dhclient || test -x /sbin/dhcpcd").rc != 0:
+        pytest.skip("no DHCP client is installed")
+    waits = f"pgrep -f '{processes}'"
+    assert alone.run(waits).rc != 0
+    write(alone, stanzas() + "auto card2\n" + stanza)
+    begin(alone, seconds=600)
+    wait_until(lambda: alone.run(waits).rc == 0, 60, "ifup waits")
+    assert not under_way(alone)
+    alone.check_output(KILL)
+    wait_until(lambda: taken_back(alone), 90, "it is taken back")
+    assert alone.run(waits).rc != 0 and alone.run("test -e /run/xen-legi/net-session").rc != 0
+    assert carries_alone(alone)

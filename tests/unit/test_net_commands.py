@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from test_net_apply import BEFORE
 from test_net_stanzas import read
 from xen_legi.net import commands
@@ -29,7 +31,8 @@ def test_commands_get_what_ifup_gives_them() -> None:
         "IF_NETMASK": "255.255.255.0", "IF_BROADCAST": "192.0.2.255", "IF_GATEWAY": "192.0.2.254", "IF_BRIDGE_PORTS": "a\nb"}
 
 
-def test_a_command_that_fails_ends_nothing(tmp_path: Path) -> None:
+def test_a_command_that_fails_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "SESSION", tmp_path / "session")
     file = tmp_path / "said"
     text = f"iface br0 inet manual\n    up false\n    up echo up >>{file}\n    down false\n    down echo $IFACE >>{file}\n"
     stanzas = read(text).stanzas

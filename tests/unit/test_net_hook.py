@@ -20,7 +20,7 @@ from xen_legi.net.environment import stanza_of
 from xen_legi.net.options import TABLE, variables
 from xen_legi.net.stamps import options_key, stamp
 from xen_legi.net.stanzas import Option
-from xen_legi.net.trial import start_of
+from xen_legi.processes import start_of
 
 TOP = Path(__file__).resolve().parents[2]
 GUARD = TOP / "hooks/ifupdown/guard"

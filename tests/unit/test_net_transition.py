@@ -1,5 +1,7 @@
 """A change from its beginning to its end, on a kernel that stands still. Real ones are in tests/lab."""
 
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,13 @@ from test_net_plan import state
 from test_net_stanzas import read
 from xen_legi import steps
 from xen_legi.errors import Problem
-from xen_legi.net import apply, came_up, files, in_force, kernel, transition
+from xen_legi.net import apply, came_up, commands, files, in_force, kernel, transition
 from xen_legi.net.apply import Outcome
 from xen_legi.net.environment import notes
 from xen_legi.net.kernel import Device
-from xen_legi.run import Result
 from xen_legi.net.transition import Done
+from xen_legi.processes import start_of
+from xen_legi.run import Result
 
 LO = "auto lo\niface lo inet loopback\n"
 ROUTE = {"dst": "10.0.0.0/8", "gateway": "192.0.2.9", "dev": "eth0"}
@@ -39,6 +42,8 @@ def said(tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> list[str
         return Result((), 0, "", "")
 
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
+    for module in (commands, transition):
+        monkeypatch.setattr(module, "SESSION", tmp_path / "session")
     for name in ("FILE", "OTHERS", "PERHAPS"):
         monkeypatch.setattr(in_force, name, tmp_path / name.lower())
     monkeypatch.setattr(in_force.save, "__defaults__", (in_force.FILE, None))
@@ -95,3 +100,14 @@ def test_nothing_is_begun_with_what_could_not_be_kept(said: list[str], monkeypat
     with pytest.raises(Problem, match="cannot be written"):
         brought(LO + BEFORE.replace("2.1/", "2.7/"))
     assert said == [] and plain(in_force.load()) == plain(read(LO + BEFORE))
+
+
+def test_what_a_killed_run_left_working_is_ended_before_anything_is_looked_at(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_force.note(read(LO + BEFORE), read(LO + BEFORE), {})
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as left:
+        transition.SESSION.write_text(f"{left.pid} {start_of(left.pid)}\n")
+        monkeypatch.setattr(kernel, "addresses", lambda: {"eth0": ("192.0.2.1/24",)} if left.poll() is not None else {})
+        assert not brought(LO + BEFORE).errors
+        assert left.wait() == -signal.SIGTERM and not transition.SESSION.exists()

@@ -20,7 +20,8 @@ from xen_legi.net.change import Now, change
 from xen_legi.net.kernel import Device
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.net.transition import Done
-from xen_legi.net.trial import Trial, start_of
+from xen_legi.net.trial import Trial
+from xen_legi.processes import look, start_of
 from xen_legi.run import Result
 
 LATER = time.monotonic() + 3600
@@ -48,7 +49,8 @@ def of(process: subprocess.Popen[bytes], **more: float) -> Trial:
 
 
 def state_of(process: subprocess.Popen[bytes]) -> str:
-    return trial._stat(process.pid)[0]
+    found = look(process.pid)
+    return found.state if found else ""
 
 
 def wait_for(process: subprocess.Popen[bytes], state: str) -> None:
@@ -279,7 +281,7 @@ def test_a_revert_by_hand_that_is_stopped_or_hangs_is_ended(
 def test_who_cannot_be_ended_costs_a_try(hand: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "_LONGEST", 0)
     monkeypatch.setattr(trial, "TIMEOUT", 0)
-    monkeypatch.setattr(trial, "_end_process", lambda process, began: None)
+    monkeypatch.setattr(trial, "kill", lambda process, began: None)
     trial._write(Trial(os.getpid(), "another", deadline=1))
     assert trial.main() == EXIT_FAILED and hand.poll() is None
     found = trial.read()

@@ -4,6 +4,7 @@ Every command is an argument vector, never a shell line. It gets an environment 
 standard input and "/" as working directory, unless the caller says otherwise. Unless it says so as well, a child dies
 with us: a command that outlives its caller would hold mounts and volumes that the next run wants to clean up. A command
 that must not be cut off (lvm2 half way leaves the guest's disk suspended) outlives us, and no signal of ours ever ends it.
+With one that has a session of its own, all that it has started ends as well (sessions.py).
 """
 
 import contextlib
@@ -15,11 +16,12 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from xen_legi import sessions
 from xen_legi.errors import LATE, CommandFailed, die
 from xen_legi.steps import warn
 
@@ -70,9 +72,10 @@ def spawn(
     env: Mapping[str, str] | None = None,
     cwd: Argument = "/",
     outlives_us: bool = False,
+    session: Path | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a command and yield it; leaving the context by an exception ends it, unless it `outlives_us`: then it is waited
-    for, and at last left alone. Standard output goes to ours' stderr."""
+    for, and at last left alone. Standard output goes to ours' stderr. `session`: the file that names its own session."""
     words = tuple(str(word) for word in argv)
     if debug:
         print("+", shlex.join(words), file=sys.stderr, flush=True)
@@ -86,8 +89,9 @@ def spawn(
             cwd=cwd,
             text=True,
             errors="replace",
-            preexec_fn=None if outlives_us else die_with_parent,
-            start_new_session=outlives_us,  # Ctrl-C is for all in the terminal's group: resize2fs would die of it half way
+            preexec_fn=None if outlives_us else _first(session),
+            # Ctrl-C is for all in the terminal's group: resize2fs would die of it half way
+            start_new_session=outlives_us or session is not None,
             restore_signals=not outlives_us,  # Python ignores SIGPIPE: what it prints after our end must not kill it
         )
     except FileNotFoundError:
@@ -100,7 +104,12 @@ def spawn(
             _leave(process, words[0])
         else:
             _end(process)
+            _end_session(session)
         raise
+    if process.returncode < 0:  # somebody has killed it
+        _end_session(session)
+    elif session:
+        session.unlink(missing_ok=True)
 
 
 def run(
@@ -113,14 +122,18 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Argument = "/",
     outlives_us: bool = False,
+    session: Path | None = None,
 ) -> Result:
     """Run a command to its end and return how it ended. Raise CommandFailed for a status that is not in `ok`.
 
-    `timeout` is in seconds. With capture=False what it prints goes to our standard error as it comes.
+    `timeout` is in seconds, `session` as for spawn(). With capture=False what it prints goes to our standard error as it
+    comes.
     """
     out = subprocess.PIPE if capture else None
     source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
-    with spawn(argv, stdin=source, stdout=out, stderr=out, env=env, cwd=cwd, outlives_us=outlives_us) as process:
+    with spawn(
+        argv, stdin=source, stdout=out, stderr=out, env=env, cwd=cwd, outlives_us=outlives_us, session=session
+    ) as process:
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -189,6 +202,24 @@ def _words(argv: Sequence[Argument]) -> tuple[str, ...]:
 def die_with_parent() -> None:
     """Have the kernel end this process when the one that made it ends, however that ends."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _first(session: Path | None) -> Callable[[], None]:
+    """Return what a child does before it becomes the command."""
+    if session is None:
+        return die_with_parent
+    begin = sessions.leader(session)
+
+    def first() -> None:
+        die_with_parent()
+        begin()
+
+    return first
+
+
+def _end_session(session: Path | None) -> None:
+    if session:
+        sessions.end(session)
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

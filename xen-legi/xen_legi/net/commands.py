@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from xen_legi.errors import Problem
+from xen_legi.net import in_force
 from xen_legi.net.apply import TIMEOUT
 from xen_legi.net.environment import handed_over, variable, variables
 from xen_legi.net.stanzas import Stanza
 from xen_legi.run import run
 
+SESSION = in_force.FILE.with_name("net-session")  # of the ifup, ifdown or command that a change is running
 _PHASES = {  # what ifup and ifdown run in which phase, in this order
     "start": (("pre-up", ("pre-up",)), ("post-up", ("up", "post-up"))),
     "stop": (("pre-down", ("down", "pre-down")), ("post-down", ("post-down",))),
@@ -62,7 +64,7 @@ def run_lines(lines: Iterable[Line], mode: str) -> str:
     for one in lines:
         words = ["/bin/sh", "-c", one.command]
         try:
-            run(words, env=environment(one.stanza, mode, one.phase), timeout=TIMEOUT, capture=False)
+            run(words, env=environment(one.stanza, mode, one.phase), timeout=TIMEOUT, capture=False, session=SESSION)
         except Problem as problem:
             failures.append(f"{one.command}: {problem.message}")
     return "; ".join(failures)

@@ -3,7 +3,8 @@
 Links are never taken away for it: a bridge keeps its vifs. Where ifdown is needed, for another method, it is given that
 stanza alone and without any option of a link, so that no hook takes the link away; the link is down for a moment then. Where
 something is attached and only commands changed, those that did are run without ifdown. Whatever is killed half way is found
-by the next call: it looks at what is, and what a killed run wanted is noted before it begins.
+by the next call: it looks at what is, and what a killed run wanted is noted before it begins. What that had started and has
+not ended, as a DHCP client that waits for its server, is ended first (sessions.py); one that detached itself, by ifdown.
 """
 
 import contextlib
@@ -11,17 +12,18 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from xen_legi import sessions
 from xen_legi.errors import Problem
 from xen_legi.net import came_up, files, in_force, kernel, stamps
 from xen_legi.net.apply import TIMEOUT, batch, carry_out, reason
 from xen_legi.net.came_up import Known, files_now
 from xen_legi.net.change import Change, Now, change
-from xen_legi.net.commands import come, gone, run_lines
+from xen_legi.net.commands import SESSION, come, gone, run_lines
 from xen_legi.net.ip_addresses import Kernel
 from xen_legi.net.options import find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Stanza
 from xen_legi.net.vifs import attach, bridges
-from xen_legi.run import run
+from xen_legi.run import Argument, run
 from xen_legi.steps import lock, named_point, step
 
 LOCK = "net-apply"
@@ -64,6 +66,7 @@ def alone(wait: float = 0) -> Iterator[None]:
 def bring(interfaces: Interfaces, path: str, leave: Collection[str] = ()) -> Done:
     """Do all that separates the host from these files; `path` is where ifup reads them. The caller is alone(). Interfaces to
     `leave` are left as they are."""
+    sessions.end(SESSION)
     now = look(files_now(interfaces, path), leave)
     in_force.save(in_force.joined(now.perhaps, interfaces), in_force.PERHAPS)
     named_point("net:begun")
@@ -224,7 +227,11 @@ def _down(names: Sequence[str], now: Now, *options: str) -> None:
     known = [one for one in (*now.in_force.stanzas, *now.perhaps.stanzas) if one.name in logical]
     unknown = [Stanza(name, "inet", "manual") for name in logical if name not in {one.name for one in known}]
     in_force.save(Interfaces(tuple(dict.fromkeys(map(_without_link, (*known, *unknown))))), _GOING)
-    run(["ifdown", "--ignore-errors", *options, "-i", _GOING, *names], ok=range(256), capture=False, timeout=TIMEOUT)
+    _run(["ifdown", "--ignore-errors", *options, "-i", _GOING, *names])
+
+
+def _run(argv: Sequence[Argument]) -> None:
+    run(argv, ok=range(256), capture=False, timeout=TIMEOUT, session=SESSION)
 
 
 def _without_link(stanza: Stanza) -> Stanza:
@@ -238,7 +245,7 @@ def _without_link(stanza: Stanza) -> Stanza:
 def _up(names: Iterable[str], path: str, done: Done) -> None:
     names = [name for name in names if name not in done.errors]
     try:
-        run(["ifup", "-i", path, *names], ok=range(256), capture=False, timeout=TIMEOUT)
+        _run(["ifup", "-i", path, *names])
     except Problem as problem:
         done.errors.update(dict.fromkeys(names, problem.message))
     lacking = [name for name in names if name.partition("=")[0] not in files.configured()]

@@ -8,13 +8,10 @@ one that takes too long for it is killed. Where taking it back fails, it is trie
 /run/xen-legi/net-before the stanzas that were in force.
 """
 
-import contextlib
 import json
 import os
-import signal
 import time
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 from xen_legi import files as small_files
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, Problem, die
@@ -22,6 +19,7 @@ from xen_legi.net import in_force, transition
 from xen_legi.net.apply import TIMEOUT
 from xen_legi.net.change import Now, change
 from xen_legi.net.transition import Done
+from xen_legi.processes import at_work, kill, start_of
 from xen_legi.run import run
 from xen_legi.steps import holder, is_held_by, is_locked, named_point, say
 
@@ -70,24 +68,6 @@ class Trial:
     def failed(self) -> bool:
         """Tell whether it could not be taken back, and is not tried again."""
         return self.tries >= _TRIES and not self.reverted
-
-
-def start_of(process: int) -> str:
-    """Return when a process was started, in the kernel's ticks; nothing if there is none. A number is given out again."""
-    return (_stat(process) or [""] * 20)[19]
-
-
-def at_work(process: int) -> str:
-    """Return the same; nothing also if it has been stopped (Ctrl-Z), or has ended and nobody has asked how."""
-    found = _stat(process)
-    return found[19] if found and found[0] not in "TZX" else ""
-
-
-def _stat(process: int) -> list[str]:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
 
 
 def read() -> Trial | None:
@@ -250,7 +230,7 @@ def _make_way() -> None:
         late = time.monotonic() > until
         if found and (late or not at_work(found[0])) and is_held_by(transition.LOCK, found[0]):
             say(f"process {found[0]} ({found[2]}) is stopped, or takes too long: it is ended")
-            _end_process(found[0], start_of(found[0]))
+            kill(found[0], start_of(found[0]))
         if late:
             return
         time.sleep(0.5)
@@ -266,15 +246,5 @@ def outlook(trial: Trial) -> str:
 def _kill(trial: Trial) -> bool:
     """End the process that makes the change: it has taken too long, or was stopped, and it holds the lock. Tell whether it
     has, meanwhile, come to its end."""
-    _end_process(trial.process, trial.began)
+    kill(trial.process, trial.began)
     return read() != trial
-
-
-def _end_process(process: int, began: str) -> None:
-    with contextlib.suppress(OSError):  # there is none any more
-        descriptor = os.pidfd_open(process)
-        try:
-            if start_of(process) == began:  # not another process of the same number
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        finally:
-            os.close(descriptor)
