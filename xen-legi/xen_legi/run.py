@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from xen_legi import sessions
 from xen_legi.errors import LATE, CommandFailed, die
 from xen_legi.steps import warn
 
@@ -208,6 +207,8 @@ def _first(session: Path | None) -> Callable[[], None]:
     """Return what a child does before it becomes the command."""
     if session is None:
         return die_with_parent
+    from xen_legi import sessions  # here, because the ifupdown hook must start fast and never needs it
+
     begin = sessions.leader(session)
 
     def first() -> None:
@@ -219,6 +220,8 @@ def _first(session: Path | None) -> Callable[[], None]:
 
 def _end_session(session: Path | None) -> None:
     if session:
+        from xen_legi import sessions
+
         sessions.end(session)
 
 
