@@ -5,7 +5,9 @@ import json
 import pytest
 from testinfra.host import Host
 
-from changes import ALONE, AWARE, BOND, FILE, OWN, addresses, carries_alone, plan, stanzas, vlans_of, write
+from changes import (
+    ALONE, AWARE, BOND, FILE, OWN, addresses, by_another_file, carries_alone, plan, stanzas, vlans_of, write,
+)
 from domus import refused, run_killed
 from marks import daily
 from test_network import link, names, wait_until
@@ -189,6 +191,19 @@ def test_a_card_that_was_brought_up_anew_by_hand_is_left_alone(alone: Host) -> N
     assert "two.example" in alone.check_output("cat /run/xen-legi/in-force") and plan(alone) == []
     write(alone, stanzas("2-7") + PLAIN.format("three"))
     assert ("again", "card2") in plan(alone)
+
+
+def test_a_card_of_which_nobody_knows_how_it_came_up_is_left_alone_until_it_comes_up_again(alone: Host) -> None:
+    with by_another_file(alone):
+        write(alone, stanzas("2-7") + "auto card2\niface card2 inet static\n    address 192.168.95.5/24\n")
+        assert ("leave", "card2") in plan(alone) and ("ip", "card2") not in plan(alone)
+        result = alone.run("xen-legi net apply")
+        told = "card2: left alone: what ifup read when it came up stands neither in the files nor in what was in force"
+        assert result.rc == 0 and f"{told}: ifdown and ifup it" in result.stderr, result.stderr
+        assert addresses(alone, "card2") == ["192.168.95.7"] and "xenbr7" in names(alone)  # and all else is done
+        assert plan(alone) == [("leave", "card2")]
+        alone.check_output("ifdown card2; ifup card2")
+        assert addresses(alone, "card2") == ["192.168.95.5"] and plan(alone) == []
 
 
 @pytest.mark.long
