@@ -40,7 +40,7 @@ from xen_legi.columns import aligned
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die, need_root
 from xen_legi.finding import Finding, summary
-from xen_legi.net import change, check, draw, files, kernel, show, stanzas, transition, trial
+from xen_legi.net import change, check, draw, files, kernel, logical, show, stanzas, transition, trial
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.run import run_json
 from xen_legi.steps import say, warn
@@ -251,9 +251,11 @@ def _of_file(name: str) -> list[Finding]:
 def _of_host() -> list[Finding]:
     interfaces = _readable(files.load(), files.INTERFACES)
     state = kernel.read()
-    names = dict.fromkeys((*stanzas.selected(interfaces, "auto", state), *_up_with_stanza(interfaces)))
+    by = logical.in_use(interfaces, state, files.up())
+    asked = logical.with_own(interfaces, by)
+    names = dict.fromkeys((*stanzas.selected(interfaces, "auto", state), *by, *_up_with_stanza(asked)))
     found = check.check(interfaces, state)
-    return [*found, *check.differences(interfaces, names, state), *check.idle(interfaces, names, state)]
+    return [*found, *check.differences(asked, names, state), *check.idle(asked, names, state)]
 
 
 def _readable(interfaces: Interfaces, first: str = "") -> Interfaces:
