@@ -109,6 +109,30 @@ def test_a_command_that_fails_is_told_and_not_run_again(applied: Host) -> None:
     assert applied.file("/run/post-up-of-card1").exists and plan(applied) == []
 
 
+ROUTE = "    up ip route add 192.168.94.0/24 via 192.168.98.{0}\n    down ip route del 192.168.94.0/24\n"
+
+
+@pytest.mark.long
+def test_a_route_that_gets_another_gateway_is_told_where_its_line_for_down_stays_and_set_where_that_changes_too(
+    applied: Host,
+) -> None:
+    applied.check_output("ip link add guest type dummy && ip link set dev guest master card1 address fe:ff:ff:ff:ff:ff up")
+    write(applied, stanzas() + ROUTE.format(8))
+    applied.check_output("xen-legi net apply")
+    assert "via 192.168.98.8" in applied.check_output("ip route show 192.168.94.0/24")
+    write(applied, stanzas() + ROUTE.format(9))
+    went = "ip route add 192.168.94.0/24 via 192.168.98.8"
+    assert f"no line for down went with {went}: what that did stays" in applied.check_output("xen-legi net plan")
+    result = applied.run("xen-legi net apply")
+    assert result.rc == 1 and "File exists" in result.stderr and f"No line for down went with {went}" in result.stderr
+    assert plan(applied) == [] and "via 192.168.98.8" in applied.check_output("ip route show 192.168.94.0/24")
+    other = ROUTE.format(7).replace("del 192.168.94.0/24", "flush 192.168.94.0/24")  # its line for down changes as well
+    write(applied, stanzas() + other)
+    applied.check_output("xen-legi net apply")
+    assert "via 192.168.98.7" in applied.check_output("ip route show 192.168.94.0/24") and plan(applied) == []
+    assert link(applied, "guest")["master"] == "card1"
+
+
 @pytest.mark.long
 def test_an_apply_that_was_killed_between_commands_is_finished_by_the_next(applied: Host) -> None:
     applied.check_output("ip link add guest type dummy && ip link set dev guest master card1 address fe:ff:ff:ff:ff:ff up")

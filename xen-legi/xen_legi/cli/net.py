@@ -6,9 +6,9 @@
 which interfaces with `auto` ifup would bring up (one with `allow-hotplug` that is not up is left: ifup it once). The exit
 status is 1 if something of it cannot be. An interface that came up by neither the files nor what was in force is left alone.
 `apply` does it: only the difference, and bridges keep the vifs of their guests. Where only commands changed and something is
-attached, those for down that went are run, then those for up that came, whatever becomes of each; where more did (DHCP), or
-nothing is attached, ifdown and ifup are, and the link is down for a moment: `plan` tells what with it. What is wrong in the
-files, or cannot be, is told first, and nothing is changed.
+attached, those for down that went are run, then those for up that came, whatever becomes of each (what one for up did that
+went alone stays: `plan` names it); where more did (DHCP), or nothing is attached, ifdown and ifup are, and the link is down
+for a moment: `plan` tells what with it. What is wrong in the files, or cannot be, is told first, and nothing is changed.
 `try` does the same and takes it back by itself after --timeout seconds, unless `confirm` is said, in any session, or Enter
 is pressed: also when the connection is cut, a process is killed or stopped, or the change takes over five minutes; the exit
 status is 1 then. Where taking it back fails, that is tried five times. `revert` takes it back at once. The files stay as

@@ -1,9 +1,10 @@
 """What is to be done so that the kernel has what the files say, while guests keep their bridges. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xen_legi.net import bridge_vlans, stanzas
+from xen_legi.net.commands import left_behind
 from xen_legi.net.defaults import with_cards, with_defaults
 from xen_legi.net.describe import Link
 from xen_legi.net.ip_addresses import Delta, Kernel, delta
@@ -16,6 +17,7 @@ from xen_legi.net.stanzas import Interfaces, Stanza
 
 _OWN_KINDS = ("", "vlan", "bond", "bridge")
 _UP = ("pre-up", "up", "post-up")
+_COMMANDS = "those for down that went, then those for up that came; its link stays up"
 _UNKNOWN = "what ifup read when it came up stands neither in the files nor in what was in force: ifdown and ifup it"
 _TOLD = 8  # of many that are attached, this many are named
 
@@ -28,7 +30,8 @@ class Change:
     what is wanted; vlans: what `bridge` is told for ports of VLAN-aware bridges; removals: lines of `ip -batch` that take
     away links of ours that nothing asks for any more; delta: the addresses; ups: for ifup, which knows their addresses and
     commands. kept: links of ours that nothing asks for and that stay, and why; attached: what goes down with an interface
-    for which ifdown and ifup are needed; uncertain: interfaces that are left alone, since it is not known how they came up.
+    for which ifdown and ifup are needed; uncertain: interfaces that are left alone, since it is not known how they came up;
+    left_behind: commands for up that went, where `delta` has commands run, and that none for down undoes.
     """
 
     downs: tuple[str, ...]
@@ -42,6 +45,7 @@ class Change:
     ups: tuple[str, ...]
     attached: Mapping[str, tuple[str, ...]]
     uncertain: tuple[str, ...] = ()
+    left_behind: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def errors(self) -> dict[str, str]:
@@ -60,11 +64,14 @@ class Change:
         yield from (("keep", name, why) for name, why in self.kept.items())
         yield from (("leave", name, _UNKNOWN) for name in self.uncertain)
         yield from (("ip", name, line) for name, line in (*self.delta.gone, *self.delta.new))
-        yield from (("commands", name, "those for down that went, then those for up that came; its link stays up")
-                    for name in self.delta.commands)
+        yield from (("commands", name, _COMMANDS + self._stays(name)) for name in self.delta.commands)
         yield from (("again", name, f"ifdown and ifup: its method or its commands changed; {self._down_for_a_moment(name)}")
                     for name in self.delta.again)
         yield from (("ifup", name, "it comes up by itself and is not up") for name in self.ups)
+
+    def _stays(self, name: str) -> str:
+        left = self.left_behind.get(name)
+        return f"; no line for down went with {'; '.join(left)}: what that did stays" if left else ""
 
     def _down_for_a_moment(self, name: str) -> str:
         """Tell what ifdown does to a link: one that is named DEVICE.ID is removed by it."""
@@ -111,6 +118,8 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     planned = plan(orders, _without(going, state))
     stay = (*wanted.links, *up)
     attached = _attached(up, state)
+    todo = delta(now.in_force.by_name(), now.perhaps.by_name(), have, now.have,
+                 (name for name in up if name == up[name] in have and name not in now.uncertain), wanted.links, attached)
     return Change(
         downs=downs,
         wanted=orders,
@@ -119,13 +128,17 @@ def change(interfaces: Interfaces, now: Now) -> Change:
         removals=tuple(removal(going, Desired(links), state, stay, by_ifdown=False)) if going else (),
         removed=tuple(going),
         kept=kept,
-        delta=delta(now.in_force.by_name(), now.perhaps.by_name(), have, now.have,
-                    (name for name in up if name == up[name] in have and name not in now.uncertain), wanted.links, attached),
+        delta=todo,
         ups=tuple(word for word in _rising(interfaces, state)
                   if _comes_up(word, {*up} - {*downs}, have) and word.partition("=")[0] not in planned.errors),
         attached=attached,
         uncertain=tuple(name for name in up if name in now.uncertain),
+        left_behind={name: found for name in todo.commands if (found := _left_behind(name, now, have[name]))},
     )
+
+
+def _left_behind(name: str, now: Now, stanzas_: Collection[Stanza]) -> list[str]:
+    return left_behind((*now.in_force.of(name), *now.perhaps.of(name)), stanzas_)
 
 
 def _rising(interfaces: Interfaces, state: State) -> list[str]:

@@ -122,7 +122,10 @@ def _commands(interfaces: Interfaces, todo: Change, now: Now, done: Done) -> Non
             _batch([line for one, line in todo.delta.new if one == name], name, done)
     for name in names:
         lines = come(now.in_force.of(name), now.perhaps.of(name), interfaces.of(name))
-        failed[name] = "; ".join(filter(None, (failed[name], run_lines(lines, "start"))))
+        why = run_lines(lines, "start")
+        if why and (left := todo.left_behind.get(name)):
+            why += f" (is what an earlier line did in the way? No line for down went with {'; '.join(left)})"
+        failed[name] = "; ".join(filter(None, (failed[name], why)))
     done.commands.update({name: why for name, why in failed.items() if why})
 
 
