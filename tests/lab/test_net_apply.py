@@ -191,6 +191,27 @@ def test_a_port_that_a_bond_loses_and_that_gets_an_address_is_up(alone: Host) ->
     assert carries_alone(alone) and "master" not in link(alone, "card2") and plan(alone) == []
 
 
+SLAVES = "auto /card[23]=slave\niface slave inet manual\n    bond-master bond9\n"
+
+
+@pytest.mark.long
+def test_the_cards_that_a_pattern_finds_join_their_bond_and_leave_it(applied: Host) -> None:
+    applied.check_output("ip link add card2 type dummy; ip link add card3 type dummy")
+    try:
+        write(applied, stanzas() + SLAVES + BOND.format(2, "none"))
+        assert {("ifup", "card2=slave"), ("ifup", "card3=slave")} <= set(plan(applied))
+        applied.check_output("xen-legi net apply")
+        assert [link(applied, name)["master"] for name in ("card2", "card3")] == ["bond9", "bond9"]
+        assert "card2=slave" in applied.check_output("cat /run/network/ifstate") and plan(applied) == []
+        write(applied, stanzas() + SLAVES.replace("    bond-master bond9\n", "") + BOND.format(2, "none"))
+        assert ("ip", "card2") in plan(applied)
+        applied.check_output("xen-legi net apply")
+        assert "master" not in link(applied, "card2") and plan(applied) == []
+    finally:
+        write(applied, stanzas())
+        applied.check_output("xen-legi net apply; ip link del dev card2; ip link del dev card3")
+
+
 @pytest.mark.long
 def test_a_link_that_was_set_down_by_hand_is_a_difference(alone: Host) -> None:
     alone.check_output("ip link set dev card2 down")
