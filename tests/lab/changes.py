@@ -94,6 +94,21 @@ def with_another(applied: Host) -> Iterator[Host]:
     applied.check_output("xen-legi net apply; ip link del dev card2")
 
 
+ELSEWHERE = "/run/other-interfaces"
+
+
+@contextlib.contextmanager
+def by_another_file(alone: Host) -> Iterator[Host]:
+    """The same, with card2 brought up by a file that is none of the host's: neither these nor what was in force tell how."""
+    stanza = "iface card2 inet static\n    address 192.168.95.7/24\n"
+    alone.check_output(f"printf %s {shlex.quote(stanza)} > {ELSEWHERE}; ifdown card2; ifup -i {ELSEWHERE} card2")
+    try:
+        assert plan(alone) == [("leave", "card2")] and addresses(alone, "card2") == ["192.168.95.7"]
+        yield alone
+    finally:
+        alone.check_output(f"ifdown card2; rm {ELSEWHERE}")
+
+
 def vlans_of(host: Host, port: str) -> dict[int, bool]:
     """Return the VLANs that a port carries: ID -> without a tag?"""
     return kernel.parse_vlans(json.loads(host.check_output(f"bridge -json vlan show dev {port}")))[port]

@@ -5,7 +5,9 @@ import json
 import pytest
 from testinfra.host import Host
 
-from changes import ALONE, AWARE, BOND, FILE, OWN, addresses, carries_alone, plan, stanzas, vlans_of, write
+from changes import (
+    ALONE, AWARE, BOND, FILE, OWN, addresses, by_another_file, carries_alone, plan, stanzas, vlans_of, write,
+)
 from domus import refused, run_killed
 from marks import daily
 from test_network import link, names, wait_until
@@ -107,6 +109,30 @@ def test_a_command_that_fails_is_told_and_not_run_again(applied: Host) -> None:
     assert applied.file("/run/post-up-of-card1").exists and plan(applied) == []
 
 
+ROUTE = "    up ip route add 192.168.94.0/24 via 192.168.98.{0}\n    down ip route del 192.168.94.0/24\n"
+
+
+@pytest.mark.long
+def test_a_route_that_gets_another_gateway_is_told_where_its_line_for_down_stays_and_set_where_that_changes_too(
+    applied: Host,
+) -> None:
+    applied.check_output("ip link add guest type dummy && ip link set dev guest master card1 address fe:ff:ff:ff:ff:ff up")
+    write(applied, stanzas() + ROUTE.format(8))
+    applied.check_output("xen-legi net apply")
+    assert "via 192.168.98.8" in applied.check_output("ip route show 192.168.94.0/24")
+    write(applied, stanzas() + ROUTE.format(9))
+    went = "ip route add 192.168.94.0/24 via 192.168.98.8"
+    assert f"no line for down went with {went}: what that did stays" in applied.check_output("xen-legi net plan")
+    result = applied.run("xen-legi net apply")
+    assert result.rc == 1 and "File exists" in result.stderr and f"No line for down went with {went}" in result.stderr
+    assert plan(applied) == [] and "via 192.168.98.8" in applied.check_output("ip route show 192.168.94.0/24")
+    other = ROUTE.format(7).replace("del 192.168.94.0/24", "flush 192.168.94.0/24")  # its line for down changes as well
+    write(applied, stanzas() + other)
+    applied.check_output("xen-legi net apply")
+    assert "via 192.168.98.7" in applied.check_output("ip route show 192.168.94.0/24") and plan(applied) == []
+    assert link(applied, "guest")["master"] == "card1"
+
+
 @pytest.mark.long
 def test_an_apply_that_was_killed_between_commands_is_finished_by_the_next(applied: Host) -> None:
     applied.check_output("ip link add guest type dummy && ip link set dev guest master card1 address fe:ff:ff:ff:ff:ff up")
@@ -165,6 +191,27 @@ def test_a_port_that_a_bond_loses_and_that_gets_an_address_is_up(alone: Host) ->
     assert carries_alone(alone) and "master" not in link(alone, "card2") and plan(alone) == []
 
 
+SLAVES = "auto /card[23]=slave\niface slave inet manual\n    bond-master bond9\n"
+
+
+@pytest.mark.long
+def test_the_cards_that_a_pattern_finds_join_their_bond_and_leave_it(applied: Host) -> None:
+    applied.check_output("ip link add card2 type dummy; ip link add card3 type dummy")
+    try:
+        write(applied, stanzas() + SLAVES + BOND.format(2, "none"))
+        assert {("ifup", "card2=slave"), ("ifup", "card3=slave")} <= set(plan(applied))
+        applied.check_output("xen-legi net apply")
+        assert [link(applied, name)["master"] for name in ("card2", "card3")] == ["bond9", "bond9"]
+        assert "card2=slave" in applied.check_output("cat /run/network/ifstate") and plan(applied) == []
+        write(applied, stanzas() + SLAVES.replace("    bond-master bond9\n", "") + BOND.format(2, "none"))
+        assert ("ip", "card2") in plan(applied)
+        applied.check_output("xen-legi net apply")
+        assert "master" not in link(applied, "card2") and plan(applied) == []
+    finally:
+        write(applied, stanzas())
+        applied.check_output("xen-legi net apply; ip link del dev card2; ip link del dev card3")
+
+
 @pytest.mark.long
 def test_a_link_that_was_set_down_by_hand_is_a_difference(alone: Host) -> None:
     alone.check_output("ip link set dev card2 down")
@@ -189,6 +236,19 @@ def test_a_card_that_was_brought_up_anew_by_hand_is_left_alone(alone: Host) -> N
     assert "two.example" in alone.check_output("cat /run/xen-legi/in-force") and plan(alone) == []
     write(alone, stanzas("2-7") + PLAIN.format("three"))
     assert ("again", "card2") in plan(alone)
+
+
+def test_a_card_of_which_nobody_knows_how_it_came_up_is_left_alone_until_it_comes_up_again(alone: Host) -> None:
+    with by_another_file(alone):
+        write(alone, stanzas("2-7") + "auto card2\niface card2 inet static\n    address 192.168.95.5/24\n")
+        assert ("leave", "card2") in plan(alone) and ("ip", "card2") not in plan(alone)
+        result = alone.run("xen-legi net apply")
+        told = "card2: left alone: what ifup read when it came up stands neither in the files nor in what was in force"
+        assert result.rc == 0 and f"{told}: ifdown and ifup it" in result.stderr, result.stderr
+        assert addresses(alone, "card2") == ["192.168.95.7"] and "xenbr7" in names(alone)  # and all else is done
+        assert plan(alone) == [("leave", "card2")]
+        alone.check_output("ifdown card2; ifup card2")
+        assert addresses(alone, "card2") == ["192.168.95.5"] and plan(alone) == []
 
 
 @pytest.mark.long

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from changes import ALONE, BOND, OWN, addresses, carries_alone, plan, stanzas, write
+from changes import ALONE, BOND, OWN, addresses, by_another_file, carries_alone, plan, stanzas, write
 from domus import refused
 from test_network import link, names, wait_until
 
@@ -176,3 +176,19 @@ def test_what_ifup_waits_for_when_a_trial_is_killed_does_not_outlive_it(alone: H
     wait_until(lambda: taken_back(alone), 90, "it is taken back")
     assert alone.run(waits).rc != 0 and alone.run("test -e /run/xen-legi/net-session").rc != 0
     assert carries_alone(alone)
+
+
+@pytest.mark.long
+def test_a_trial_and_its_end_leave_a_card_alone_of_which_nobody_knows_how_it_came_up(alone: Host) -> None:
+    with by_another_file(alone):
+        write(alone, stanzas("2-7") + "auto card2\niface card2 inet static\n    address 192.168.95.5/24\n")
+        begin(alone, seconds=120)
+        wait_until(lambda: under_way(alone), 60, "the trial is under way")
+        told = "card2: left alone: what ifup read when it came up"
+        wait_until(lambda: told in alone.check_output("cat /run/try.log"), 20, "it is told what is left alone")
+        assert "xenbr7" in names(alone) and addresses(alone, "card2") == ["192.168.95.7"]
+        before = alone.check_output("cat /run/xen-legi/net-before")
+        assert "iface card1" in before and "iface card2" not in before and "\nauto card2\n" not in before
+        alone.check_output("xen-legi net revert")
+        assert taken_back(alone) and "xenbr7" not in names(alone)
+        assert addresses(alone, "card2") == ["192.168.95.7"] and ("leave", "card2") in plan(alone)

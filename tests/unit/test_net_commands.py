@@ -65,3 +65,16 @@ def test_what_a_killed_run_may_have_undone_is_run_again() -> None:
     assert come(ROUTE, ROUTE, new) == ["echo two"]
     assert come(ROUTE, new, new) == ["echo three"] and come(ROUTE, ROUTE, ROUTE) == []
     assert len(come(ROUTE, ROUTE, "iface br0 inet6 manual\n")) == 2
+
+
+@pytest.mark.parametrize("now, left", [
+    (ROUTE, []),
+    (ROUTE.replace("2.9", "2.8"), ["ip route add 10.0.0.0/8 via 192.0.2.9"]),  # `ip route del` has not changed
+    (ROUTE.replace("2.9", "2.8").replace("down echo down", "down echo other"), []),
+    ("iface br0 inet manual\n    down echo down\n", ["ip route add 10.0.0.0/8 via 192.0.2.9", "echo two"]),
+    ("iface br0 inet manual\n", []),
+    (ROUTE + "    up echo more\n    down echo more\n", []),
+])
+def test_a_command_for_up_that_goes_without_one_for_down_leaves_something_behind(now: str, left: list[str]) -> None:
+    assert commands.left_behind(read(ROUTE).stanzas, read(now).stanzas) == left
+    assert commands.left_behind(read(ROUTE + ROUTE).stanzas, read(now).stanzas) == left

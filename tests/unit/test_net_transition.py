@@ -14,6 +14,7 @@ from xen_legi import steps
 from xen_legi.errors import Problem
 from xen_legi.net import apply, came_up, commands, files, in_force, kernel, transition
 from xen_legi.net.apply import Outcome
+from xen_legi.net.change import change
 from xen_legi.net.environment import notes
 from xen_legi.net.kernel import Device
 from xen_legi.net.transition import Done
@@ -77,6 +78,32 @@ def test_commands_that_changed_are_run_though_one_fails_and_are_in_force_then(sa
     assert told.read_text() == "down\n192.0.2.7\n"
     assert said.index("address del 192.0.2.1/24 dev eth0") < said.index("route add 10.0.0.0/8 via 192.0.2.9 dev eth0")
     assert plain(in_force.load()) == plain(read(LO + now)) and not in_force.PERHAPS.exists()
+
+
+ROUTED = BEFORE + "    up test -e {0}/via-{1} || mkdir {0}/route\n    down rmdir {0}/route\n"
+
+
+def test_what_an_edited_command_finds_in_the_way_is_told_where_no_line_for_down_went(
+    said: list[str], tmp_path: Path,
+) -> None:
+    before, now = ROUTED.format(tmp_path, "a"), ROUTED.format(tmp_path, "b")
+    in_force.note(read(LO + before), read(LO + before), {})
+    (tmp_path / "route").mkdir()  # what the first line did: the second finds "File exists"
+    todo = change(read(LO + now), transition.look(read(LO + now)))
+    went = f"No line for down went with test -e {tmp_path}/via-a || mkdir {tmp_path}/route"
+    (line,) = (text for action, _, text in todo.lines() if action == "commands")
+    assert line.endswith(f"its link stays up; {went.replace('No', 'no')}: what that did stays")
+    why = brought(LO + now).commands["eth0"]
+    assert why.endswith(f"(is what an earlier line did in the way? {went})") and (tmp_path / "route").exists()
+    assert plain(in_force.load()) == plain(read(LO + now))
+
+
+def test_after_a_killed_run_what_that_may_have_done_is_told_too(said: list[str]) -> None:
+    one, other = BEFORE + "    up true\n    down true\n", BEFORE + "    up true two\n    down true\n"
+    in_force.note(read(LO + one), read(LO + one), {})
+    in_force.save(read(LO + other), in_force.PERHAPS)
+    todo = change(read(LO + one), transition.look(read(LO + one)))
+    assert todo.left_behind == {"eth0": ["true two"]} and brought(LO + one).commands == {}
 
 
 def test_what_nobody_knows_is_left_alone_and_stays_unknown(said: list[str], run: Path) -> None:

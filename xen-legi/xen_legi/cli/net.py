@@ -6,9 +6,9 @@
 which interfaces with `auto` ifup would bring up (one with `allow-hotplug` that is not up is left: ifup it once). The exit
 status is 1 if something of it cannot be. An interface that came up by neither the files nor what was in force is left alone.
 `apply` does it: only the difference, and bridges keep the vifs of their guests. Where only commands changed and something is
-attached, those for down that went are run, then those for up that came, whatever becomes of each; where more did (DHCP), or
-nothing is attached, ifdown and ifup are, and the link is down for a moment: `plan` tells what with it. What is wrong in the
-files, or cannot be, is told first, and nothing is changed.
+attached, those for down that went are run, then those for up that came, whatever becomes of each (what one for up did that
+went alone stays: `plan` names it); where more did (DHCP), or nothing is attached, ifdown and ifup are, and the link is down
+for a moment: `plan` tells what with it. What is wrong in the files, or cannot be, is told first, and nothing is changed.
 `try` does the same and takes it back by itself after --timeout seconds, unless `confirm` is said, in any session, or Enter
 is pressed: also when the connection is cut, a process is killed or stopped, or the change takes over five minutes; the exit
 status is 1 then. Where taking it back fails, that is tried five times. `revert` takes it back at once. The files stay as
@@ -40,7 +40,7 @@ from xen_legi.columns import aligned
 from xen_legi.domu import xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, die, need_root
 from xen_legi.finding import Finding, summary
-from xen_legi.net import change, check, draw, files, kernel, show, stanzas, transition, trial
+from xen_legi.net import change, check, draw, files, kernel, logical, show, stanzas, transition, trial
 from xen_legi.net.stanzas import Interfaces
 from xen_legi.run import run_json
 from xen_legi.steps import say, warn
@@ -251,9 +251,11 @@ def _of_file(name: str) -> list[Finding]:
 def _of_host() -> list[Finding]:
     interfaces = _readable(files.load(), files.INTERFACES)
     state = kernel.read()
-    names = dict.fromkeys((*stanzas.selected(interfaces, "auto", state), *_up_with_stanza(interfaces)))
+    by = logical.in_use(interfaces, state, files.up())
+    asked = logical.with_own(interfaces, by)
+    names = dict.fromkeys((*stanzas.selected(interfaces, "auto", state), *by, *_up_with_stanza(asked)))
     found = check.check(interfaces, state)
-    return [*found, *check.differences(interfaces, names, state), *check.idle(interfaces, names, state)]
+    return [*found, *check.differences(asked, names, state), *check.idle(asked, names, state)]
 
 
 def _readable(interfaces: Interfaces, first: str = "") -> Interfaces:

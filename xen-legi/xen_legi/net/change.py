@@ -1,21 +1,23 @@
 """What is to be done so that the kernel has what the files say, while guests keep their bridges. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xen_legi.net import bridge_vlans, stanzas
+from xen_legi.net.commands import left_behind
 from xen_legi.net.defaults import with_cards, with_defaults
 from xen_legi.net.describe import Link
 from xen_legi.net.ip_addresses import Delta, Kernel, delta
-from xen_legi.net.kernel import Device, State
+from xen_legi.net.kernel import GUESTS, Device, State
 from xen_legi.net.links import Desired, desired
+from xen_legi.net.logical import chosen, in_use, with_own
 from xen_legi.net.plan import Plan, plan, released, told_above
 from xen_legi.net.removal import removal
 from xen_legi.net.stanzas import Interfaces, Stanza
 
-_GUESTS = "fe:ff:ff:ff:ff:ff"  # the address that vif-bridge gives each vif
 _OWN_KINDS = ("", "vlan", "bond", "bridge")
 _UP = ("pre-up", "up", "post-up")
+_COMMANDS = "those for down that went, then those for up that came; its link stays up"
 _UNKNOWN = "what ifup read when it came up stands neither in the files nor in what was in force: ifdown and ifup it"
 _TOLD = 8  # of many that are attached, this many are named
 
@@ -28,7 +30,8 @@ class Change:
     what is wanted; vlans: what `bridge` is told for ports of VLAN-aware bridges; removals: lines of `ip -batch` that take
     away links of ours that nothing asks for any more; delta: the addresses; ups: for ifup, which knows their addresses and
     commands. kept: links of ours that nothing asks for and that stay, and why; attached: what goes down with an interface
-    for which ifdown and ifup are needed; uncertain: interfaces that are left alone, since it is not known how they came up.
+    for which ifdown and ifup are needed; uncertain: interfaces that are left alone, since it is not known how they came up;
+    left_behind: commands for up that went, where `delta` has commands run, and that none for down undoes.
     """
 
     downs: tuple[str, ...]
@@ -42,6 +45,7 @@ class Change:
     ups: tuple[str, ...]
     attached: Mapping[str, tuple[str, ...]]
     uncertain: tuple[str, ...] = ()
+    left_behind: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def errors(self) -> dict[str, str]:
@@ -60,11 +64,14 @@ class Change:
         yield from (("keep", name, why) for name, why in self.kept.items())
         yield from (("leave", name, _UNKNOWN) for name in self.uncertain)
         yield from (("ip", name, line) for name, line in (*self.delta.gone, *self.delta.new))
-        yield from (("commands", name, "those for down that went, then those for up that came; its link stays up")
-                    for name in self.delta.commands)
+        yield from (("commands", name, _COMMANDS + self._stays(name)) for name in self.delta.commands)
         yield from (("again", name, f"ifdown and ifup: its method or its commands changed; {self._down_for_a_moment(name)}")
                     for name in self.delta.again)
         yield from (("ifup", name, "it comes up by itself and is not up") for name in self.ups)
+
+    def _stays(self, name: str) -> str:
+        left = self.left_behind.get(name)
+        return f"; no line for down went with {'; '.join(left)}: what that did stays" if left else ""
 
     def _down_for_a_moment(self, name: str) -> str:
         """Tell what ifdown does to a link: one that is named DEVICE.ID is removed by it."""
@@ -95,9 +102,11 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     state, up = now.state, now.up
     have = interfaces.by_name()
     auto = stanzas.selected(interfaces, "auto", state)
-    rising = stanzas.selected(replace(interfaces, no_scripts=()), "auto", state)  # those without hooks, too
-    wanted = desired(interfaces, dict.fromkeys((*auto, *(name for name in up if name in have))), state)
-    formers = [desired(one, dict.fromkeys((*up, *one.by_name())), state).links for one in (now.in_force, now.perhaps)]
+    by = in_use(interfaces, state, up)
+    asked = with_own(interfaces, by)
+    wanted = desired(asked, dict.fromkeys((*auto, *by, *(name for name in up if name in have))), state)
+    known = [with_own(one, by) for one in (now.in_force, now.perhaps)]
+    formers = [desired(one, dict.fromkeys((*up, *one.by_name())), state).links for one in known]
     for former in formers:
         wanted = with_defaults(wanted, former)
     ports = {(link.name, port) for former in formers for link in former.values() for port in link.ports}
@@ -109,6 +118,8 @@ def change(interfaces: Interfaces, now: Now) -> Change:
     planned = plan(orders, _without(going, state))
     stay = (*wanted.links, *up)
     attached = _attached(up, state)
+    todo = delta(now.in_force.by_name(), now.perhaps.by_name(), have, now.have,
+                 (name for name in up if name == up[name] in have and name not in now.uncertain), wanted.links, attached)
     return Change(
         downs=downs,
         wanted=orders,
@@ -117,21 +128,27 @@ def change(interfaces: Interfaces, now: Now) -> Change:
         removals=tuple(removal(going, Desired(links), state, stay, by_ifdown=False)) if going else (),
         removed=tuple(going),
         kept=kept,
-        delta=delta(now.in_force.by_name(), now.perhaps.by_name(), have, now.have,
-                    (name for name in up if name == up[name] in have and name not in now.uncertain), wanted.links, attached),
-        ups=tuple(word for word in (*rising, *_logical(interfaces))
-                  if _comes_up(word, up, have) and word not in planned.errors),
+        delta=todo,
+        ups=tuple(word for word in _rising(interfaces, state)
+                  if _comes_up(word, {*up} - {*downs}, have) and word.partition("=")[0] not in planned.errors),
         attached=attached,
         uncertain=tuple(name for name in up if name in now.uncertain),
+        left_behind={name: found for name in todo.commands if (found := _left_behind(name, now, have[name]))},
     )
 
 
-def _logical(interfaces: Interfaces) -> list[str]:
-    """Return the words NAME=LOGICAL of auto lines, without patterns."""
-    return [word for word in interfaces.listed("auto") if "=" in word and "/" not in word]
+def _left_behind(name: str, now: Now, stanzas_: Collection[Stanza]) -> list[str]:
+    return left_behind((*now.in_force.of(name), *now.perhaps.of(name)), stanzas_)
 
 
-def _comes_up(word: str, up: Mapping[str, str], have: Collection[str]) -> bool:
+def _rising(interfaces: Interfaces, state: State) -> list[str]:
+    """Return what is to come up by itself, NAME or NAME=LOGICAL, also without hooks."""
+    logical = chosen(interfaces, state)
+    names = stanzas.selected(replace(interfaces, no_scripts=()), "auto", state)
+    return [*(name for name in names if name not in logical), *(f"{name}={one}" for name, one in logical.items())]
+
+
+def _comes_up(word: str, up: Collection[str], have: Collection[str]) -> bool:
     """Tell whether an interface is not up and has a stanza; `word` is its name, perhaps with =LOGICAL."""
     name, _, logical = word.partition("=")
     return name not in up and (logical or name) in have
@@ -186,7 +203,7 @@ def _downs(up: Mapping[str, str], staying: Collection[str], state: State) -> Ite
     """Yield the interfaces that are up and that no stanza asks for; a bridge with a guest is never taken down."""
     users = _users(state)
     for name, stanza in up.items():
-        guests = any(one.master == name and one.address == _GUESTS for one in users.get(name, ()))
+        guests = any(one.master == name and one.address == GUESTS for one in users.get(name, ()))
         if stanza not in staying and name not in staying and not guests:
             yield name
 
@@ -207,7 +224,7 @@ def _strays(
     users = _users(state)
     kept: dict[str, str] = {}
     others = {name: [one for one in users.get(name, ())
-                     if (name, one.name) not in ports or one.lower == name or one.address == _GUESTS] for name in going}
+                     if (name, one.name) not in ports or one.lower == name or one.address == GUESTS] for name in going}
     while stay := {name: why for name, one in going.items() if (why := _needed(one, going, wanted, others[name]))}:
         kept |= stay
         for name in stay:
@@ -234,7 +251,7 @@ def _needed(device: Device, going: Collection[str], wanted: Desired, users: Iter
     for other in users:
         if other.lower == device.name and other.name not in going:
             return f"{other.name} stands on it"
-        if other.master == device.name and (other.address == _GUESTS or other.kind not in _OWN_KINDS):
+        if other.master == device.name and (other.address == GUESTS or other.kind not in _OWN_KINDS):
             return f"{other.name} is attached"
     return ""
 

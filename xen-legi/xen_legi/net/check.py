@@ -15,7 +15,7 @@ from xen_legi.net.change import Change
 from xen_legi.net.describe import describe
 from xen_legi.net.kernel import State
 from xen_legi.net.links import desired, desired_by_all, joining, of_ports
-from xen_legi.net.logical import no_interfaces
+from xen_legi.net.logical import as_chosen, chosen, no_interfaces
 from xen_legi.net.of_ifup import OPTIONS, REQUIRED
 from xen_legi.net.options import ALIASES, BY_NAME, find, ours
 from xen_legi.net.plan import plan, told_above
@@ -79,7 +79,7 @@ def with_errors(found: Iterable[Finding], todo: Change) -> list[tuple[str, str, 
     errors = [one for one in found if one.level == "error"]
     refused = {one.text.partition(":")[0] for one in errors if _UNKNOWN not in one.text}
     told = [("cannot", one.where, one.text) for one in errors if one.text.partition(":")[0] not in todo.errors]
-    return [*told, *(line for line in todo.lines() if line[0] != "ifup" or line[1] not in refused)]
+    return [*told, *(line for line in todo.lines() if line[0] != "ifup" or not refused & {*line[1].split("=")})]
 
 
 def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
@@ -88,7 +88,9 @@ def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
     logical = no_interfaces(interfaces, devices)
     for name, stanzas in have.items():
         if name in logical:
-            yield from _of_logical(name, stanzas, interfaces, devices)
+            found = list(_of_logical(name, stanzas, interfaces, devices))
+            wrong |= {name} if found else set()
+            yield from found
             continue
         try:
             _, remarks = describe(name, stanzas, devices, said.get(name, ()))
@@ -97,9 +99,10 @@ def _links(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding
             yield from _errors(error, name, stanzas, devices)
         else:
             yield from (Finding(one.where, "warning", one.text) for one in remarks)
-    wanted = desired_by_all(interfaces, devices)
+    wanted, by = desired_by_all(interfaces, devices), chosen(interfaces, devices)
+    have = as_chosen(interfaces, devices).by_name()
     for name, text in wanted.errors.items():
-        if name not in wrong:
+        if by.get(name, name) not in wrong:
             yield Finding(wanted.stanza_of(name, have), "error", f"{name}: {text}")
 
 
@@ -200,7 +203,7 @@ def _without_stanza(interfaces: Interfaces, devices: Collection[str]) -> Iterato
 
 def _ports_with_addresses(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Ports that get an address: it belongs to the bridge or the bond."""
-    have = interfaces.by_name()
+    have = as_chosen(interfaces, devices).by_name()
     for link in desired_by_all(interfaces, devices).links.values():
         for stanza in have.get(link.name, ()) if link.master else ():
             if stanza.method in _ADDRESSED:

@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from xen_legi.finding import Finding
+from xen_legi.net.logical import as_chosen, chosen
 from xen_legi.net.stanzas import Interfaces, Option, Stanza
 
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -26,7 +27,7 @@ def of_stanzas(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 def twice(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Addresses that two interfaces get. Those that nothing brings up by itself may be there in place of each other."""
     seen: dict[str, Stanza] = {}
-    for stanza in _brought_up(interfaces):
+    for stanza in _brought_up(interfaces, devices):
         for option in (one for one in stanza.options if one.name == "address"):
             read = _read(stanza, option)
             if isinstance(read, Finding):
@@ -40,7 +41,7 @@ def twice(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]
 def gateways(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """More than one default route of IPv4 with the same metric: the kernel refuses the second one to ifup."""
     seen: dict[str, tuple[str, Option]] = {}
-    for stanza in _brought_up(interfaces):
+    for stanza in _brought_up(interfaces, devices):
         metric = next((one.value for one in stanza.options if one.name == "metric"), "0")
         for option in (one for one in stanza.options if one.name == "gateway" and stanza.family == "inet"):
             name, first = seen.setdefault(metric, (stanza.name, option))
@@ -53,9 +54,9 @@ def _static(interfaces: Interfaces) -> Iterable[Stanza]:
     return (one for one in interfaces.stanzas if one.method == "static" and one.family in _NAMES)
 
 
-def _brought_up(interfaces: Interfaces) -> Iterable[Stanza]:
-    names = {one.name for one in interfaces.classes}
-    return (one for one in _static(interfaces) if one.name in names)
+def _brought_up(interfaces: Interfaces, devices: Collection[str]) -> Iterable[Stanza]:
+    names = {*(one.name for one in interfaces.classes), *chosen(interfaces, devices)}
+    return (one for one in _static(as_chosen(interfaces, devices)) if one.name in names)
 
 
 def _read(stanza: Stanza, option: Option) -> Interface | Finding:

@@ -9,7 +9,7 @@ from xen_legi.net.bridge_vlans import aware
 from xen_legi.net.check_options import named, of, open_ended
 from xen_legi.net.describe import Link
 from xen_legi.net.links import desired, desired_by_all
-from xen_legi.net.logical import means, no_interfaces
+from xen_legi.net.logical import as_chosen, means, no_interfaces
 from xen_legi.net.options import Known, find
 from xen_legi.net.stanzas import COMMANDS, Interfaces, Option, Stanza
 
@@ -33,7 +33,7 @@ def port_lists(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Fin
 
 def misplaced(interfaces: Interfaces, devices: Collection[str]) -> Iterator[Finding]:
     """Ports that the kernel refuses, raw devices that get no frames, options of bonds that need others."""
-    have, wanted = interfaces.by_name(), desired_by_all(interfaces, devices)
+    have, wanted = as_chosen(interfaces, devices).by_name(), desired_by_all(interfaces, devices)
     logical = no_interfaces(interfaces, devices)
     joined = {option.value for stanza, option in named(interfaces, ("bond-master",)) if stanza.name in logical}
     for link in wanted.links.values():

@@ -48,6 +48,14 @@ def come(before: Collection[Stanza], perhaps: Collection[Stanza], now: Iterable[
     return [line for line in _lines(now, "start") if not (line.is_in(before, "start") and _in_each(line, perhaps))]
 
 
+def left_behind(known: Collection[Stanza], now: Collection[Stanza]) -> list[str]:
+    """Return the commands for up that went while none for down did: nothing undoes what they did. They may be in the way of
+    those that came (`ip route add` of the same network); ifdown would have run all for down."""
+    if gone(known, now):
+        return []
+    return list(dict.fromkeys(line.command for line in _lines(known, "start") if not line.is_in(now, "start")))
+
+
 def _in_each(line: Line, perhaps: Collection[Stanza]) -> bool:
     same = [one for one in perhaps if one.family == line.stanza.family]
     return all(line.is_in([one], "start") for one in same) and bool(same or not perhaps)

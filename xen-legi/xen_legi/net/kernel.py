@@ -8,6 +8,7 @@ from xen_legi.run import run_json
 
 GROUP = 0x163E  # link group of all links that we make, the tail of Xen's MAC prefix 00:16:3e; `ip link show group 5694`
 GOING = GROUP + 1  # of those that are removed together, in the moment before
+GUESTS = "fe:ff:ff:ff:ff:ff"  # the address that vif-bridge gives each vif
 UNNAMED = GROUP + 2  # of those that no stanza names: udev need not ask ifupdown about each (81-xen-legi-ifupdown.rules)
 
 
@@ -33,6 +34,11 @@ class Device:
     def ours(self) -> bool:
         """Tell whether we made it."""
         return self.group in (GROUP, GOING, UNNAMED)
+
+    @property
+    def first(self) -> bool:
+        """Tell whether it may be there before any stanza is brought up: it is no link of ours or on another, and no vif."""
+        return not (self.ours or self.lower or self.kind in ("bridge", "bond", "vlan") or self.address == GUESTS)
 
 
 State = Mapping[str, Device]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from xen_legi.net.describe import Link, describe, for_bond, implicit, spans
-from xen_legi.net.logical import no_interfaces
+from xen_legi.net.logical import as_chosen, no_interfaces
 from xen_legi.net.options import ours
 from xen_legi.net.stanzas import Interfaces, Message, Option, Stanza, any_matches
 
@@ -57,9 +57,9 @@ def desired(interfaces: Interfaces, names: Iterable[str], devices: Collection[st
 
 
 def desired_by_all(interfaces: Interfaces, devices: Collection[str]) -> Desired:
-    """Return what all interfaces that have a stanza need."""
-    logical = no_interfaces(interfaces, devices)
-    return desired(interfaces, [name for name in interfaces.by_name() if name not in logical], devices)
+    """Return what all interfaces that have a stanza need, or come up by one of another name."""
+    asked, logical = as_chosen(interfaces, devices), no_interfaces(interfaces, devices)
+    return desired(asked, [name for name in asked.by_name() if name not in logical], devices)
 
 
 def joining(interfaces: Interfaces) -> dict[str, list[Stanza]]:

@@ -147,7 +147,7 @@ def selected(interfaces: Interfaces, class_: str, devices: Iterable[str], exclud
     known = sorted(devices)
     names: dict[str, None] = {}
     for word in interfaces.listed(class_):
-        names |= dict.fromkeys(_matching(word, known))
+        names |= dict.fromkeys(() if "=" in word else meant(word, known))
     unwanted = (*interfaces.no_scripts, *interfaces.mappings, *exclude)
     return tuple(name for name in names if not any_matches(name, unwanted))
 
@@ -157,18 +157,17 @@ def any_matches(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, one.strip("/")) for one in patterns)
 
 
-def _matching(word: str, devices: Sequence[str]) -> Sequence[str]:
-    """Given NAME or /PATTERN or /PATTERN/N, return names; nothing for what has a logical name or a variable."""
-    if "=" in word:
-        return ()
-    variable, slash, pattern = word.partition("/")
+def meant(word: str, devices: Sequence[str]) -> Sequence[str]:
+    """Given NAME or /PATTERN or /PATTERN/N, perhaps with =LOGICAL, return names; nothing for what has a variable."""
+    device = word.partition("=")[0]
+    variable, slash, pattern = device.partition("/")
     if not slash:
-        return (word,)
+        return (device,)
     value, _, number = pattern.partition("/")
-    matches = [name for name in devices if fnmatch.fnmatchcase(name, value)]
-    if variable or (number and not number.isdecimal()):
-        return ()
-    return matches[int(number) - 1:int(number)] if number else matches
+    matches = [] if variable else [name for name in devices if fnmatch.fnmatchcase(name, value)]
+    digits = re.match("[0-9]{0,9}", number)  # ifup reads it by atoi(3), and 0 as if it were not there
+    index = int(digits[0] or 0) if digits else 0
+    return matches[index - 1:index] if index else matches
 
 
 def logical_lines(text: str) -> Iterable[tuple[int, str]]:

@@ -96,7 +96,8 @@ def bring(interfaces: Interfaces, path: str, leave: Collection[str] = ()) -> Don
 def _forget_doubts(failed: Collection[str]) -> None:
     """Keep what may be in force only of what failed: all else was brought about."""
     perhaps = in_force.load(in_force.PERHAPS)
-    left = tuple(one for one in perhaps.stanzas if one.name in failed)
+    names = {name for one in failed for name in one.split("=")}
+    left = tuple(one for one in perhaps.stanzas if one.name in names)
     if left:
         in_force.save(replace(perhaps, stanzas=left), in_force.PERHAPS)
     else:
@@ -124,7 +125,10 @@ def _commands(interfaces: Interfaces, todo: Change, now: Now, done: Done) -> Non
             _batch([line for one, line in todo.delta.new if one == name], name, done)
     for name in names:
         lines = come(now.in_force.of(name), now.perhaps.of(name), interfaces.of(name))
-        failed[name] = "; ".join(filter(None, (failed[name], run_lines(lines, "start"))))
+        why = run_lines(lines, "start")
+        if why and (left := todo.left_behind.get(name)):
+            why += f" (is what an earlier line did in the way? No line for down went with {'; '.join(left)})"
+        failed[name] = "; ".join(filter(None, (failed[name], why)))
     done.commands.update({name: why for name, why in failed.items() if why})
 
 
@@ -168,7 +172,7 @@ def _finish(interfaces: Interfaces, path: str, before: Now, done: Done) -> None:
     if todo.ups:
         with step(f"up: {_named(todo.ups)}"):
             # What a run that was killed, or an ifup that failed, has left of it would be in the way of this one.
-            _down([name for name in todo.ups if name in before.perhaps.by_name()], before, "--force")
+            _down([name for name in todo.ups if name.rpartition("=")[2] in before.perhaps.by_name()], before, "--force")
             _up(todo.ups, path, done)
 
 
@@ -220,10 +224,11 @@ def _batch(lines: Sequence[str], name: str, done: Done) -> None:
 
 
 def _down(names: Sequence[str], now: Now, *options: str) -> None:
-    """Have ifdown take interfaces down by the stanzas by which they are, or may be, up; their links stay, and stay up."""
+    """Have ifdown take interfaces (NAME or NAME=LOGICAL) down by the stanzas by which they are, or may be, up; their links
+    stay, and stay up."""
     if not names:
         return
-    logical = [now.up.get(name, name) for name in names]
+    logical = [now.up.get(name, name.rpartition("=")[2]) for name in names]
     known = [one for one in (*now.in_force.stanzas, *now.perhaps.stanzas) if one.name in logical]
     unknown = [Stanza(name, "inet", "manual") for name in logical if name not in {one.name for one in known}]
     in_force.save(Interfaces(tuple(dict.fromkeys(map(_without_link, (*known, *unknown))))), _GOING)
