@@ -119,6 +119,10 @@ def test_a_domu_of_image_files_starts_and_answers(dom0a: Host, vlan72: Host) -> 
         dom0a.check_output(made)
         wait_for_ssh(vlan72, WEB2)
         assert guest(vlan72, "findmnt -no SOURCE /; cat /sys/block/xvda2/size", WEB2).split() == ["/dev/xvda2", "2867200"]
+        assert "xvda2 has 1464M" in dom0a.check_output("xen-legi resize web2 --size +64M")
+        grown = "test $(cat /sys/block/xvda2/size) = 2998272 && test $(df -m --output=size / | tail -1) -gt 1375"
+        used = f"for try in $(seq 60); do touch /root/used; sync; {grown} && exit 0; sleep 2; done; dmesg | tail; exit 1"
+        guest(vlan72, used, WEB2)
         held = "mount -o loop /srv/images/domains/web2/disk.img /mnt"
         busy = dom0a.run(f"xen-legi stop web2 --wait 300 && {held} && xen-legi delete web2 --yes")
         assert busy.rc == 2 and "disk.img is in use" in busy.stderr

@@ -12,6 +12,7 @@ from xen_legi.domu.cloning import Cloning, Place, fixed_addresses, replaced
 from xen_legi.domu.disks import NO_DEVICES
 from xen_legi.domu.inventory import vlan_of
 from xen_legi.errors import Problem
+from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Group, Volume
 
 FILE = """\
@@ -101,7 +102,7 @@ def refusal(**given: Any) -> str:
     ({"free": 3 << 30}, "volume group vg0 has 3G free, 3G are needed, and 512M meanwhile"),
     ({"volumes": [*VOLUMES, volume("web2-disk")]}, "there is a volume vg0/web2-disk already"),
     ({"volumes": [one for one in VOLUMES if one.name != "data"]},
-     "/dev/mapper/vg0-data of web1 is no logical volume of this host: it cannot be cloned"),
+     "/dev/mapper/vg0-data of web1 is no logical volume and no image file of this host: it cannot be cloned"),
     ({"volumes": [replace(one, active=False) for one in VOLUMES]}, "vg0/web1-swap is not active"),
     ({"kinds": {"data": ""}}, "vg0/data holds nothing that blkid knows and is not thin: it cannot be cloned"),
     ({"kinds": {"data": "crypto_LUKS"}}, "vg0/data holds crypto_LUKS and is not thin: it cannot be cloned"),
@@ -128,6 +129,65 @@ def test_the_clone_of_a_domu_that_was_promoted_beside_another_has_no_disks_like_
     volumes = [replace(one, name="web1-disk.copy") if one.name == "web1-disk" else one for one in VOLUMES]
     plan = planned(text=text, volumes=volumes, kinds={"web1-disk.copy": "ext4"}, root="xvda2")
     assert "volume vg0/web2-disk 1G, ext4, its files copied: like vg0/web1-disk.copy" in plan.lines
+
+
+ON_FILES = """\
+name = 'web1'
+root = '/dev/xvda2 ro'
+disk = [ 'file:/srv/domains/web1/swap.img,xvda1,w', '/srv/domains/web1/disk.img,raw,xvda2,w,no-discard',
+         'file:/srv/data.img,xvdb,w', 'phy:/dev/vg0/data,xvdc,w', 'file:/srv/dvd.iso,xvdd,r' ]
+"""
+
+
+def on_files(*taken: str, free: int = 10 << 30, text: str = ON_FILES, kinds: dict[str, str] | None = None) -> Cloning:
+    """Return the plan for a clone of web1 as it is on files, three of one GiB: data.img is sparse; /srv is a link."""
+    domu = config.parse(text, Path("/etc/xen/web1.cfg"))
+    paths = {path: f"/data{path}" for path in ("/srv/domains/web1/swap.img", "/srv/domains/web1/disk.img", "/srv/data.img")}
+    room = {real: 1 << (20 if "data.img" in real else 30) for real in paths.values()}
+    files = {real: Image(Path(real), 1 << 30, room[real], open=False) for real in room}
+    found = {"swap.img": "swap", "disk.img": "ext4", "data": "xfs", **(kinds or {})}
+    place = Place(
+        [domu], VOLUMES, {"vg0": Group("vg0", 20 << 30, 10 << 30, 4 << 20)}, paths, frozenset(), UUID,
+        vlan=lambda bridge: None, kind=lambda path: found.get(path.name, ""), ghost=lambda size: size // 4,
+        images=files, taken=lambda path: str(path) in taken, room=lambda path: (1, free),
+    )  # fmt: skip
+    return cloning.plan(domu, "web2", "", (), place)
+
+
+def test_image_files_have_their_likes_beside_them_whatever_is_in_them() -> None:
+    plan = on_files()
+    assert plan.lines == [
+        "image /data/srv/domains/web2/swap.img 1G, made anew: like /data/srv/domains/web1/swap.img",
+        "image /data/srv/domains/web2/disk.img 1G, copied: like /data/srv/domains/web1/disk.img",
+        "image /data/srv/web2-data.img 1G, copied: like /data/srv/data.img",
+        "volume vg0/web2-data 1G, xfs, its files copied: like vg0/data",
+        "file /etc/xen/web2.cfg",
+    ]
+    changed = ON_FILES.replace("/srv/domains/web1/", "/data/srv/domains/web2/").replace("/srv/data", "/data/srv/web2-data")
+    changed = changed.replace("'web1'", "'web2'").replace("vg0/data", "vg0/web2-data")
+    assert plan.text == f"# a clone of web1\n{changed}" and str(plan.root.path) == "/data/srv/domains/web2/disk.img"
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"taken": "/data/srv/domains/web2"}, "/data/srv/domains/web2 exists already"),
+    ({"taken": "/data/srv/web2-data.img"}, "/data/srv/web2-data.img exists already"),
+    ({"free": 2 << 30}, "/data/srv has 2G free, 2.0G are needed"),  # what is a hole takes no room
+    ({"text": ON_FILES.replace("/srv/data.img,", "/srv/gone.img,")},
+     "/srv/gone.img of web1 is no logical volume and no image file of this host: it cannot be cloned"),
+    ({"text": ON_FILES.replace("disk.img,raw", "disk.img,qcow2")},
+     "/srv/domains/web1/disk.img is an image in the format qcow2, which is not known here"),
+    ({"kinds": {"disk.img": ""}},
+     "/data/srv/domains/web1/disk.img, the root of web1, holds no filesystem whose files could be changed from here"),
+])
+def test_what_cannot_be_cloned_of_images_is_told_with_a_hint(given: dict[str, Any], said: str) -> None:
+    taken = [given.pop("taken")] if "taken" in given else []
+    with pytest.raises(Problem) as caught:
+        on_files(*taken, **given)
+    assert (caught.value.message, caught.value.status) == (said, 2) and caught.value.hint
+
+
+def test_images_that_fit_exactly_are_cloned() -> None:
+    assert on_files(free=(2 << 30) + (1 << 20)).twins
 
 
 def test_two_disks_never_get_the_same_name() -> None:

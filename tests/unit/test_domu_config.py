@@ -146,7 +146,7 @@ def test_the_file_that_bears_the_name_goes_before_others(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("line, format", [
-    ("/srv/x.img,qcow2,xvda,w", "qcow2"), ("tap:qcow2:/srv/x.img,xvda,w", "qcow"), ("file:/srv/x.img,xvda,w", ""),
+    ("/srv/x.img,qcow2,xvda,w", "qcow2"), ("tap:qcow2:/srv/x.img,xvda,w", "qcow2"), ("file:/srv/x.img,xvda,w", ""),
     ("format=vhd,vdev=xvda,target=/srv/x.img", "vhd"), ("/dev/vg0/x,raw,xvda,w", "raw"), ("tap:aio:/srv/x.img,xvda,w", ""),
 ])
 def test_the_format_of_an_image_is_told_in_any_of_the_ways(line: str, format: str) -> None:

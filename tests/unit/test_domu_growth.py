@@ -10,6 +10,7 @@ from xen_legi.domu.disks import NO_DEVICES
 from xen_legi.domu.growth import Growth
 from xen_legi.errors import Problem
 from xen_legi.storage import grow
+from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Group, Volume
 from xen_legi.units import GIB, MIB
 
@@ -62,7 +63,7 @@ def test_the_only_disk_is_meant_when_the_root_is_told_by_its_uuid_or_not_at_all(
     ("+4G", "", "vg0 has 3G free, 4G more are needed", "vgextend"),
     ("3G", "xvdz", "no disk 'xvdz' that it may write", "xvda1, xvda2, xvda3, xvdb"),
     ("3G", "xvdc", "no disk 'xvdc' that it may write", "xvda1"),  # read-only: others may have it too
-    ("3G", "xvdb", "/srv/web1.img is no logical volume", "lvs"),
+    ("3G", "xvdb", "/srv/web1.img is no logical volume and no image file", "lvs"),
     ("much", "", "size 'much' is not a size", "512M"),
     ("-1G", "", "size '-1G' is not a size", "512M"),
     ("++1G", "", "size '+1G' is not a size", "512M"),
@@ -91,6 +92,35 @@ def test_a_thick_snapshot_has_the_size_of_its_origin() -> None:
     with pytest.raises(Problem) as caught:
         planned("3G", volumes=[volume("web1-disk", origin="golden")])
     assert "is a snapshot of golden" in caught.value.message
+
+
+IMAGE = Image(Path("/data/web1.img"), 2 * GIB, GIB, open=False)
+
+
+def with_image(size: str, wanted: str = "xvdb", *, free: int = 3 * GIB, disk: str = "file:/srv/web1.img,xvdb,w") -> Growth:
+    """Return the plan for an image of web1; /srv is a link."""
+    one, files = domu((*DISKS[:3], disk)), {str(IMAGE.path): IMAGE}
+    return growth.plan(one, wanted, size, VOLUMES, GROUPS, {"/srv/web1.img": "/data/web1.img"}, files, lambda path: free)
+
+
+@pytest.mark.parametrize("wanted", ["xvdb", "/srv/web1.img", "/data/web1.img"])
+def test_an_image_grows_in_whole_mebibytes(wanted: str) -> None:
+    assert with_image("+1G", wanted).described() == "xvdb, /data/web1.img: 2G to 3G"
+    assert with_image("2.0001G").size == 2 * GIB + MIB
+    assert not with_image("2G").grows and with_image("5G").volume.path == IMAGE.path
+
+
+@pytest.mark.parametrize(("size", "disk", "words", "hint"), [
+    ("1G", "file:/srv/web1.img,xvdb,w", "/data/web1.img has 2G already: a disk is never made smaller", "+1G"),
+    ("6G", "file:/srv/web1.img,xvdb,w", "/data has 3G free, 4G more are needed", "df"),
+    ("+1G", "tap:qcow2:/srv/web1.img,xvdb,w", "/srv/web1.img is an image in the format qcow2", "raw"),
+    ("+1G", "/srv/web1.img,qcow2,xvdb,w", "/srv/web1.img is an image in the format qcow2", "raw"),
+    ("+1G", "file:/srv/web1.img,xvdb,r", "no disk 'xvdb' that it may write", "xvda1"),
+])
+def test_an_image_that_cannot_grow_is_told_with_what_to_do(size: str, disk: str, words: str, hint: str) -> None:
+    with pytest.raises(Problem) as caught:
+        with_image(size, disk=disk)
+    assert words in caught.value.message and hint in caught.value.hint and caught.value.status == 2
 
 
 def test_the_command_for_the_domu_follows_its_filesystem() -> None:

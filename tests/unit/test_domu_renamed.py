@@ -8,6 +8,7 @@ from xen_legi.backup import state
 from xen_legi.domu import config, renamed, startable, xl
 from xen_legi.domu.disks import NO_DEVICES
 from xen_legi.storage import lvm
+from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Volume
 
 
@@ -87,3 +88,13 @@ def test_a_volume_that_is_open_keeps_its_domu_from_starting_unless_another_domu_
     assert [used.name for used in startable.in_use(one, [one, other], volumes, NO_DEVICES)] == ["root"]
     assert [used.name for used in startable.in_use(one, [one], volumes, NO_DEVICES)] == ["root", "shared"]
     assert startable.in_use(one, [one], [volume("root", is_open=False)], NO_DEVICES) == []
+
+
+def test_an_image_on_a_loop_device_keeps_its_domu_from_starting_too() -> None:
+    text = "name = '{}'\ndisk = ['file:/srv/one.img,xvda,w', '/srv/shared.img,raw,xvdb,w', '/srv/dvd.iso,raw,xvdc,r']\n"
+    one = config.parse(text.format("one"), Path("/etc/xen/one.cfg"))
+    other = config.parse(text.format("other").replace("one.img", "other.img"), Path("/etc/xen/other.cfg"))
+    known = {disk.path: disk.path for disk in one.disks}
+    files = {path: Image(Path(path), 1, 1, open=True) for path in known}
+    assert [str(used.path) for used in startable.in_use(one, [one, other], [], known, files)] == ["/srv/one.img"]
+    assert startable.in_use(one, [one, other], [], known, {"/srv/one.img": Image(Path("/srv/one.img"), 1, 1, False)}) == []

@@ -1,5 +1,6 @@
 """What gets another name with a domU."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 from xen_legi.domu import config, renaming
 from xen_legi.domu.disks import NO_DEVICES
 from xen_legi.domu.removal import removal
-from xen_legi.domu.renaming import Left, Moved, Place, Renaming, left, with_host_name
+from xen_legi.domu.renaming import Left, Moved, MovedImage, Place, Renaming, left, with_host_name
 from xen_legi.errors import Problem
 from xen_legi.install import rename
+from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Volume
 
 FILE = """\
@@ -138,6 +140,44 @@ def test_a_name_with_a_domain_is_replaced_with_and_without_it() -> None:
     text = "10.0.0.1 web1.example.org web1\n"
     assert with_host_name("/etc/hosts", text, "web1.example.org", "www.example.net") == "10.0.0.1 www.example.net www\n"
     assert with_host_name("/etc/hosts", text, "web1", "www.example.net") == "10.0.0.1 www.example.net www.example.net\n"
+
+
+ON_FILES = """\
+name = 'web1'
+disk = [ 'file:/srv/domains/web1/swap.img,xvda1,w', '/srv/domains/web1/disk.img,raw,xvda2,w,no-discard',
+         'file:/link/web1.img,xvdb,w', 'file:/srv/shared.img,xvdc,w', 'phy:/dev/vg0/web1-disk,xvdd,w' ]
+"""
+
+
+def on_files(text: str = ON_FILES) -> Renaming:
+    """Return the plan for web1 as it is on files; /link is a link to /data."""
+    domu = config.parse(text, Path("/etc/xen/web1.cfg"))
+    reals = {disk.path: disk.path.replace("/link/", "/data/") for disk in domu.disks}
+    going = removal(domu, [domu], VOLUMES, [], devices=reals, images=[one for one in reals.values() if one.endswith(".img")])
+    root = Image(Path("/srv/domains/web1/disk.img"), 1, 1, open=False)
+    return renaming.plan(going, "www", Place([domu], frozenset(), frozenset(), VOLUMES, reals), root)
+
+
+def test_images_that_bear_the_name_or_whose_directory_does_are_renamed() -> None:
+    assert on_files().lines == [
+        "volume vg0/web1-disk to vg0/www-disk",
+        "image /srv/domains/web1/swap.img to /srv/domains/www/swap.img",
+        "image /srv/domains/web1/disk.img to /srv/domains/www/disk.img",
+        "image /data/web1.img to /data/www.img",
+        "file /etc/xen/web1.cfg to /etc/xen/www.cfg",
+        "host name of the domU, on /srv/domains/www/disk.img: web1 to www",
+    ]
+    changed = ON_FILES.replace("web1", "www").replace("/link/", "/data/")
+    assert on_files().text == changed and on_files().kept == ["/srv/shared.img"]
+
+
+def test_images_are_read_again_and_a_plan_of_an_older_version_has_none() -> None:
+    plan = on_files()
+    assert rename.loaded(rename.dumped(plan)) == plan
+    assert plan.images[0] == MovedImage(Path("/srv/domains/web1/swap.img"), Path("/srv/domains/www/swap.img"))
+    facts = json.loads(rename.dumped(planned()))
+    del facts["images"]
+    assert rename.loaded(json.dumps(facts)) == planned()
 
 
 def test_what_is_left_is_told_by_the_files_and_what_a_person_did_since_goes_first() -> None:

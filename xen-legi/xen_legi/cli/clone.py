@@ -1,8 +1,10 @@
 """Make a domU like another one: its disks, its file, its place in the network; name, MACs and addresses are its own.
 
 The domU may run meanwhile: all its volumes are caught at one moment, as by a backup. Thin volumes are there at once;
-others (ext2 to ext4, xfs, swap) are made anew and get their files. In the clone, the host name, the MACs and addresses in
-the files of its network, its ssh host keys and its machine-id become its own; everything else is as it was, passwords too.
+others (ext2 to ext4, xfs, swap) are made anew and get their files. Image files are copied as they are, beside those of the
+domU; it has to be off for that, unless they are on a logical volume, where they are caught, too. In the clone, the host
+name, the MACs and addresses in the files of its network, its ssh host keys and its machine-id become its own; everything
+else is as it was, passwords too.
 """
 
 import argparse
@@ -14,18 +16,22 @@ from functools import partial
 
 from xen_legi import config as settings
 from xen_legi.backup import ghost
+from xen_legi.backup.plan import Image as Caught
+from xen_legi.backup.plan import image_of
 from xen_legi.domu import cloning, config, disks, inventory, names, xl
 from xen_legi.domu.cloning import Cloning, Place
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import facts, hooks, leftovers
-from xen_legi.install.clone import clone
+from xen_legi.install.clone import On, clone
 from xen_legi.install.commit import start
 from xen_legi.install.plan import check_domu_name
 from xen_legi.install.tidy import tidy
 from xen_legi.run import run
 from xen_legi.steps import lock, warn
-from xen_legi.storage import grow, lvm
+from xen_legi.storage import grow, images, lvm
+from xen_legi.storage.images import Image
+from xen_legi.storage.lvm import Volume
 from xen_legi.units import MIB, exact_size, format_seconds
 
 EXAMPLES = """\
@@ -56,16 +62,16 @@ def main(options: argparse.Namespace) -> int:
     check_domu_name(options.new)
     given = settings.load()
     if options.dry_run:
-        plan = _plan(options, given)
+        plan, _ = _plan(options, given)
         print(f"domU {plan.new}, a clone of {plan.old}:", *(f"  {line}" for line in plan.lines), sep="\n")
         return EXIT_OK
     tidy()
     with contextlib.ExitStack() as afterwards:
         with lock(leftovers.lock_name(options.new), what=f"domU {options.new}", status=EXIT_USAGE):
-            plan = _plan(options, given)
+            plan, on = _plan(options, given)
             domu = config.parse(plan.text, config.DIRECTORY / f"{plan.new}.cfg")
             hooks.before("clone", domu)
-            doubts = clone(plan, given.ghost_size)
+            doubts = clone(plan, given.ghost_size, on)
             afterwards.callback(hooks.after, "clone", domu)  # without the lock, and also of one that does not start
             if not options.no_start and not doubts:
                 start(plan.new)
@@ -77,8 +83,8 @@ def main(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _plan(options: argparse.Namespace, given: settings.Config) -> Cloning:
-    """Return what is to be made. Die if it cannot be, or if its name is taken."""
+def _plan(options: argparse.Namespace, given: settings.Config) -> tuple[Cloning, On]:
+    """Return what is to be made, and what images are on that are caught. Die if it cannot be, or if its name is taken."""
     found = config.all_readable()
     domu = config.by_name(options.name)
     _check_free(options.new)
@@ -89,10 +95,31 @@ def _plan(options: argparse.Namespace, given: settings.Config) -> Cloning:
     place = Place(
         found, volumes, lvm.groups(), known, facts.own_addresses(), str(uuid.uuid4()),
         vlan=partial(inventory.vlan_of, setting=given.bridge), kind=grow.kind,
-        ghost=partial(ghost.size_of, given.ghost_size),
+        ghost=partial(ghost.size_of, given.ghost_size), images=disks.images_of(domu, known),
     )  # fmt: skip
     plan = cloning.plan(domu, options.new, options.root, options.ip, place)
-    return replace(plan, mode=domu.file.stat().st_mode & 0o777)  # it may hold a password for vnc
+    plan = replace(plan, mode=domu.file.stat().st_mode & 0o777)  # it may hold a password for vnc
+    return plan, _caught(plan, volumes)
+
+
+def _caught(plan: Cloning, volumes: list[Volume]) -> On:
+    """Return what the images are on that are copied while the domU runs. Die if they cannot be, or if their likes have no
+    place."""
+    files = [one.origin for one in plan.twins if isinstance(one.origin, Image)]
+    for twin in (one for one in plan.twins if isinstance(one.origin, Image)):
+        images.try_out(twin.path.parent)
+    if files and xl.answers() and xl.stays(plan.old):
+        return {one.path: _on(one, plan.old, volumes) for one in files}
+    if held := [one for one in files if images.used(one.path)]:  # asked now: Xen lets go of them some time after its domain
+        die(f"{held[0].path} is in use, though {plan.old} is off", hint="is it mounted here? see losetup -a")
+    return {}
+
+
+def _on(file: Image, name: str, volumes: list[Volume]) -> tuple[Volume, Caught]:
+    found = image_of(file.path, volumes)
+    if found is None or isinstance(found, str):
+        die(f"{file.path} {found or 'has vanished'}: it is copied only while {name} is off", hint=f"xen-legi stop {name}")
+    return found
 
 
 def _check_free(new: str) -> None:

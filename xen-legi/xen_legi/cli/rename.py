@@ -1,9 +1,10 @@
-"""Give a domU that is off another name: its file, the link that starts it, its volumes that bear the name, its host name.
+"""Give a domU that is off another name: its file, the link that starts it, its disks that bear the name, its host name.
 
-Volumes that another domU uses too, or that are called otherwise, keep their names. Where its root is an ext or xfs
-filesystem of this host, the domU calls itself by the new name as well (/etc/hostname, /etc/hosts, /etc/mailname), unless
---keep-hostname is given. Copies of it keep the old name: the next backup makes new ones. The peers of this host are asked
-whether the domU runs on one of them; one that cannot be asked is told.
+Volumes and image files that another domU uses too, or that are called otherwise, keep their names. An image bears the name
+in that of its directory, or at the beginning of its own. Where its root is an ext or xfs filesystem of this host, the domU
+calls itself by the new name as well (/etc/hostname, /etc/hosts, /etc/mailname), unless --keep-hostname is given. Copies of
+it keep the old name: the next backup makes new ones. The peers of this host are asked whether the domU runs on one of them;
+one that cannot be asked is told.
 """
 
 import argparse
@@ -23,8 +24,9 @@ from xen_legi.install.plan import check_domu_name
 from xen_legi.install.rename import pending, rename, tell
 from xen_legi.install.tidy import tidy
 from xen_legi.steps import lock, say, warn
-from xen_legi.storage import grow, lvm
+from xen_legi.storage import grow, images, lvm
 from xen_legi.storage.identity import FILES
+from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Volume
 
 EXAMPLES = """\
@@ -92,9 +94,13 @@ def _plan(options: argparse.Namespace) -> Renaming:
     links = config.auto_links(domu.file)
     if own := next((one for one in links if not one.is_symlink()), None):
         die(f"{own} is the file itself and no link", hint=f"move it to {config.DIRECTORY}, in place of {domu.file}")
-    going = removal(domu, found, volumes, links, devices=known)
+    files = disks.images_of(domu, known)
+    busy = {real for real, one in files.items() if one.open}
+    going = removal(domu, found, volumes, links, devices=known, images=files, busy=busy)
     place = Place(found, _names(config.DIRECTORY), _names(config.AUTOSTART), volumes, known)
     plan = renaming.plan(going, options.new, place, None if options.keep_hostname else _root(domu, volumes, known))
+    for one in plan.images:
+        images.check_free(one.old, one.new)
     if not plan.root and not options.keep_hostname:
         say(f"• {domu.name} keeps its own host name: its root is no filesystem of its own that can be written here")
     elsewhere.need_off_everywhere(domu.name, defined=True, force_dead=False)
@@ -114,10 +120,10 @@ def _check(domu: DomuConfig, new: str) -> None:
         die(f"there is a domU {new!r} already: {other.file}", hint="choose another name")
 
 
-def _root(domu: DomuConfig, volumes: list[Volume], known: Devices) -> Volume | None:
-    """Return the volume with the domU's root, if dom0 can write its files."""
+def _root(domu: DomuConfig, volumes: list[Volume], known: Devices) -> Volume | Image | None:
+    """Return the volume or image with the domU's root, if dom0 can write its files."""
     try:
-        _, volume = growth.choose(domu, "", volumes, known)
+        _, volume = growth.choose(domu, "", volumes, known, disks.images_of(domu, known))
     except Problem:
         return None
     return volume if volume.active and not volume.open and grow.kind(volume.path) in FILES else None

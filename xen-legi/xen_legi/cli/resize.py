@@ -1,13 +1,15 @@
 """Give a domU a larger disk, other memory or other processors; while it runs, too.
 
-A volume grows at once. The filesystem of a domU that is off is grown here. One that runs is told of the new size when it
-next uses the disk; a domU that xen-legi create made grows its filesystem then by itself, for others the command is shown.
-A disk is never made smaller. Memory and processors of a domU that runs change within what it was started with (maxmem,
-maxvcpus); the file is changed with them, so that the next start is the same.
+A volume or a raw image file grows at once. The filesystem of a domU that is off is grown here. One that runs is told of the
+new size when it next uses the disk; a domU that xen-legi create made grows its filesystem then by itself, for others the
+command is shown. Where a program serves an image to the domU (qemu, and no loop device), it has to be off. A disk is never
+made smaller. Memory and processors of a domU that runs change within what it was started with (maxmem, maxvcpus); the file
+is changed with them, so that the next start is the same.
 """
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 
 from xen_legi import files
 from xen_legi.domu import backend, config, disks, growth, names, shape, xl
@@ -18,7 +20,9 @@ from xen_legi.domu.xl import Domain
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import leftovers
 from xen_legi.steps import lock, named_point, step
-from xen_legi.storage import grow, lvm
+from xen_legi.storage import grow, images, lvm
+from xen_legi.storage.images import Image
+from xen_legi.storage.lvm import Volume
 from xen_legi.units import MIB, exact_size
 
 _WAIT = 30  # seconds for the guest to use its disk: its journal is written every five, if there is anything to write
@@ -84,17 +88,26 @@ def _growth(domu: DomuConfig, options: argparse.Namespace, running: Domain | Non
         return None
     volumes = lvm.volumes()
     known = disks.devices([domu], volumes)
-    one = growth.plan(domu, options.disk, options.size, volumes, lvm.groups(), known)
+    found = disks.images_of(domu, known)
+    one = growth.plan(domu, options.disk, options.size, volumes, lvm.groups(), known, found)
     if not running and one.volume.open:
-        die(f"{one.volume.path} is in use, though {domu.name} is off", hint="is it mounted here? see mount, lsof")
+        die(f"{one.volume.path} is in use, though {domu.name} is off", hint="is it mounted here? mount, lsof, losetup -a")
+    if running and isinstance(one.volume, Image) and not _loop(running.id, one.volume):
+        die(f"{one.disk.device} of {domu.name} is on no loop device: what serves it tells no domU of a new size",
+            hint=f"xen-legi stop {domu.name}: it grows while the domU is off")
     return one
+
+
+def _loop(domain: int, image: Image) -> Path | None:
+    """Return the loop device through which a domain has an image."""
+    return backend.serves(domain, images.loops(image.path))
 
 
 def _grown(one: Growth, running: Domain | None) -> str:
     """Let the disk grow and return what a person is told of it."""
     if one.grows:
-        with step(f"volume {one.described()}"):
-            lvm.extend(one.volume.full_name, one.size)
+        with step(one.described()):
+            _extend(one)
         named_point("resize:extended")
     if running:
         return _told(running.id, one)
@@ -107,15 +120,32 @@ def _grown(one: Growth, running: Domain | None) -> str:
     return f"{one.disk.device} has {size}, " + (f"its {kind} too" if kind else "what is on it is left")
 
 
+def _extend(one: Growth) -> None:
+    if isinstance(one.volume, Image):
+        images.extend(one.volume.path, one.size)
+    else:
+        lvm.extend(one.volume.full_name, one.size)
+
+
 def _told(domain: int, one: Growth) -> str:
     """Wait until the running domU knows, and return what is left to do in it."""
     with step("the domU is told"):
-        knows = backend.tells(domain, one.volume.path, one.size, _WAIT)
+        device = _seen(domain, one.volume)
+        knows = device is not None and backend.tells(domain, device, one.size, _WAIT)
     kind = grow.kind(one.volume.path)
     command = grow.command(kind, one.disk.device)
     what = f"{one.disk.device} has {exact_size(one.size)}"
     when = "" if knows else "; the domU sees it when it next uses the disk"
     return f"{what}{when}" + (f"; if df in the domU does not show it soon, there: {command}" if command else "")
+
+
+def _seen(domain: int, volume: Volume | Image) -> Path | None:
+    """Return the device that a domain has, which knows of the new size then; None if that has gone meanwhile."""
+    if not isinstance(volume, Image):
+        return volume.path
+    if loop := _loop(domain, volume):
+        images.tell(loop)
+    return loop
 
 
 def _shaped(domu: DomuConfig, wanted: Shape, running: Domain | None) -> str:

@@ -50,10 +50,11 @@ def _need_free(domu: DomuConfig) -> None:
     domus, _ = config.all_files()
     for last in range(_PATIENCE, -1, -1):
         volumes = lvm.volumes()
-        used = startable.in_use(domu, domus, volumes, disks.devices([domu, *domus], volumes))
+        known = disks.devices([domu, *domus], volumes)
+        used = startable.in_use(domu, domus, volumes, known, disks.images_of(domu, known))
         if not used:
             return
         if last:
             time.sleep(1)
     die(f"{used[0].full_name} is in use, though {domu.name} is off",
-        hint=f"mounted, or is a program at work? lsof {used[0].path}")
+        hint=f"mounted, or is a program at work? lsof {used[0].path}; losetup -a")

@@ -5,6 +5,7 @@ The back end notices a larger volume when the guest next uses the disk, and tell
 
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from xen_legi import files
@@ -15,14 +16,17 @@ _SECTOR = 512
 
 
 def told(domain: int, device: Path) -> int | None:
-    """Return the bytes of a device of dom0 as a domain was told them, or None if the domain has no disk that is this."""
-    number = os.stat(device).st_rdev
-    wanted = f"{os.major(number):x}:{os.minor(number):x}"
-    for one in _DEVICES.glob(f"vbd-{domain}-*"):
-        if files.read(one / "physical_device").strip() == wanted:
-            path = f"backend/vbd/{domain}/{one.name.rpartition('-')[2]}/sectors"
-            return int(run(["xenstore-read", path], timeout=60).stdout) * _SECTOR
-    return None
+    """Return the bytes of a device of dom0 as a domain was told them, or None if the domain has no disk that is this, or has
+    not asked yet: it is paused, or boots."""
+    if not (one := _disk(domain, device)):
+        return None
+    sectors = run(["xenstore-read", f"backend/vbd/{domain}/{one}/sectors"], ok=(0, 1), timeout=60).stdout.strip()
+    return int(sectors) * _SECTOR if sectors.isdecimal() else None
+
+
+def serves(domain: int, devices: Iterable[Path]) -> Path | None:
+    """Return that of these devices of dom0 which a domain has as a disk, None if it has none of them."""
+    return next((one for one in devices if _disk(domain, one)), None)
 
 
 def tells(domain: int, device: Path, size: int, wait: float) -> bool:
@@ -33,3 +37,11 @@ def tells(domain: int, device: Path, size: int, wait: float) -> bool:
             return False
         time.sleep(1)
     return True
+
+
+def _disk(domain: int, device: Path) -> str:
+    """Return the number in xenstore of the disk of a domain that is this device, nothing if it has none."""
+    number = os.stat(device).st_rdev
+    wanted = f"{os.major(number):x}:{os.minor(number):x}"
+    found = (one for one in _DEVICES.glob(f"vbd-{domain}-*") if files.read(one / "physical_device").strip() == wanted)
+    return next((one.name.rpartition("-")[2] for one in found), "")

@@ -1,22 +1,25 @@
 """What a domU that is like another one consists of. Pure: what the host has in, a plan or a refusal out.
 
-Every disk that the domU writes is a volume that the clone gets as its own; a disk that it only reads is shared. What says
-who a machine is becomes another: name, MACs, addresses, the uuid of its file. All else stays as it is.
+Every disk that the domU writes is a volume or a raw image file that the clone gets as its own; a disk that it only reads is
+shared. What says who a machine is becomes another: name, MACs, addresses, the uuid of its file. All else stays as it is.
 """
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from xen_legi.domu import addresses, config, mac, renaming, xlcfg
+from xen_legi.domu import addresses, config, image_names, mac, renaming, xlcfg
 from xen_legi.domu.config import Disk, DomuConfig, Vif
-from xen_legi.domu.disks import Devices, locate
-from xen_legi.domu.growth import names_of
-from xen_legi.domu.renaming import Moved
+from xen_legi.domu.disks import Devices, Images, backing
+from xen_legi.domu.growth import check_raw, names_of
+from xen_legi.domu.renaming import Moved, MovedImage
 from xen_legi.errors import die
+from xen_legi.storage import images as image_files
 from xen_legi.storage.identity import EXT, FILES, SWAP
+from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Group, Volume
 from xen_legi.storage.pool import check_room
 from xen_legi.units import exact_size, format_size
@@ -27,17 +30,23 @@ _LONGEST_LINK = 15  # characters of a network interface's name: IFNAMSIZ in <lin
 
 @dataclass(frozen=True)
 class Twin:
-    """A volume of the domU, the name of the clone's, the disk that it is, and what blkid finds on it."""
+    """A volume or image of the domU, the name of the clone's, the disk that it is, and what blkid finds on it. The name of
+    an image is its whole path."""
 
-    origin: Volume
+    origin: Volume | Image
     name: str
     disk: Disk
     kind: str
 
     @property
     def path(self) -> Path:
-        """Return the device of the clone's volume."""
-        return Path("/dev") / self.origin.group / self.name
+        """Return the device or file of the clone's."""
+        return Path(self.name) if isinstance(self.origin, Image) else Path("/dev") / self.origin.group / self.name
+
+    @property
+    def label(self) -> str:
+        """Return what people call the clone's: GROUP/NAME, or the path of a file."""
+        return self.name if isinstance(self.origin, Image) else f"{self.origin.group}/{self.name}"
 
     @property
     def thin(self) -> bool:
@@ -46,13 +55,16 @@ class Twin:
 
     @property
     def copied(self) -> bool:
-        """Tell whether files are copied into it: a swap space is made anew."""
+        """Tell whether something is copied into it: a swap space is made anew."""
         return not self.thin and self.kind != SWAP
 
     def described(self) -> str:
         """Return it for a person."""
-        how = "thin snapshot" if self.thin else "made anew" if self.kind == SWAP else f"{self.kind}, its files copied"
-        return f"volume {self.origin.group}/{self.name} {exact_size(self.origin.size)}, {how}: like {self.origin.full_name}"
+        is_image = isinstance(self.origin, Image)
+        copied = "copied" if is_image else f"{self.kind}, its files copied"
+        how = "thin snapshot" if self.thin else "made anew" if self.kind == SWAP else copied
+        what = f"{'image' if is_image else 'volume'} {self.label} {exact_size(self.origin.size)}"
+        return f"{what}, {how}: like {self.origin.full_name}"
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,8 @@ class Cloning:
 @dataclass(frozen=True)
 class Place:
     """What there is on this host: files that name disks, volumes, groups, dom0's own addresses, a uuid that no domU has;
-    `vlan` tells that of a bridge, `kind` what is on a device, `ghost` how many bytes the ghost of a volume takes."""
+    `vlan` tells that of a bridge, `kind` what is on a device, `ghost` how many bytes the ghost of a volume takes. Of images:
+    those of the domU, whether a path is taken, and which filesystem a path is in, with the bytes that are free there."""
 
     domus: Sequence[DomuConfig]
     volumes: Sequence[Volume]
@@ -92,6 +105,9 @@ class Place:
     vlan: Callable[[str], int | None]
     kind: Callable[[Path], str]
     ghost: Callable[[int], int]
+    images: Images = field(default_factory=dict)
+    taken: Callable[[Path], bool] = os.path.lexists
+    room: Callable[[Path], tuple[int, int]] = image_files.room
 
 
 def plan(domu: DomuConfig, new: str, root: str, ips: Sequence[str], place: Place) -> Cloning:
@@ -100,10 +116,12 @@ def plan(domu: DomuConfig, new: str, root: str, ips: Sequence[str], place: Place
     twins = _twins(domu, new, place)
     given = _addresses(domu.vifs, ips, place)
     words = {**_macs(domu.vifs, new, place), **given}
-    moved = [Moved(one.origin.group, one.origin.name, one.name) for one in twins]
-    text = renaming.text_after(domu, new, renaming.paths_after(domu, moved, place.volumes, place.known))
+    moved = [Moved(one.origin.group, one.origin.name, one.name) for one in twins if isinstance(one.origin, Volume)]
+    files = [MovedImage(one.origin.path, one.path) for one in twins if isinstance(one.origin, Image)]
+    text = renaming.text_after(domu, new, renaming.paths_after(domu, moved, place.volumes, place.known, files))
     text = _own_text(text, {**words, **_names_of_vifs(domu, new), **_uuid(domu, place)}, domu.file)
     _need_space(twins, place)
+    _need_room(twins, place)
     return Cloning(
         old=domu.name,
         new=new,
@@ -200,12 +218,18 @@ def _of_kernel(domu: DomuConfig) -> frozenset[str]:
 def _twins(domu: DomuConfig, new: str, place: Place) -> tuple[Twin, ...]:
     found: list[Twin] = []
     for disk in (one for one in domu.disks if one.access == "w"):
-        volume = locate(disk.path, place.volumes, place.known)
+        volume = backing(disk.path, place.volumes, place.known, place.images)
         if volume is None:
-            die(f"{disk.path} of {domu.name} is no logical volume of this host: it cannot be cloned",
+            die(f"{disk.path} of {domu.name} is no logical volume and no image file of this host: it cannot be cloned",
                 hint="lvs shows the volumes")
-        taken = [*place.volumes, *(replace(one.origin, name=one.name) for one in found)]
-        found.append(Twin(volume, _name(volume, domu.name, new, taken), disk, _kind(volume, place)))
+        if isinstance(volume, Image):
+            check_raw(disk)
+            name = str(_image(volume.path, domu.name, new, [one.path for one in found], place))
+            found.append(Twin(volume, name, disk, place.kind(volume.path)))
+        else:
+            taken = [replace(one.origin, name=one.name) for one in found if isinstance(one.origin, Volume)]
+            name = _name(volume, domu.name, new, [*place.volumes, *taken])
+            found.append(Twin(volume, name, disk, _kind(volume, place)))
     if not found:
         die(f"domU {domu.name} has no disk that it writes", hint="xen-legi info shows its disks")
     return tuple(found)
@@ -218,6 +242,15 @@ def _name(volume: Volume, old: str, new: str, taken: Iterable[Volume]) -> str:
     if volume.name == old or volume.name.startswith(f"{old}-"):
         return renaming.renamed_volume(volume, old, new, taken).new
     return renaming.renamed_volume(replace(volume, name=f"-{volume.name}"), "", new, taken).new
+
+
+def _image(file: Path, old: str, new: str, planned: Sequence[Path], place: Place) -> Path:
+    """Return the path of the clone's image. Die if it is taken, or if its directory is there already: it is another's."""
+    path = image_names.of_clone(file, old, new)
+    beside = path if path.parent == file.parent else path.parent
+    if path in planned or place.taken(beside):
+        die(f"{path if path in planned else beside} exists already", hint="choose another name, or move it away")
+    return path
 
 
 def _kind(volume: Volume, place: Place) -> str:
@@ -283,7 +316,18 @@ def _free(before: str, after: str, place: Place) -> str:
     return str(one)
 
 
-def _need_space(twins: Iterable[Twin], place: Place) -> None:
+def _need_room(twins: Iterable[Twin], place: Place) -> None:
+    """Die if the filesystems that images are on have no room for their likes."""
+    needed: dict[int, int] = {}
+    for one, origin in ((one, one.origin) for one in twins if isinstance(one.origin, Image)):
+        filesystem, free = place.room(one.path)
+        needed[filesystem] = needed.get(filesystem, 0) + min(origin.size, origin.allocated)
+        if needed[filesystem] > free:
+            die(f"{one.path.parent} has {format_size(free)} free, {format_size(needed[filesystem])} are needed",
+                hint="make room there; see df(1)")
+
+
+def _need_space(twins: Sequence[Twin], place: Place) -> None:
     for name, group in place.groups.items():
         own = [one for one in twins if one.origin.group == name and not one.thin]
         volumes = sum(group.rounded(one.origin.size) for one in own)

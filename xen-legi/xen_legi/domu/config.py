@@ -230,7 +230,7 @@ def disk(text: str) -> Disk:
 
 def _disk(named: dict[str, str], positions: list[str], prefixed: str) -> Disk:
     target = named.get("target") or (positions.pop(0) if positions else "")
-    format = named.get("format", "") or next((one for one in _FORMATS if one and one != "raw" and one in prefixed), "")
+    format = named.get("format", "") or next((one for one in _FORMATS if one != "raw" and one in prefixed.split(":")), "")
     if not prefixed and positions and (positions[0] in _FORMATS or positions[0] == ""):
         format = format or positions.pop(0)  # the format stands second, unless a prefix has told it
     device, _, kind = (named.get("vdev") or (positions.pop(0) if positions else "")).partition(":")

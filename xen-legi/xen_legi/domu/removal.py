@@ -7,6 +7,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from xen_legi.domu import image_names
 from xen_legi.domu.config import Disk, DomuConfig
 from xen_legi.domu.disks import NO_DEVICES, Devices, absolute, locate
 from xen_legi.errors import die
@@ -108,9 +109,7 @@ def _why_no_image(disk: Disk, real: str, name: str, users: dict[str, str]) -> st
         return "it is only read"
     if real in users:
         return f"it is in use by {users[real]}"
-    file = Path(real)
-    bears = file.parent.name == name or file.name.startswith((f"{name}-", f"{name}."))
-    return "" if bears else f"neither its name nor its directory's is that of {name}"
+    return "" if image_names.bears(Path(real), name) else f"neither its name nor its directory's is that of {name}"
 
 
 def _check_free(one: Volume, volumes: tuple[Volume, ...]) -> None:

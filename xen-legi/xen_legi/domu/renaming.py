@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi.domu import config
+from xen_legi.domu import config, image_names
 from xen_legi.domu.config import DomuConfig
-from xen_legi.domu.disks import Devices, locate
+from xen_legi.domu.disks import Devices, absolute, locate
 from xen_legi.domu.removal import Removal
 from xen_legi.errors import die
+from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import LONGEST_DEVICE, TAG, Volume, device_mapper_name
 
 HOST_NAME_FILES = ("/etc/hostname", "/etc/hosts", "/etc/mailname")
@@ -27,10 +28,18 @@ class Moved:
 
 
 @dataclass(frozen=True)
+class MovedImage:
+    """An image file and its new path."""
+
+    old: Path
+    new: Path
+
+
+@dataclass(frozen=True)
 class Renaming:
     """All that a domU's new name changes, in the order in which it is done. It is written down before the first change, so
-    that a killed one can be ended. `root` is the device with the domU's own host name, if any; `links` are the entries of
-    /etc/xen/auto that lead to `file`."""
+    that a killed one can be ended. `root` is the device or image with the domU's own host name, if any; `links` are the
+    entries of /etc/xen/auto that lead to `file`."""
 
     old: str
     new: str
@@ -41,11 +50,13 @@ class Renaming:
     old_text: str
     text: str
     links: tuple[Path, ...]
+    images: tuple[MovedImage, ...] = ()
 
     @property
     def lines(self) -> list[str]:
         """Return the plan for people."""
         moved = [f"volume {one.group}/{one.old} to {one.group}/{one.new}" for one in self.volumes]
+        moved += [f"image {one.old} to {one.new}" for one in self.images]
         host_name = [f"host name of the domU, on {self.root}: {label(self.old)} to {label(self.new)}"] if self.root else []
         links = [f"link {one} to {one.with_name(link_name(one, self.old, self.new))}" for one in self.links]
         where = f" to {self.new_file}" if self.new_file != self.file else ""
@@ -87,10 +98,11 @@ class Place:
     known: Devices
 
 
-def plan(going: Removal, new: str, place: Place, root: Volume | None) -> Renaming:
+def plan(going: Removal, new: str, place: Place, root: Volume | Image | None) -> Renaming:
     """Return what gets a new name. Die if that is taken, or if the domU has two files.
 
-    `going` is what belongs to the domU alone, as if it were deleted; `root` the volume with its host name, if it is known.
+    `going` is what belongs to the domU alone, as if it were deleted; `root` the volume or image with its host name, if that
+    is known.
     """
     domu = going.domu
     _check_alone(domu, place.domus)
@@ -98,9 +110,12 @@ def plan(going: Removal, new: str, place: Place, root: Volume | None) -> Renamin
     moved = tuple(renamed_volume(one, domu.name, new, place.volumes) for one in going.volumes)
     new_file = domu.file.with_name(f"{new}.cfg") if domu.file.name == f"{domu.name}.cfg" else domu.file
     _check_free(new_file, domu, new, going.links, place)
-    text = text_after(domu, new, paths_after(domu, moved, place.volumes, place.known))
-    device = next((Path("/dev") / one.group / one.new for volume, one in zip(going.volumes, moved) if volume == root), None)
-    return Renaming(domu.name, new, moved, device, domu.file, new_file, domu.text, text, going.links)
+    files = tuple(MovedImage(one, image_names.renamed(one, domu.name, new)) for one in going.images)
+    text = text_after(domu, new, paths_after(domu, moved, place.volumes, place.known, files))
+    afterwards = [(volume.path, Path("/dev") / one.group / one.new) for volume, one in zip(going.volumes, moved)]
+    afterwards += [(one.old, one.new) for one in files]
+    device = next((after for before, after in afterwards if root and before == root.path), None)
+    return Renaming(domu.name, new, moved, device, domu.file, new_file, domu.text, text, going.links, files)
 
 
 def _check_alone(domu: DomuConfig, domus: Iterable[DomuConfig]) -> None:
@@ -128,15 +143,21 @@ def _check_free(new_file: Path, domu: DomuConfig, new: str, links: Iterable[Path
             die(f"there is a {link.with_name(name)} already", hint="is it another domU's? else remove it")
 
 
-def paths_after(domu: DomuConfig, moved: Iterable[Moved], volumes: Sequence[Volume], known: Devices) -> dict[str, str]:
-    """Return {path as the file has it: new path}, in the spelling that it had if that is one of the usual."""
+def paths_after(
+    domu: DomuConfig, moved: Iterable[Moved], volumes: Sequence[Volume], known: Devices, images: Iterable[MovedImage] = (),
+) -> dict[str, str]:
+    """Return {path as the file has it: new path}, in the spelling that it had if that is one of the usual. An image
+    that is named through a link is named by its real path then."""
     names = {(one.group, one.old): one.new for one in moved}
+    files = {str(one.old): str(one.new) for one in images}
     found = {}
     for disk in domu.disks:
         volume = locate(disk.path, volumes, known)
         if volume and (after := names.get((volume.group, volume.name))):
             spelled = dict(zip(_spellings(volume.group, volume.name), _spellings(volume.group, after)))
             found[disk.path] = spelled.get(disk.path, f"/dev/{volume.group}/{after}")
+        elif volume is None and (real := known.get(absolute(disk.path), "")) in files:
+            found[disk.path] = files[real]
     return found
 
 

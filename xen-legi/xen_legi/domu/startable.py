@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from xen_legi.domu.config import DomuConfig
-from xen_legi.domu.disks import Devices, locate
+from xen_legi.domu.disks import NO_IMAGES, Devices, Images, backing
 from xen_legi.errors import die
+from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Volume
 
 
@@ -17,9 +18,11 @@ def check(domu: DomuConfig) -> None:
         die(f"domU {domu.name} needs {', '.join(missing)}, which is not there", hint=f"see {domu.file}")
 
 
-def in_use(domu: DomuConfig, domus: Iterable[DomuConfig], volumes: Sequence[Volume], known: Devices) -> list[Volume]:
-    """Return the volumes that a domU writes and that something has open, though it is off: a program of dom0 that mends or
-    enlarges what is on them, or a mount. Those that another domU has as well are shared with it."""
-    others = [locate(disk.path, volumes, known) for one in domus if one.file != domu.file for disk in one.disks]
-    own = [locate(disk.path, volumes, known) for disk in domu.disks if disk.access == "w"]
+def in_use(
+    domu: DomuConfig, domus: Iterable[DomuConfig], volumes: Sequence[Volume], known: Devices, files: Images = NO_IMAGES
+) -> list[Volume | Image]:
+    """Return the volumes and images that a domU writes and that something has open, though it is off: a program of dom0 that
+    mends or enlarges what is on them, or a mount. Those that another domU has as well are shared with it."""
+    others = [backing(disk.path, volumes, known, files) for one in domus if one.file != domu.file for disk in one.disks]
+    own = [backing(disk.path, volumes, known, files) for disk in domu.disks if disk.access == "w"]
     return [one for one in own if one and one.open and one not in others]

@@ -86,6 +86,7 @@ class Part:
     options: str = "defaults"
     pool: str = ""  # a thin volume of it
     image: Path | None = None  # in place of a logical volume
+    sparse: bool = False  # an image without room for all of it
 
     @property
     def path(self) -> Path:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from xen_legi import files
 from xen_legi.domu import config, renamed, xl
-from xen_legi.domu.renaming import Left, Moved, Renaming, left, link_name
+from xen_legi.domu.renaming import Left, Moved, MovedImage, Renaming, left, link_name
 from xen_legi.errors import Problem, fail
 from xen_legi.install import editing, hooks, leftovers
 from xen_legi.install.guest import Guest
 from xen_legi.steps import is_locked, lock, named_point, say, step, warn
-from xen_legi.storage import grow, lvm, namespace
+from xen_legi.storage import grow, images, lvm, namespace
 from xen_legi.storage.mounts import mounted, private_mounts
 
 DIRECTORY = Path("/var/lib/xen-legi")
@@ -82,6 +82,7 @@ def loaded(text: str) -> Renaming:
         old_text=facts["old_text"],
         text=facts["text"],
         links=tuple(Path(one) for one in facts["links"]),
+        images=tuple(MovedImage(Path(one["old"]), Path(one["new"])) for one in facts.get("images", ())),
     )
 
 
@@ -123,9 +124,11 @@ def _set_aside(path: Path, plan: Renaming) -> None:
 
 def _give_up(path: Path, plan: Renaming, running: str) -> None:
     """Drop the plan of which nothing is done. Fail if it is half way: then the domU has to be off."""
-    untouched = all(lvm.find(one.group, one.old) for one in plan.volumes)
+    untouched = all(lvm.find(one.group, one.old) for one in plan.volumes) and all(one.old.exists() for one in plan.images)
     if left(plan, files.read(plan.file), files.read(plan.new_file)) is not Left.ALL or not untouched:
         fail(f"{running} runs", hint=f"xl shutdown -w {running}")
+    for one in plan.images:
+        images.take_back(one.old, one.new)
     path.unlink()
     say(f"an earlier run was killed before it changed anything: domU {plan.old} keeps its name")
 
@@ -136,6 +139,10 @@ def _perform(plan: Renaming) -> None:
         for one in plan.volumes:
             _rename_volume(one)
             named_point("rename:volume")
+        for image in plan.images:
+            with step(f"image {image.old} becomes {image.new}"):
+                images.move(image.old, image.new)
+            named_point("rename:image")
         _put_file(plan)
     for link in plan.links:
         _move_link(link, plan)
@@ -191,12 +198,14 @@ def _change_host_name(device: Path, plan: Renaming) -> None:
     """Put the new name where the domU has its own. Everything else is done then: if it cannot be, a person is told."""
     try:
         with step(f"the domU's own name, on {device}"):
-            volume = next(one for one in lvm.volumes() if one.path == device)
+            volume = next((one for one in lvm.volumes() if one.path == device), None) or images.look(device)
+            if volume is None:
+                fail(f"{device} is not there")
             if volume.open or (xl.answers() and xl.is_running(plan.new)):
                 fail(f"{volume.full_name} is in use")
             _write_host_name(device, plan)
-    except (Problem, OSError, StopIteration) as error:
-        warn(f"{plan.new} still calls itself {plan.old}: {error or f'{device} is not there'}")
+    except (Problem, OSError) as error:
+        warn(f"{plan.new} still calls itself {plan.old}: {error}")
 
 
 def _write_host_name(device: Path, plan: Renaming) -> None:

@@ -23,16 +23,13 @@ _MAKE = {
 }
 # While it is filled nothing on it is of use to anybody; it is flushed as a whole when it is unmounted.
 _FILL_OPTIONS = {"ext4": "noatime,barrier=0,data=writeback", "xfs": "noatime"}
-# ext4 zeroes its tables in the background, and the loop device would make holes in the image of it
-_OF_IMAGE = {"ext4": ",loop,noinit_itable", "xfs": ",loop"}
-
 
 Maker = Callable[[Part, tuple[str, ...]], object]
 
 
 def fill_options(part: Part) -> str:
     """Return with what options a new filesystem is mounted to be filled."""
-    return _FILL_OPTIONS[part.filesystem] + (_OF_IMAGE[part.filesystem] if part.image else "")
+    return _FILL_OPTIONS[part.filesystem]
 
 
 def _make_volume(part: Part, tags: tuple[str, ...]) -> None:
@@ -53,7 +50,7 @@ def volumes(name: str, parts: tuple[Part, ...], make: Maker = _make_volume) -> I
     try:
         with step("volumes: " + ", ".join(f"{one.label} {exact_size(one.size)}" for one in parts)):
             for part in parts:
-                images.make(part.image, part.size, name) if part.image else make(part, tags)
+                images.make(part.image, part.size, name, sparse=part.sparse) if part.image else make(part, tags)
                 named_point(f"create:after-lvcreate-{part.device}")
         yield
     except BaseException:

@@ -4,7 +4,7 @@ waits to be replayed goes on waiting."""
 from pathlib import Path
 
 from xen_legi.domu import disks, growth
-from xen_legi.domu.config import DomuConfig, all_domus
+from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import Problem
 from xen_legi.install import leftovers
 from xen_legi.install.guest import Guest
@@ -12,6 +12,7 @@ from xen_legi.kernels.guest_modules import TREES
 from xen_legi.kernels.store import Kernel, Store
 from xen_legi.steps import lock
 from xen_legi.storage import grow, lvm, namespace
+from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Volume
 from xen_legi.storage.mounts import mounted, private_mounts
 
@@ -42,6 +43,7 @@ def _has(domu: DomuConfig, kernel: Kernel) -> bool:
         return not guest.has("/etc") or guest.has(f"{TREES}/{kernel.version}/modules.dep")
 
 
-def _root(domu: DomuConfig) -> Volume:
+def _root(domu: DomuConfig) -> Volume | Image:
     volumes = lvm.volumes()
-    return growth.choose(domu, "", volumes, disks.devices(all_domus(), volumes))[1]
+    known = disks.devices([domu], volumes)
+    return growth.choose(domu, "", volumes, known, disks.images_of(domu, known))[1]

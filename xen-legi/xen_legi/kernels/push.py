@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xen_legi.domu import disks, growth, xl
-from xen_legi.domu.config import DomuConfig, all_domus
+from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import die, fail
 from xen_legi.install.copying import copy_tree
 from xen_legi.install.guest import Guest
@@ -20,6 +20,7 @@ from xen_legi.kernels.store import Kernel
 from xen_legi.steps import lock, named_point, step, warn
 from xen_legi.storage import grow, lvm, namespace
 from xen_legi.storage.identity import FILES
+from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Volume
 from xen_legi.storage.mounts import mounted, private_mounts
 
@@ -39,8 +40,9 @@ def push(domu: DomuConfig, kernel: Kernel, choice: str, address: str = "") -> No
                 over_ssh.push(over_ssh.login(where, domu), kernel, options, total)
 
 
-def target(domu: DomuConfig, address: str = "") -> tuple[str, Volume | None]:
-    """Return the address of a domU that runs, or the volume with the root of one that is off. Die if there is none."""
+def target(domu: DomuConfig, address: str = "") -> tuple[str, Volume | Image | None]:
+    """Return the address of a domU that runs, or the volume or image with the root of one that is off. Die if there is none.
+    """
     if xl.answers() and xl.stays(domu.name):
         return over_ssh.address(domu, address), None
     if address:
@@ -48,10 +50,11 @@ def target(domu: DomuConfig, address: str = "") -> tuple[str, Volume | None]:
     return "", _root(domu)
 
 
-def _root(domu: DomuConfig) -> Volume:
-    """Return the volume with the root of a domU that is off. Die if dom0 cannot write its files."""
+def _root(domu: DomuConfig) -> Volume | Image:
+    """Return the volume or image with the root of a domU that is off. Die if dom0 cannot write its files."""
     volumes = lvm.volumes()
-    _, volume = growth.choose(domu, "", volumes, disks.devices(all_domus(), volumes))
+    known = disks.devices([domu], volumes)
+    _, volume = growth.choose(domu, "", volumes, known, disks.images_of(domu, known))
     if not volume.active:
         die(f"{volume.full_name} is not active", hint=f"lvchange -ay {volume.full_name}")
     if volume.open:
@@ -61,7 +64,7 @@ def _root(domu: DomuConfig) -> Volume:
     return volume
 
 
-def _into_volume(volume: Volume, kernel: Kernel, options: Sequence[str], total: int) -> None:
+def _into_volume(volume: Volume | Image, kernel: Kernel, options: Sequence[str], total: int) -> None:
     kind = grow.kind(volume.path)
     try:
         with private_mounts(), mounted(volume.path, kind, namespace.options(kind, writable=True)) as place:

@@ -20,6 +20,43 @@ NOTES = Path("/var/lib/xen-legi")
 _NOTE = "images-"  # and the name of a domU
 _MARK = "user.xen-legi.unfinished"
 _MODE = 0o600
+_BLOCK = 512  # bytes: st_blocks in stat(2)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A file that is a disk, by its real path, with what a logical volume has as well. Bytes that it has, and for which
+    there is room already: less in a sparse one. `open`: a loop device leads to it."""
+
+    path: Path
+    size: int
+    allocated: int
+    open: bool
+
+    @property
+    def full_name(self) -> str:
+        """Return what people call it."""
+        return str(self.path)
+
+    @property
+    def active(self) -> bool:
+        """Tell whether it can be read: a file can."""
+        return True
+
+    @property
+    def group(self) -> str:
+        """Return the volume group that it is in: none."""
+        return ""
+
+    @property
+    def pool(self) -> str:
+        """Return the thin pool that it is in: none."""
+        return ""
+
+    @property
+    def sparse(self) -> bool:
+        """Tell whether room for some of it is still to be found."""
+        return self.allocated < self.size
 
 
 @dataclass(frozen=True)
@@ -39,6 +76,14 @@ def directory(path: Path) -> Directory:
     """Return what is known of a directory for images. Die if it cannot hold any. Nothing is left of the trial."""
     if not path.is_absolute() or not path.is_dir():
         die(f"{path} is no directory for images", hint="an absolute path of a directory that is there: --dir /srv/xen")
+    try_out(path)
+    there = path / "domains"
+    return Directory(path, free(path), frozenset(os.listdir(there) if there.is_dir() else ()))
+
+
+def try_out(path: Path) -> None:
+    """Die if a directory that is there, or will be, cannot hold images. Nothing is left of the trial."""
+    path = _nearest(path)
     try:
         descriptor = os.open(path, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, _MODE)
         try:
@@ -48,17 +93,26 @@ def directory(path: Path) -> Directory:
             os.close(descriptor)
     except OSError as error:
         die(f"{path} cannot hold images: {error.strerror}", hint="a directory on ext4, xfs or btrfs can")
-    facts, there = os.statvfs(path), path / "domains"
-    return Directory(path, facts.f_bavail * facts.f_frsize, frozenset(os.listdir(there) if there.is_dir() else ()))
 
 
-def make(path: Path, size: int, name: str) -> None:
-    """Make an image of so many bytes, all of them allocated, with the mark of domU NAME."""
+def free(path: Path) -> int:
+    """Return the bytes that are free where a path is, or will be."""
+    facts = os.statvfs(_nearest(path))
+    return facts.f_bavail * facts.f_frsize
+
+
+def room(path: Path) -> tuple[int, int]:
+    """Return which filesystem a path is in, or will be, and the bytes that are free there."""
+    return _device(_nearest(path)), free(path)
+
+
+def make(path: Path, size: int, name: str, *, sparse: bool = False) -> None:
+    """Make an image of so many bytes, all of them allocated unless it is to be `sparse`, with the mark of domU NAME."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, _MODE)
         try:
-            os.posix_fallocate(descriptor, 0, size)
+            os.ftruncate(descriptor, size) if sparse else os.posix_fallocate(descriptor, 0, size)
             os.setxattr(descriptor, _MARK, name.encode())
             os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor)  # without it, link(2): follows no link
         finally:
@@ -126,6 +180,60 @@ def remove(path: Path, name: str) -> None:
             path.parent.rmdir()
 
 
+def move(old: Path, new: Path) -> None:
+    """Give an image another name, unless it is done: in its directory, or in one beside that, which is made as that is."""
+    if not old.exists():
+        if not new.exists():
+            fail(f"there is no image {old} and no {new}", hint="was it moved by hand? put it back")
+    elif new.exists():
+        fail(f"there is an image {old} and an image {new}", hint="see which of them is the domU's")
+    else:
+        facts = old.parent.stat()
+        if not new.parent.exists():
+            new.parent.mkdir(mode=0o700)
+            os.chown(new.parent, facts.st_uid, facts.st_gid)
+            new.parent.chmod(facts.st_mode & 0o7777)
+        old.rename(new)
+        files.sync(new.parent)
+    _drop(old, new)
+
+
+def check_free(old: Path, new: Path) -> None:
+    """Die if an image cannot get another name: it is taken, or the directory that has the name is on a disk of its own."""
+    taken = new if new.parent == old.parent else new.parent
+    if os.path.lexists(taken):
+        die(f"{taken} exists already", hint="choose another name, or move it away")
+    if new.parent != old.parent and _device(old.parent) != _device(old.parent.parent):
+        die(f"{old.parent} is a file system of its own and cannot get another name", hint="mount it at another place first")
+
+
+def take_back(old: Path, new: Path) -> None:
+    """Remove the directory that was made for an image which keeps its name after all."""
+    _drop(new, old)
+
+
+def extend(path: Path, size: int) -> None:
+    """Make an image `size` bytes large, with room for all that it gets. A loop device on it does not see that yet."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        before = os.fstat(descriptor).st_size
+        try:
+            os.posix_fallocate(descriptor, before, size - before)
+            os.fsync(descriptor)
+        except OSError as error:
+            os.ftruncate(descriptor, before)
+            fail(f"{path} cannot be made larger: {error.strerror}", hint="it is as it was; see df(1)")
+    finally:
+        os.close(descriptor)
+
+
+def look(path: Path) -> Image | None:
+    """Return what there is of an image, None if this is no file."""
+    if (has := size(path)) is None:
+        return None
+    return Image(path, has, path.stat().st_blocks * _BLOCK, used(path))
+
+
 def size(path: Path) -> int | None:
     """Return the bytes of a file, None if there is none."""
     try:
@@ -136,8 +244,35 @@ def size(path: Path) -> int | None:
 
 
 def used(path: Path) -> bool:
-    """Tell whether a loop device leads to a file, by whatever path: a domU has it, or a mount."""
-    return bool(run(["losetup", "--noheadings", "--associated", path], timeout=60).stdout.strip())
+    """Tell whether a loop device leads to a file, by whatever path: a domU has it, or a mount. One that udev looks at yet
+    is waited for: it is let go by nobody but the last who has it open."""
+    if not loops(path):
+        return False
+    run(["udevadm", "settle", "--timeout=10"], ok=range(256))
+    return bool(loops(path))
+
+
+def loops(path: Path) -> list[Path]:
+    """Return the loop devices that lead to a file."""
+    argv = ["losetup", "--noheadings", "--output", "NAME", "--associated", str(path)]
+    return [Path(line.strip()) for line in run(argv, timeout=60).stdout.splitlines() if line.strip()]
+
+
+def tell(loop: Path) -> None:
+    """Have a loop device see that its file is larger."""
+    run(["losetup", "--set-capacity", loop], timeout=60)
+
+
+def _drop(old: Path, new: Path) -> None:
+    """Remove the directory of an image that is in another one now, if nothing else is in it."""
+    if old.parent != new.parent:
+        with contextlib.suppress(OSError):
+            old.parent.rmdir()
+            files.sync(old.parent.parent)
+
+
+def _device(path: Path) -> int:
+    return path.stat().st_dev
 
 
 def _file(name: str) -> Path:
@@ -156,5 +291,8 @@ def _write(name: str, lines: Mapping[Path, str]) -> None:
 
 def _filesystem(path: Path) -> str:
     """Return what names the file system on which a path is, or will be (statvfs(3), f_fsid)."""
-    place = next(one for one in (path, *path.parents) if one.exists())
-    return f"{os.statvfs(place).f_fsid:x}"
+    return f"{os.statvfs(_nearest(path)).f_fsid:x}"
+
+
+def _nearest(path: Path) -> Path:
+    return next(one for one in (path, *path.parents) if one.exists())

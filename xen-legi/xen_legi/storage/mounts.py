@@ -35,16 +35,24 @@ def private_mounts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def mounted(device: Path, filesystem: str, options: str, *, where: Path | None = None) -> Iterator[Path]:
-    """Within private_mounts(), mount a device and yield where; unmount it, all written to its disk, at the end."""
+    """Within private_mounts(), mount a device or image and yield where; unmount it, all written to its disk, at the end."""
     if where is None:
         where = PLACE / f"{device.parent.name}-{device.name}"
         where.mkdir(mode=0o700, exist_ok=True)  # it may have been mounted before
-    run(["mount", "-t", filesystem, "-o", options, device, where], timeout=300)
+    run(["mount", "-t", filesystem, "-o", options + of_image(device, filesystem), device, where], timeout=300)
     try:
         yield where
     finally:
         run(["umount", where], timeout=600)
         files.sync(device)  # empties the write cache of a disk below it: it may have been mounted without barriers
+
+
+def of_image(device: Path, filesystem: str) -> str:
+    """Return with what options more a filesystem is mounted if it is in a file. ext4 zeroes its tables in the background,
+    and the loop device would make holes in the image of that."""
+    if not device.is_file():
+        return ""
+    return ",loop,noinit_itable" if filesystem == "ext4" else ",loop"
 
 
 def mounts_below(path: Path) -> list[str]:

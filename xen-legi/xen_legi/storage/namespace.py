@@ -14,6 +14,7 @@ from pathlib import Path
 
 from xen_legi.errors import CommandFailed, fail
 from xen_legi.run import run
+from xen_legi.storage import mounts
 from xen_legi.storage.identity import EXT
 
 PLACE = Path("/run/xen-legi/mnt")
@@ -44,7 +45,8 @@ def mounted(device: Path, kind: str, *, writable: bool = False) -> Iterator[Path
     (place / SENTINEL).touch()
     place.chmod(0)
     try:
-        run(["mount", "-t", kind, "-o", options(kind, writable=writable), device, place], timeout=600)
+        how = options(kind, writable=writable) + mounts.of_image(device, kind)
+        run(["mount", "-t", kind, "-o", how, device, place], timeout=600)
         try:
             check(place)
             yield place
