@@ -12,10 +12,10 @@ from pathlib import Path
 from xen_legi.backup import ghost
 from xen_legi.backup.ghost import Ghost
 from xen_legi.backup.nightly import run_name
-from xen_legi.domu.cloning import Cloning, Twin, fixed_addresses, replaced
+from xen_legi.domu.cloning import Cloning, Twin, check_networks, replaced
 from xen_legi.domu.renaming import label
 from xen_legi.errors import fail
-from xen_legi.install import editing
+from xen_legi.install import editing, network_files
 from xen_legi.install.commit import commit
 from xen_legi.install.copying import copy_tree
 from xen_legi.install.guest import Guest
@@ -26,12 +26,6 @@ from xen_legi.steps import lock, named_point, step
 from xen_legi.storage import identity, lvm, namespace
 from xen_legi.storage.mounts import mounted, private_mounts
 
-_NETWORK = (
-    ("/etc/network", "interfaces"), ("/etc/network/interfaces.d", "*"), ("/etc/systemd/network", "*"),
-    ("/etc/udev/rules.d", "*"), ("/etc/netplan", "*"), ("/etc/NetworkManager/system-connections", "*"),
-    ("/etc", "hosts"),
-)  # fmt: skip
-
 
 def clone(plan: Cloning, ghost_size: str) -> list[str]:
     """Make the clone. Return what in it may still have an address of the domU: addresses, and files of its network that
@@ -40,6 +34,8 @@ def clone(plan: Cloning, ghost_size: str) -> list[str]:
     with lock(ghost.lock_name(plan.old), what=f"the backup of {plan.old}"):
         with ghost.ghosts(plan.old, caught, ghost_size, run_name()) as (made, _):
             ghosts = {one.origin.uuid: one for one in made}
+            if plan.ips:
+                _check_networks(plan, ghosts)
             with volumes(plan.new, tuple(_part(one) for one in plan.twins), partial(_make, plan, ghosts)):
                 with private_mounts():
                     for one in (one for one in plan.twins if not one.thin):
@@ -77,13 +73,17 @@ def _fill(one: Twin, ghosts: Mapping[str, Ghost]) -> None:
     with step(f"filesystem on {one.path.parent.name}/{one.name}"):
         identity.make(identity.probe(seen.device), one.path)
     named_point("clone:filesystem")
-    reading, writing = (namespace.options(one.kind, writable=writable) for writable in (False, True))
-    with mounted(seen.device, one.kind, reading) as source, mounted(one.path, one.kind, writing) as target:
+    writing = namespace.options(one.kind, writable=True)
+    with mounted(seen.device, one.kind, _reading(one.kind)) as source, mounted(one.path, one.kind, writing) as target:
         with step(f"files of {one.origin.full_name}"):
             try:
                 copy_tree(source, target, what="copied", total=_used(source), options=["--sparse"])
             finally:
                 seen.percent()  # it fails if the ghost has overflowed: then this is what went wrong
+
+
+def _reading(kind: str) -> str:
+    return namespace.options(kind, writable=False)
 
 
 def _used(place: Path) -> int:
@@ -104,12 +104,20 @@ def _settled(plan: Cloning) -> list[str]:
 
 
 def _settle(plan: Cloning, guest: Guest) -> set[str]:
-    files = [one for directory, pattern in _NETWORK for one in guest.matching(directory, pattern)]
-    editing.edit(guest, files, lambda _, text: replaced(text, plan.words))
+    files = network_files.present(guest)
+    editing.edit(guest, [*files, "/etc/hosts"], lambda _, text: replaced(text, plan.words))
     _name(plan, guest)
     own_identity.renew(guest, label(plan.new), own_identity.kinds_of_keys(guest))
-    fixed = {one for file in files for one in fixed_addresses(editing.text(guest, file)) if file != "/etc/hosts"}
-    return (fixed - plan.ips) | {file for file in files if editing.is_doubtful(guest, file)}
+    doubts = {file for file in [*files, "/etc/hosts"] if editing.is_doubtful(guest, file)}
+    return network_files.fixed(guest, files) - plan.ips | doubts
+
+
+def _check_networks(plan: Cloning, ghosts: Mapping[str, Ghost]) -> None:
+    """Look into the root of the domU, before anything is made. Die if an address of the clone is in none of its networks."""
+    root = plan.root
+    with private_mounts(), mounted(ghosts[root.origin.uuid].device, root.kind, _reading(root.kind)) as place:
+        guest = Guest(place)
+        check_networks(plan.words, [editing.text(guest, file) for file in network_files.present(guest)])
 
 
 def _name(plan: Cloning, guest: Guest) -> None:
