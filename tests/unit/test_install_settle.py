@@ -17,7 +17,7 @@ PLAN = plan(WISH, FACTS, SOURCE)
 
 
 def on_two_vlans() -> Plan:
-    wish = replace(WISH, vlans=(72, 73), ips=("192.168.72.11/24", "dhcp"), gateway="192.168.72.254")
+    wish = replace(WISH, vlans=(72, 73), ips=("192.168.72.11/24", "dhcp"), gateways=("192.168.72.254",))
     return plan(replace(wish, name="web1.example.org"), FACTS, SOURCE)
 
 

@@ -39,7 +39,7 @@ def from_options(options: argparse.Namespace, settings: Config) -> Wish:
         bridge_of_vlan=settings.bridge,
         ips=_ips(options, len(vlans) or 1),
         netmask=options.netmask,
-        gateway=options.gateway,
+        gateways=tuple(one for one in options.gateway if one),
         nameservers=tuple(options.nameserver) or settings.nameserver,
         mac=options.mac,
         roles=tuple(one.strip() for one in options.role.split(",") if one.strip()),

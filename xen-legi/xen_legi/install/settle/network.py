@@ -4,6 +4,7 @@ The kernel would call the first interface eth0 or enX0. A systemd .link file giv
 systemd knows no .link files have a udev rule, which says the same.
 """
 
+from xen_legi.domu.addresses import AUTO6, DHCP
 from xen_legi.install.guest import Guest
 from xen_legi.install.model import Nic, Plan
 
@@ -14,6 +15,7 @@ source /etc/network/interfaces.d/*
 auto lo
 iface lo inet loopback
 """
+_ASKING = {DHCP: "inet dhcp", AUTO6: "inet6 auto"}
 _UDEV_RULE = 'SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{{address}}=="{mac}", NAME="{device}"\n'
 
 
@@ -49,9 +51,9 @@ def resolv_conf(plan: Plan) -> str:
 
 
 def _stanza(nic: Nic) -> str:
-    if not nic.address:
-        return f"auto {nic.device}\niface {nic.device} inet dhcp\n"
-    family = "inet6" if nic.address.version == 6 else "inet"
-    lines = [f"auto {nic.device}", f"iface {nic.device} {family} static", f"    address {nic.address}"]
-    lines += [f"    gateway {nic.gateway}"] if nic.gateway else []
+    lines = [f"auto {nic.device}", *(f"iface {nic.device} {_ASKING[one]}" for one in nic.asks)]
+    for address in nic.addresses:
+        family = "inet6" if address.version == 6 else "inet"
+        lines += [f"iface {nic.device} {family} static", f"    address {address}"]
+        lines += [f"    gateway {one}" for one in nic.gateways if one.version == address.version]
     return "\n".join(lines) + "\n"
