@@ -24,6 +24,7 @@ WRONG = {
     "no archive": ("create x --method tar --no-start", "the method tar needs an archive"),
     "no kernel": ("create x --kernel 1.2.3", "there is no kernel '1.2.3'"),
     "no key": ("create x --ssh-key /nothing", "ssh key /nothing"),
+    "text for a key": ("create x --ssh-key /etc/hostname", "/etc/hostname holds no public key"),
     "private key": ("create x --ssh-key /root/.ssh/id_ed25519", "is a private key"),
     "bad address": ("create x --vlan 72 --ip 192.168.72.300/24", "is not an address"),
     "no netmask": ("create x --vlan 72 --ip 192.168.72.9", "has no network"),
