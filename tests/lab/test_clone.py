@@ -179,6 +179,14 @@ def test_what_cannot_be_cloned_is_told_and_changes_nothing(cloned: Host, words: 
     assert said in result.stderr and state(cloned) == before
 
 
+def test_an_address_outside_of_the_domus_network_is_refused_before_anything_is_made(cloned: Host) -> None:
+    before = state(cloned)
+    result = cloned.run(CLONE.replace("192.168.72.12", "10.0.0.5"))
+    said = "address 10.0.0.5 is outside of 192.168.72.0/24, the network that 192.168.72.11 is in"
+    assert result.rc == 2 and said in result.stderr and "  hint: " in result.stderr, result.stderr
+    assert state(cloned) == before
+
+
 def test_a_root_that_is_mounted_by_hand_is_cloned_as_it_is(cloned: Host) -> None:
     cloned.check_output("mkdir -p /root/held && mount /dev/vg0/tiny1-disk /root/held && echo late > /root/held/late")
     try:

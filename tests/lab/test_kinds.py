@@ -15,15 +15,17 @@ from speed import patience
 pytestmark = pytest.mark.long
 FILE = "/etc/xen/web1.cfg"
 WEB2 = "192.168.72.12"
+SIX = "2001:db8:72::12"
 
 
 @pytest.fixture
 def vlan72(dom0a: Host, dom0b: Host) -> Iterator[Host]:
-    """dom0b with an address on VLAN 72; web1 runs on dom0a."""
+    """dom0b with addresses on VLAN 72; web1 runs on dom0a."""
     make_web1(dom0a, dom0b)
     dom0b.check_output("ip address replace 192.168.72.2/24 dev xenbr72")
+    dom0b.check_output("ip address replace 2001:db8:72::2/64 dev xenbr72 nodad")
     yield dom0b
-    dom0b.run("ip address del 192.168.72.2/24 dev xenbr72")
+    dom0b.run("ip address del 192.168.72.2/24 dev xenbr72; ip address del 2001:db8:72::2/64 dev xenbr72")
 
 
 @pytest.fixture
@@ -164,14 +166,16 @@ def test_a_domu_of_four_volumes_on_two_vlans_has_both_addresses_after_a_reboot(d
     before = state(dom0a)
     try:
         made = CREATE.format("web2", WEB2).replace("--size 2G", "--partitions /root/apart --type pv")
-        two = made.replace("--memory", "--vlan 73 --ip 192.168.73.12/24 --memory")
+        two = made.replace("--memory", f"--ip {SIX}/64 --gateway fe80::1 --vlan 73 --ip 192.168.73.12/24 --memory")
         dom0a.check_output(f"printf %s {shlex.quote(APART)} > /root/apart && {two}")
         wait_for_ssh(vlan72, WEB2)
         boot = guest(vlan72, "cat /proc/sys/kernel/random/boot_id", WEB2)
         for look in ("before", "after"):
-            links = {one["ifname"]: one for one in json.loads(guest(vlan72, "ip -j -4 address", WEB2))}
-            found = {name: [one["local"] for one in link["addr_info"]] for name, link in links.items() if name != "lo"}
-            assert found == {"eth72": [WEB2], "eth73": ["192.168.73.12"]}, look
+            links = {one["ifname"]: one for one in json.loads(guest(vlan72, "ip -j address", WEB2))}
+            found = {name: [one["local"] for one in links[name]["addr_info"] if one["scope"] == "global"] for name in links}
+            assert found == {"lo": [], "eth72": [WEB2, SIX], "eth73": ["192.168.73.12"]}, look
+            assert "via fe80::1 dev eth72" in guest(vlan72, "ip -6 route show default", WEB2), look
+            vlan72.check_output(f"ping -6 -c 1 -W 30 {SIX}")
             places = guest(vlan72, "findmnt -rno TARGET,SOURCE -t ext4; swapon --noheadings --show=NAME", WEB2).split()
             assert sorted(places) == sorted(["/", "/var", "/home", *(f"/dev/xvda{number}" for number in (1, 2, 3, 4))])
             if look == "before":

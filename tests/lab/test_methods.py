@@ -137,6 +137,19 @@ def test_a_domu_in_a_thin_pool_takes_the_room_of_its_files(gone: Host) -> None:
         gone.check_output("lvremove -qq -y vg1/tar-pool")
 
 
+def test_a_tree_of_another_machine_keeps_no_address_of_that(gone: Host) -> None:
+    gone.check_output(f"cp -a {TREE} /root/other && mkdir -p /root/other/etc/network/interfaces.d && "
+                      "cd /root/other/etc/network/interfaces.d && "
+                      "printf 'iface eth0 inet static\\n  address 10.9.9.9/24\\n' > eth0")
+    try:
+        said = gone.check_output(f"xen-legi create tar1 --method copy --source /root/other --size 96M {ASKED} 2>&1")
+        assert said.count("set aside in the guest, as another machine's: /etc/network/interfaces.d/eth0 (now in /etc/") == 1
+        look = "cd /run/look/etc; ls -A network/interfaces.d; grep -r 10.9.9.9 . | cut -d: -f 1"
+        assert in_disk(gone, look, "/dev/vg0/tar1-disk", "ro") == "./disabled-by-xen-legi/network/interfaces.d/eth0"
+    finally:
+        gone.check_output("rm -rf /root/other")
+
+
 def test_a_creation_from_an_archive_that_was_killed_leaves_nothing_after_the_next_command(gone: Host) -> None:
     before = state(gone)
     assert run_killed(gone, "create:after-copy", f"xen-legi create tar1 {TAR}").rc == 137

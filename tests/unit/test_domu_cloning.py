@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from xen_legi.domu import cloning, config
-from xen_legi.domu.cloning import Cloning, Place, fixed_addresses, replaced
+from xen_legi.domu.cloning import Cloning, Place, check_networks, fixed_addresses, replaced
 from xen_legi.domu.disks import NO_DEVICES
 from xen_legi.domu.inventory import vlan_of
 from xen_legi.errors import Problem
@@ -246,3 +246,35 @@ def test_a_vif_that_has_a_name_in_dom0_gets_another() -> None:
 def test_the_only_volume_with_files_is_the_root_where_none_is_told() -> None:
     text = FILE.replace("root =", "other =").replace(",access=w,target", ",access=r,target")
     assert planned(text=text).root.name == "web2-disk" and planned(root="vg0/data").root.name == "web2-data"
+
+
+@pytest.mark.parametrize(("text", "new"), [
+    ("iface eth72 inet static\n    address 192.168.72.11/24\n    gateway 192.168.72.1\n", "10.0.0.5"),
+    ("iface eth0 inet static\n gateway 192.168.72.1\n address 192.168.72.11\n netmask 255.255.255.0\n", "192.168.73.12"),
+    ("iface e0 inet static\n netmask 255.0.0.0\n address 10.0.0.1\niface e1 inet static\n netmask 255.255.255.0\n"
+     " address 192.168.72.11\n", "10.0.0.5"),
+    ("[Network]\nAddress=192.168.72.11/24\n", "10.0.0.5"),
+    ("addresses:\n  - 192.168.72.11/24\n", "10.0.0.5"),
+])
+def test_an_address_of_a_clone_is_one_of_the_domus_network(text: str, new: str) -> None:
+    with pytest.raises(Problem) as raised:
+        check_networks({"192.168.72.11": new}, ["", text])
+    assert raised.value.message == f"address {new} is outside of 192.168.72.0/24, the network that 192.168.72.11 is in"
+    assert raised.value.hint and raised.value.status == 2
+    check_networks({"192.168.72.11": "192.168.72.12"}, [text])
+    check_networks({"00:16:3E:48:12:34": "00:16:3E:48:12:35", "192.168.72.111": new}, [text])
+
+
+@pytest.mark.parametrize("text", [
+    "iface eth0 inet static\n address 192.168.72.11/32\n", "iface eth0 inet static\n address 192.168.72.11\n netmask junk\n",
+    "# address 192.168.72.11/24\n", "iface eth0 inet dhcp\n",
+])
+def test_where_a_guest_does_not_tell_its_network_nothing_is_known_of_it(text: str) -> None:
+    check_networks({"192.168.72.11": "10.0.0.5"}, [text])
+
+
+def test_an_address_of_a_clone_is_no_network_and_an_ipv6_address_may_be_written_in_any_way() -> None:
+    with pytest.raises(Problem, match="is the broadcast address of 192.168.72.0/24"):
+        check_networks({"192.168.72.11": "192.168.72.255"}, ["address 192.168.72.11/24"])
+    with pytest.raises(Problem, match="2001:db8:1::2 is outside of 2001:db8::/64"):
+        check_networks({"2001:DB8:0::1": "2001:db8:1::2"}, ["address 2001:db8::1/64"])

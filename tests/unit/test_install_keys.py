@@ -3,14 +3,45 @@
 import subprocess
 from pathlib import Path
 
-from xen_legi.install import wish
+import pytest
+
+from test_install_plan import KEY
+from xen_legi.errors import EXIT_USAGE, Problem
+from xen_legi.install import keys, wish
 
 
 def test_the_keys_of_peers_are_not_given_to_guests(tmp_path: Path) -> None:
     peer = 'restrict,command="/usr/libexec/xen-legi/receive --peer dom0b" ssh-ed25519 BBBB xen-legi-peer=dom0b'
     file = tmp_path / "authorized_keys"
-    file.write_text(f"ssh-ed25519 AAAA admin\n{peer}\n# a remark")
-    assert wish.ssh_keys(str(file)) == "ssh-ed25519 AAAA admin\n# a remark\n"
+    file.write_text(f"{KEY} admin\n{peer}\n# a remark")
+    assert wish.ssh_keys(str(file)) == f"{KEY} admin\n# a remark\n"
+
+
+@pytest.mark.parametrize("text", [
+    "", "hello\n", f"# {KEY}\n", "ssh-ed25519 AAAA admin\n", KEY.replace("ssh-ed25519", "ssh-rsa"),
+    "---- BEGIN SSH2 PUBLIC KEY ----\n", f"{KEY[:-3]} cut off\n", f"{KEY} xen-legi-peer=dom0b\n",
+])
+def test_a_file_that_is_named_holds_a_key(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "keys"
+    file.write_text(text)
+    with pytest.raises(Problem, match="keys holds no public key") as raised:
+        wish.ssh_keys(str(file))
+    assert raised.value.status == EXIT_USAGE and raised.value.hint
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_keys_of_ssh_keygen_are_keys(tmp_path: Path, kind: str) -> None:
+    argv = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "anna of the desk", "-f", tmp_path / "key"]
+    subprocess.run(argv, check=True)
+    text = (tmp_path / "key.pub").read_text()
+    assert keys.comments(text) == keys.comments(f'from="10.0.0.1",command="a b" {text}') == ["anna of the desk"]
+
+
+def test_this_hosts_own_keys_need_not_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wish, "KEYS", tmp_path / "authorized_keys")
+    assert wish.ssh_keys("") == ""
+    wish.KEYS.write_text("# none yet\n")
+    assert wish.ssh_keys("") == "# none yet\n"
 
 
 def test_the_role_admin_ssh_does_not_give_them_either(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ disk = ['phy:/dev/vg0/db-disk,xvda2,w']
 vif = ['mac=00:16:3E:48:00:01,bridge=xenbr72,ip=192.168.72.12']
 """
 WISH = Wish("web1", size=2 * GIB, vlans=(72,), ips=("192.168.72.11/24",))
+KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{43 * 'A'}"
+RSA = f"ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB{64 * 'A'}=="
 VOLUME = Volume("vg0", "db-disk", GIB, "-wi-ao----", frozenset(), "", "", "u", True, True, False, None)
 FACTS = Facts(
     groups={"vg0": Group("vg0", 20 * GIB, 10 * GIB, 4 * MIB), "vg1": Group("vg1", GIB, GIB, 4 * MIB)},
@@ -80,7 +82,7 @@ def test_images_that_cannot_be_made_are_told(change: dict[str, object], said: st
 
 
 def test_an_interface_is_named_after_its_vlan() -> None:
-    wish = replace(WISH, vlans=(72, 73), ips=("192.168.72.11/24", "dhcp"), gateway="192.168.72.254")
+    wish = replace(WISH, vlans=(72, 73), ips=("192.168.72.11/24", "dhcp"), gateways=("192.168.72.254",))
     first, second = plan(wish, FACTS, SOURCE).nics
     assert (first.device, first.bridge, str(first.address), str(first.gateway)) == (
         "eth72", "xenbr72", "192.168.72.11/24", "192.168.72.254")
@@ -105,7 +107,7 @@ def test_the_dry_run_names_every_volume_interface_and_file() -> None:
 
 
 def test_the_summary_says_how_to_log_in_and_who_can() -> None:
-    keys = '# ours\nssh-ed25519 AAAA root@dom0a\nfrom="10.0.0.1" ssh-rsa AAAAB3N== anna of the desk\nssh-rsa AAAA3\n'
+    keys = f'# ours\n{KEY} root@dom0a\nfrom="10.0.0.1" {RSA} anna of the desk\n{RSA}\n'
     text = show.summary(plan(WISH, FACTS, SOURCE, ssh_keys=keys), "1 s")
     assert "ssh root@192.168.72.11 with 3 ssh keys (root@dom0a, anna of the desk, without a name)\n" in f"{text}\n"
     for none in ("# none yet\n", "---- BEGIN SSH2 PUBLIC KEY ----\n", "hello\n"):
@@ -113,15 +115,15 @@ def test_the_summary_says_how_to_log_in_and_who_can() -> None:
 
 
 def test_the_name_of_a_key_moves_no_cursor() -> None:
-    text = show.summary(plan(WISH, FACTS, SOURCE, ssh_keys="ssh-ed25519 AAAA3 a\x1b[2J\u202eb\n"), "1 s")
+    text = show.summary(plan(WISH, FACTS, SOURCE, ssh_keys=f"{KEY} a\x1b[2J\u202eb\n"), "1 s")
     assert "1 ssh key (a\\x1b[2J\\u202eb)\n" in f"{text}\n"
 
 
 def test_the_summary_knows_no_address_of_a_guest_of_dhcp_and_none_without_an_interface() -> None:
-    wish = replace(WISH, ips=("dhcp",), gateway="")
-    text = show.summary(plan(wish, FACTS, SOURCE, ssh_keys="ssh-ed25519 AAAA x\n"), "1 s")
+    wish = replace(WISH, ips=("dhcp",), gateways=())
+    text = show.summary(plan(wish, FACTS, SOURCE, ssh_keys=f"{KEY} x\n"), "1 s")
     assert "ssh root@ADDRESS with 1 ssh key (x); ADDRESS is what its DHCP server gives it" in text
-    alone = replace(plan(wish, FACTS, SOURCE, ssh_keys="ssh-ed25519 AAAA x\n"), nics=())
+    alone = replace(plan(wish, FACTS, SOURCE, ssh_keys=f"{KEY} x\n"), nics=())
     assert "log in" not in show.summary(alone, "1 s")
 
 
@@ -172,8 +174,8 @@ def test_the_summary_says_what_starts_the_domu_with_dom0() -> None:
         ({"ips": ("192.168.72.11",), "netmask": "junk"}, "is not an address"),
         ({"netmask": "255.255.255.0"}, "no address needs it"),
         ({"ips": ("fe80::1%eth0/64",)}, "is not an address"),
-        ({"gateway": "2001:db8::1"}, "gateway 2001:db8::1 is outside of the domU's network"),
-        ({"gateway": "fe80::1%eth72"}, "is not an address"),
+        ({"gateways": ("2001:db8::1",)}, "gateway 2001:db8::1 is outside of the domU's network"),
+        ({"gateways": ("fe80::1%eth72",)}, "is not an address"),
         ({"nameservers": ("",)}, "name server '' is not an address"),
         ({"mac": "junk"}, "is not a MAC address"),
         ({"group": ""}, "there is no volume group ''"),
@@ -183,9 +185,9 @@ def test_the_summary_says_what_starts_the_domu_with_dom0() -> None:
         ({"ips": ("224.0.0.1/8",)}, "cannot be a machine's address"),
         ({"ips": ("192.168.72.12/24",)}, "is that of domU db: /etc/xen/db.cfg"),
         ({"ips": ("192.168.72.1/24",)}, "is dom0's own"),
-        ({"gateway": "10.0.0.1"}, "gateway 10.0.0.1 is outside of the domU's network"),
-        ({"gateway": "192.168.72.11"}, "is the domU's own address"),
-        ({"gateway": "gw"}, "gateway 'gw' is not an address"),
+        ({"gateways": ("10.0.0.1",)}, "gateway 10.0.0.1 is outside of the domU's network"),
+        ({"gateways": ("192.168.72.11",)}, "is the domU's own address"),
+        ({"gateways": ("gw",)}, "gateway 'gw' is not an address"),
         ({"nameservers": ("dns",)}, "name server 'dns' is not an address"),
         ({"mac": "00:16:3e:48:00:01"}, "MAC 00:16:3E:48:00:01 is that of domU db"),
         ({"mac": "00:16:3E:48:00"}, "is not a MAC address"),
@@ -239,7 +241,7 @@ def test_a_netmask_may_stand_apart() -> None:
 
 
 def test_an_ipv6_address_is_an_address() -> None:
-    made = plan(replace(WISH, ips=("2001:db8::11/64",), gateway="2001:db8::1"), FACTS, SOURCE)
+    made = plan(replace(WISH, ips=("2001:db8::11/64",), gateways=("2001:db8::1",)), FACTS, SOURCE)
     assert str(made.nics[0].gateway) == "2001:db8::1"
 
 
@@ -252,7 +254,7 @@ def test_a_mac_is_made_of_vlan_and_name_and_passes_over_those_of_others() -> Non
 
 @pytest.mark.parametrize(("change", "said"), [
     ({"vlans": (99,)}, "VLAN 99 has no bridge"), ({"ips": ("192.168.72.300/24",)}, "192.168.72.300"),
-    ({"gateway": "10.0.0.1"}, "10.0.0.1"),
+    ({"gateways": ("10.0.0.1",)}, "10.0.0.1"),
 ])
 def test_what_was_mistyped_is_told_before_what_is_too_little(change: dict[str, object], said: str) -> None:
     with pytest.raises(Problem) as raised:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from test_install_plan import FACTS, SOURCE, WISH
+from xen_legi.install import network_files
 from xen_legi.install.copying import bytes_done
 from xen_legi.install.facts import free_memory, nameservers
 from xen_legi.install.guest import Guest
@@ -17,7 +18,7 @@ PLAN = plan(WISH, FACTS, SOURCE)
 
 
 def on_two_vlans() -> Plan:
-    wish = replace(WISH, vlans=(72, 73), ips=("192.168.72.11/24", "dhcp"), gateway="192.168.72.254")
+    wish = replace(WISH, vlans=(72, 73), ips=("192.168.72.11/24", "dhcp"), gateways=("192.168.72.254",))
     return plan(replace(wish, name="web1.example.org"), FACTS, SOURCE)
 
 
@@ -104,3 +105,55 @@ def test_free_memory_counts_only_where_dom0_keeps_its_own() -> None:
     text = "free_memory            : 2048\nxen_commandline        : placeholder dom0_mem=1G,max:1G\n"
     assert free_memory(text) == 2048
     assert free_memory(text.replace("dom0_mem=1G,max:1G", "")) is None
+
+
+OF_ANOTHER = {
+    "/etc/network/interfaces": "iface eth0 inet static\n    address 10.0.0.5/24\n",
+    "/etc/network/interfaces.d/eth0": "iface eth0 inet static\n    address 10.0.0.5/24\n",
+    "/etc/systemd/network/20-lan.network": "[Match]\nName=*\n[Network]\nAddress=10.0.0.5/24\n",
+    "/etc/systemd/network/10-eth72.link": "[Match]\nMACAddress=00:16:3e:48:00:01\n[Link]\nName=eth72\n",
+    "/etc/systemd/network/05-any.link": "[Match]\nOriginalName=*\n[Link]\nName=lan0\n",
+    "/etc/netplan/50-cloud-init.yaml": "network: {ethernets: {lan: {addresses: [10.0.0.5/24]}}}\n",
+    "/etc/NetworkManager/system-connections/lan.nmconnection": "[ipv4]\naddress1=10.0.0.5/24,10.0.0.1\n",
+    "/etc/udev/rules.d/70-persistent-net.rules": "an old one\n",
+}
+HARMLESS = {
+    "/etc/network/interfaces.d/dhcp": "iface eth99 inet dhcp\n",
+    "/etc/systemd/network/80-dhcp.network": "[Match]\nName=*\n[Network]\nDHCP=yes\n",
+    "/etc/udev/rules.d/60-disk.rules": 'SUBSYSTEM=="block"\n',
+    "/etc/dhcpcd.conf": "#static ip_address=192.168.0.10/24\nduid\n",
+}
+
+
+@pytest.mark.parametrize("ips", [("192.168.72.11/24",), ("dhcp",)])
+def test_a_tree_of_another_machine_keeps_no_address_of_that(
+    tmp_path: Path, ips: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    guest, made = Guest(tmp_path), plan(replace(WISH, ips=ips), FACTS, SOURCE)
+    for path, text in {**OF_ANOTHER, **HARMLESS}.items():
+        guest.write(path, text)
+    guest.link("/etc/systemd/network/99-default.link", "/dev/null")
+    guest.link("/etc/udev/rules.d/61-other.rules", "/srv/other.rules")
+    guest.link("/etc/netplan/shared.yaml", "/srv/shared.yaml")
+    network.settle(guest, made)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "/etc/network/interfaces.d/eth0, /etc/systemd/network/05-any.link, " in said
+    assert network_files.fixed(guest, network_files.present(guest)) == made.ips
+    assert all(guest.read(path) == text for path, text in HARMLESS.items())
+    kept = guest.path("/etc/disabled-by-xen-legi/network/interfaces.d/eth0")
+    assert kept.read_text() == OF_ANOTHER["/etc/network/interfaces.d/eth0"]
+    assert not guest.has("/etc/netplan/shared.yaml") and guest.has("/etc/udev/rules.d/61-other.rules")
+    assert guest.has("/etc/systemd/network/99-default.link")
+    assert guest.read("/etc/systemd/network/10-eth72.link") == network.link_file(made.nics[0])
+    network.settle(guest, made)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_link_in_a_tree_leads_nothing_that_is_set_aside_into_dom0(tmp_path: Path) -> None:
+    outside = tmp_path / "dom0"
+    outside.mkdir()
+    guest = Guest(tmp_path / "root")
+    guest.write("/etc/network/interfaces.d/eth0", "iface eth0 inet static\n    address 10.0.0.5/24\n")
+    guest.link("/etc/disabled-by-xen-legi", f"../../../../../../../..{outside}")
+    network.settle(guest, PLAN)
+    assert list(outside.iterdir()) == [] and not guest.has("/etc/network/interfaces.d/eth0")

@@ -47,7 +47,7 @@ def test_the_file_says_what_the_command_line_does_not(tmp_path: Path, capsys: py
     found = read(tmp_path, CONF)
     wanted = {
         "lvm": "vg1", "method": "debootstrap", "size": "4G", "memory": "256M", "swap": "512M", "fs": "ext4", "vcpus": "",
-        "dist": "bookworm", "gateway": "192.168.72.254", "netmask": "255.255.255.0", "bridge": "xenbr72", "passwd": True,
+        "dist": "bookworm", "gateway": ["192.168.72.254"], "netmask": "255.255.255.0", "bridge": "xenbr72", "passwd": True,
         "role": "udev,     admin-ssh", "mirror": "file:///srv/debian", "ip": ["192.168.72.11"], "kernel": "", "vlan": [],
     }  # fmt: skip
     assert {name: getattr(found, name) for name in wanted} == wanted
@@ -72,8 +72,10 @@ def test_the_file_says_what_the_command_line_does_not(tmp_path: Path, capsys: py
         ("--method tar --source x --dhcp", "dist", "bookworm"),
         ("--dist sid --dhcp", "dist", "sid"),
         ("--method junk --dhcp", "mirror", ""),
-        ("--ip dhcp", "gateway", ""),
-        ("--ip dhcp --gateway 192.168.72.1", "gateway", "192.168.72.1"),
+        ("--ip dhcp", "gateway", []),
+        ("--ip dhcp --ip auto6", "gateway", []), ("--ip dhcp --ip 2001:db8::11/64", "gateway", []),
+        ("--ip 192.168.72.11/24,2001:db8::11/64", "gateway", ["192.168.72.254"]),
+        ("--ip dhcp --gateway 192.168.72.1", "gateway", ["192.168.72.1"]),
     ],
 )
 def test_the_command_line_wins(tmp_path: Path, words: str, name: str, value: object) -> None:

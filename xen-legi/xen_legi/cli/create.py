@@ -24,12 +24,13 @@ from xen_legi.install.render import rendered
 from xen_legi.install.roles import find_roles
 from xen_legi.install.tidy import tidy
 from xen_legi.install.volumes import need_programs
-from xen_legi.steps import lock, named_point
+from xen_legi.steps import lock, named_point, warn
 from xen_legi.units import format_seconds
 
 EXAMPLES = """\
   xen-legi create web1 --vlan 72 --ip 192.168.72.11/24 --memory 512M --size 2G
   xen-legi create db --vlan 72 --ip 192.168.72.12/24 --gateway 192.168.72.254 --vlan 73 --ip dhcp --role admin-ssh
+  xen-legi create www --vlan 72 --ip 192.168.72.14/24 --ip 2001:db8::14/64 --gateway 192.168.72.1 --gateway fe80::1
   xen-legi create old --vlan 72 --ip dhcp --method debootstrap --dist bookworm
   xen-legi create web2 --vlan 72 --ip dhcp --method tar --source /root/web2.tar.zst
   xen-legi create web3 --vlan 72 --ip 192.168.72.13 --config /etc/xen-tools/xen-tools.conf
@@ -89,13 +90,17 @@ def _machine(group: "argparse._ArgumentGroup") -> None:
 
 def _network(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--vlan", action="append", default=[], metavar="ID",
-                       help="a VLAN on which it has an interface, eth<ID> in the guest; may be given again")
+                       help="a VLAN on which it has an interface, eth<ID> in the guest (vlan<ID> where ID is less than "
+                       "the number of interfaces); may be given again")
     group.add_argument("--bridge", default="", metavar="NAME", help="instead: a bridge, eth0 in the guest")
     group.add_argument("--ip", action="append", default=[], metavar="ADDRESS",
-                       help='its address with its network, 192.168.72.11/24, or "dhcp"; one for each --vlan, in order')
+                       help='its address with its network, 192.168.72.11/24, or "dhcp"; of IPv6: 2001:db8::11/64, or '
+                       '"auto6", as routers announce it. One for each --vlan, in order; where there are more, one of the '
+                       "other family directly after one is of the same interface, as are those with a comma between them")
     group.add_argument("--dhcp", action="store_true", help="all its addresses come from DHCP")
     group.add_argument("--netmask", default="", metavar="MASK", help="network mask of an --ip without a network")
-    group.add_argument("--gateway", default="", metavar="ADDRESS", help="its way to other networks")
+    group.add_argument("--gateway", action="append", default=[], metavar="ADDRESS",
+                       help="its way to other networks; may be given again, for IPv6: also fe80::1")
     group.add_argument("--nameserver", action="append", default=[], metavar="ADDRESS", help="may be given again")
     group.add_argument("--mac", default="", metavar="MAC", help="its MAC address (default: made from VLAN and name)")
 
@@ -150,4 +155,7 @@ def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config)
     roles = find_roles(wished.roles)
     keys = wish.ssh_keys(options.ssh_key)
     need_programs(plan(wished, facts, source).parts)  # before a password is asked for
-    return plan(wished, facts, source, roles=roles, ssh_keys=keys, password=wish.password(options)), chosen
+    planned = plan(wished, facts, source, roles=roles, ssh_keys=keys, password=wish.password(options))
+    if planned.lacks_name_servers:
+        warn(f"{planned.name} will know no names: this host has no name server that it could ask (see --nameserver)")
+    return planned, chosen

@@ -7,7 +7,7 @@ shared. What says who a machine is becomes another: name, MACs, addresses, the u
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -149,9 +149,49 @@ def fixed_addresses(text: str) -> set[str]:
     """Return the addresses that a text of a guest's network gives it, without their networks: those that are called so,
     and those with the length of their network (interfaces(5), systemd.network(5), netplan(5), NetworkManager). Not those
     that every machine has, nor networks themselves."""
+    return {str(one.ip) for one in _interfaces(text)}
+
+
+def check_networks(words: Mapping[str, str], texts: Iterable[str]) -> None:
+    """Given the words of a plan and the texts of the guest's network, die if an address of the clone cannot be one of the
+    network of that in whose place it comes. Where no text tells the network, nothing is known of it."""
+    new = {addresses.usual(old): word for old, word in words.items()}
+    for one in (one for text in texts for one in _in_networks(text) if str(one.ip) in new):
+        length = one.network.prefixlen
+        if length == one.network.max_prefixlen:
+            continue
+        there = ipaddress.ip_interface(f"{new[str(one.ip)]}/{length}")
+        if there.network != one.network:
+            die(f"address {there.ip} is outside of {one.network}, the network that {one.ip} is in",
+                hint="the clone stays in the network of the domU: give an address of that")
+        addresses.check_host(there)
+
+
+def _in_networks(text: str) -> Iterator[addresses.Interface]:
+    """Yield a guest's fixed addresses, each in its network as far as the text tells it: in interfaces(5), a netmask may be
+    on a line of its own in the same stanza."""
+    for stanza in _STANZAS.split(text):
+        masks = _NETMASK.findall(stanza)
+        for one in _interfaces(stanza):
+            alone = one.network.prefixlen == one.network.max_prefixlen
+            yield (_masked(one, masks[0]) if alone and len(masks) == 1 else None) or one
+
+
+def _masked(one: addresses.Interface, mask: str) -> addresses.Interface | None:
+    try:
+        return ipaddress.ip_interface(f"{one.ip}/{mask}")
+    except ValueError:
+        return None
+
+
+_STANZAS = re.compile(r"^(?=\s*iface\s)", re.MULTILINE)
+_NETMASK = re.compile(r"^\s*netmask\s+(\S+)", re.MULTILINE)
+
+
+def _interfaces(text: str) -> list[addresses.Interface]:
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#") and "route" not in line.lower()]
-    found = [match[1] or match[2] for line in lines for match in _ADDRESS.finditer(line)]
-    return {str(one.ip) for word in found if (one := _interface(word)) and not (one.ip.is_loopback or one.ip.is_unspecified)}
+    found = [_interface(match[1] or match[2]) for line in lines for match in _ADDRESS.finditer(line)]
+    return [one for one in found if one and not (one.ip.is_loopback or one.ip.is_unspecified)]
 
 
 _ADDRESS = re.compile(

@@ -19,10 +19,10 @@ from xen_legi.backup.nightly import run_name
 from xen_legi.backup.plan import Image as Caught
 from xen_legi.backup.plan import need_same
 from xen_legi.domu import xl
-from xen_legi.domu.cloning import Cloning, Twin, fixed_addresses, replaced
+from xen_legi.domu.cloning import Cloning, Twin, check_networks, replaced
 from xen_legi.domu.renaming import label
 from xen_legi.errors import fail
-from xen_legi.install import editing, leftovers
+from xen_legi.install import editing, leftovers, network_files
 from xen_legi.install.commit import commit
 from xen_legi.install.copying import copy_tree
 from xen_legi.install.guest import Guest
@@ -34,12 +34,6 @@ from xen_legi.storage import identity, image_copy, lvm, namespace
 from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Volume
 from xen_legi.storage.mounts import mounted, private_mounts
-
-_NETWORK = (
-    ("/etc/network", "interfaces"), ("/etc/network/interfaces.d", "*"), ("/etc/systemd/network", "*"),
-    ("/etc/udev/rules.d", "*"), ("/etc/netplan", "*"), ("/etc/NetworkManager/system-connections", "*"),
-    ("/etc", "hosts"),
-)  # fmt: skip
 
 
 On = Mapping[Path, tuple[Volume, Caught]]  # the image -> the volume that it is on, and where in that
@@ -53,6 +47,8 @@ def clone(plan: Cloning, ghost_size: str, on: On = MappingProxyType({})) -> list
     with lock(ghost.lock_name(plan.old), what=f"the backup of {plan.old}"):
         with ghost.ghosts(plan.old, list(dict.fromkeys(caught)), ghost_size, run_name()) as (made, _):
             ghosts = {one.origin.uuid: one for one in made}
+            if plan.ips:
+                _check_networks(plan, ghosts, on)
             with volumes(plan.new, tuple(_part(one) for one in plan.twins), partial(_make, plan, ghosts)):
                 with private_mounts():
                     for one in (one for one in plan.twins if not one.thin):
@@ -93,8 +89,8 @@ def _fill(one: Twin, origin: Volume | Image, ghosts: Mapping[str, Ghost]) -> Non
     with step(f"filesystem on {one.path.parent.name}/{one.name}"):
         identity.make(identity.probe(seen.device), one.path)
     named_point("clone:filesystem")
-    reading, writing = (namespace.options(one.kind, writable=writable) for writable in (False, True))
-    with mounted(seen.device, one.kind, reading) as source, mounted(one.path, one.kind, writing) as target:
+    writing = namespace.options(one.kind, writable=True)
+    with mounted(seen.device, one.kind, _reading(one.kind)) as source, mounted(one.path, one.kind, writing) as target:
         with step(f"files of {origin.full_name}"):
             try:
                 copy_tree(source, target, what="copied", total=_used(source), options=["--sparse"])
@@ -115,7 +111,7 @@ def _fill_images(plan: Cloning, ghosts: Mapping[str, Ghost], on: On) -> None:
 
 def _from_ghost(one: Twin, volume: Volume, caught: Caught, ghosts: Mapping[str, Ghost]) -> None:
     seen = ghosts[volume.uuid]
-    with mounted(seen.device, caught.filesystem, namespace.options(caught.filesystem, writable=False)) as place:
+    with mounted(seen.device, caught.filesystem, _reading(caught.filesystem)) as place:
         need_same(caught, place / caught.within)
         try:
             _copy(one, place / caught.within)
@@ -138,6 +134,10 @@ def _kept_off(name: str) -> Iterator[None]:
         yield
 
 
+def _reading(kind: str) -> str:
+    return namespace.options(kind, writable=False)
+
+
 def _used(place: Path) -> int:
     facts = os.statvfs(place)
     return (facts.f_blocks - facts.f_bfree) * facts.f_frsize
@@ -156,12 +156,36 @@ def _settled(plan: Cloning) -> list[str]:
 
 
 def _settle(plan: Cloning, guest: Guest) -> set[str]:
-    files = [one for directory, pattern in _NETWORK for one in guest.matching(directory, pattern)]
-    editing.edit(guest, files, lambda _, text: replaced(text, plan.words))
+    files = network_files.present(guest)
+    editing.edit(guest, [*files, "/etc/hosts"], lambda _, text: replaced(text, plan.words))
     _name(plan, guest)
     own_identity.renew(guest, label(plan.new), own_identity.kinds_of_keys(guest))
-    fixed = {one for file in files for one in fixed_addresses(editing.text(guest, file)) if file != "/etc/hosts"}
-    return (fixed - plan.ips) | {file for file in files if editing.is_doubtful(guest, file)}
+    doubts = {file for file in [*files, "/etc/hosts"] if editing.is_doubtful(guest, file)}
+    return network_files.fixed(guest, files) - plan.ips | doubts
+
+
+def _check_networks(plan: Cloning, ghosts: Mapping[str, Ghost], on: On) -> None:
+    """Look into the root of the domU, before anything is made. Die if an address of the clone is in none of its networks."""
+    kind = plan.root.kind
+    with private_mounts(), _old_root(plan, ghosts, on) as device, mounted(device, kind, _reading(kind)) as place:
+        guest = Guest(place)
+        check_networks(plan.words, [editing.text(guest, file) for file in network_files.present(guest)])
+
+
+@contextlib.contextmanager
+def _old_root(plan: Cloning, ghosts: Mapping[str, Ghost], on: On) -> Iterator[Path]:
+    """Yield where the root of the domU can be read: its ghost, its image in one, or itself."""
+    origin = plan.root.origin
+    if not isinstance(origin, Image):
+        yield ghosts[origin.uuid].device
+    elif origin.path in on:
+        volume, caught = on[origin.path]
+        with mounted(ghosts[volume.uuid].device, caught.filesystem, _reading(caught.filesystem)) as place:
+            need_same(caught, place / caught.within)
+            yield place / caught.within
+    else:
+        with _kept_off(plan.old):
+            yield origin.path
 
 
 def _name(plan: Cloning, guest: Guest) -> None:

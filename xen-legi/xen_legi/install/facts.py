@@ -1,6 +1,8 @@
 """Ask the host for everything that a plan depends on. Nothing here changes anything."""
 
+import ipaddress
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from xen_legi.config import Config
@@ -10,6 +12,9 @@ from xen_legi.install.templates import measured
 from xen_legi.kernels.store import Store
 from xen_legi.run import run, run_json
 from xen_legi.storage import images, lvm
+
+# where the first names only systemd-resolved, which is asked from its own host alone, the second has those that it asks
+_RESOLV_CONFS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 
 
 def gather(settings: Config, kernel: str = "", directory: str = "") -> Facts:
@@ -25,7 +30,7 @@ def gather(settings: Config, kernel: str = "", directory: str = "") -> Facts:
         domains=frozenset(one.name for one in xl.domains()) if xl.answers() else frozenset(),
         bridges=frozenset(one["ifname"] for one in run_json(["ip", "-j", "link", "show", "type", "bridge"]) or () if one),
         addresses=own_addresses(),
-        nameservers=nameservers(_text(Path("/etc/resolv.conf"))),
+        nameservers=host_nameservers(_RESOLV_CONFS),
         kernel=chosen,
         modules_size=measured(chosen.modules),
         free_memory=free_memory(run(["xl", "info"]).stdout) if xl.answers() else None,
@@ -33,10 +38,24 @@ def gather(settings: Config, kernel: str = "", directory: str = "") -> Facts:
     )
 
 
+def host_nameservers(files: Iterable[Path]) -> tuple[str, ...]:
+    """Return the name servers of the first of dom0's files that has some for guests."""
+    return next(filter(None, (nameservers(_text(one)) for one in files)), ())
+
+
 def nameservers(text: str) -> tuple[str, ...]:
     """Given the text of dom0's resolv.conf, return the name servers that a guest can reach as well."""
     found = re.findall(r"^\s*nameserver\s+(\S+)", text, re.MULTILINE)
-    return tuple(one for one in found if not one.startswith("127.") and one != "::1")
+    return tuple(one for one in found if _is_for_guests(one))
+
+
+def _is_for_guests(text: str) -> bool:
+    """Tell whether a name server's address means the same in a guest: fe80::1%eth0 is one of dom0's own networks."""
+    try:
+        one = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return not (one.is_loopback or one.is_unspecified or one.is_link_local)
 
 
 def free_memory(text: str) -> int | None:

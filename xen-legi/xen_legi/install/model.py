@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xen_legi.domu.addresses import Address, Interface
+from xen_legi.domu.addresses import ASKED, DHCP, Address, Interface
 from xen_legi.domu.config import DomuConfig
 from xen_legi.kernels.store import Kernel
 from xen_legi.storage.images import Directory
@@ -46,7 +46,7 @@ class Wish:
     bridge_of_vlan: str = "xenbr{vlan}"
     ips: tuple[str, ...] = ()
     netmask: str = ""
-    gateway: str = ""
+    gateways: tuple[str, ...] = ()
     nameservers: tuple[str, ...] = ()
     mac: str = ""
     roles: tuple[str, ...] = ()
@@ -101,14 +101,36 @@ class Part:
 
 @dataclass(frozen=True)
 class Nic:
-    """One network interface: its name in the guest, the bridge in dom0. Without an address it uses DHCP."""
+    """One network interface: its name in the guest, the bridge in dom0; its fixed addresses and gateways, at most one of
+    each family, that of IPv4 first; what it asks its network for ("dhcp", "auto6")."""
 
     device: str
     bridge: str
     mac: str
     vlan: int | None = None
-    address: Interface | None = None
-    gateway: Address | None = None
+    addresses: tuple[Interface, ...] = ()
+    gateways: tuple[Address, ...] = ()
+    asks: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> Interface | None:
+        """Return the address that people know it by; none where it has to ask."""
+        return next(iter(self.addresses), None)
+
+    @property
+    def gateway(self) -> Address | None:
+        """Return the gateway for that address."""
+        return next((one for one in self.gateways if self.address and one.version == self.address.version), None)
+
+    @property
+    def dhcp(self) -> bool:
+        """Tell whether it asks a DHCP server, which then gives name servers too."""
+        return DHCP in self.asks
+
+    @property
+    def text(self) -> str:
+        """Return for people what addresses it has."""
+        return ", ".join([*map(str, self.addresses), *(ASKED[one] for one in self.asks)])
 
 
 @dataclass(frozen=True)
@@ -138,6 +160,16 @@ class Plan:
     def root(self) -> Part:
         """Return the volume that holds /."""
         return next(one for one in self.parts if one.mount == "/")
+
+    @property
+    def ips(self) -> frozenset[str]:
+        """Return all its fixed addresses."""
+        return frozenset(str(one.ip) for nic in self.nics for one in nic.addresses)
+
+    @property
+    def lacks_name_servers(self) -> bool:
+        """Tell whether the guest has an interface and nobody to ask for names: no DHCP server gives it one, either."""
+        return bool(self.nics) and not self.nameservers and not any(one.dhcp for one in self.nics)
 
     @property
     def hostname(self) -> str:

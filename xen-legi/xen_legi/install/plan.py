@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xen_legi.domu import addresses, mac, names
 from xen_legi.errors import die
+from xen_legi.install import addressing
 from xen_legi.install.model import SWAP, Facts, Nic, Part, Partition, Plan, Wish
 from xen_legi.storage.lvm import LONGEST_DEVICE, Group, Volume, check_name, device_mapper_name
 from xen_legi.storage.pool import check_room, is_pool
@@ -205,17 +206,19 @@ def _check_memory(wish: Wish, facts: Facts) -> None:
 
 
 def _nics(wish: Wish, facts: Facts) -> tuple[Nic, ...]:
-    places: list[tuple[str, str, int | None]] = [(f"eth{vlan}", _bridge(wish, vlan), vlan) for vlan in wish.vlans]
+    places: list[tuple[str, str, int | None]] = [
+        (addressing.device(vlan, len(wish.vlans)), _bridge(wish, vlan), vlan) for vlan in wish.vlans
+    ]
     if wish.bridge:
         places = [("eth0", wish.bridge, None)]
     _check_places(places, wish, facts)
-    found = [addresses.interface(text, wish.netmask) for text in wish.ips]
-    _check_addresses([one for one in found if one], facts)
-    way_out = addresses.gateway(wish.gateway, [one for one in found if one])
+    given = addressing.given(wish.ips, wish.netmask, len(places))
+    _check_addresses([address for one in given for address in one.addresses], facts)
+    gateways = addressing.gateways(wish.gateways, given)
     macs = _macs(wish, [vlan or 0 for _, _, vlan in places], facts)
     return tuple(
-        Nic(device, bridge, one_mac, vlan, address, way_out if address and way_out and way_out in address.network else None)
-        for (device, bridge, vlan), one_mac, address in zip(places, macs, found)
+        Nic(device, bridge, one_mac, vlan, one.addresses, ways, one.asks)
+        for (device, bridge, vlan), one_mac, one, ways in zip(places, macs, given, gateways)
     )
 
 
@@ -234,19 +237,10 @@ def _check_places(places: list[tuple[str, str, int | None]], wish: Wish, facts: 
             what = f"VLAN {vlan} has no bridge {bridge!r}" if vlan else f"there is no bridge {bridge!r}"
             hint = f"bridges: {known}; describe it in /etc/network/interfaces.d, then xen-legi net apply"
             die(f"{what} on this host", hint=hint)
-    if places and len(wish.ips) != len(places):
-        die(
-            f"{_counted(len(places), 'network interface')} and {_counted(len(wish.ips), 'address', 'addresses')}",
-            hint="give one --ip for each --vlan, in the same order: --ip 192.168.72.11/24, or --ip dhcp",
-        )
-    if wish.netmask and all("/" in one or one == addresses.DHCP for one in wish.ips):
+    if wish.netmask and not addressing.need_netmask(wish.ips):
         die("--netmask was given and no address needs it", hint="leave it out, or leave out the network of --ip")
     if wish.ips and not places:
         die("an address needs a place", hint="add --vlan ID (or --bridge NAME)")
-
-
-def _counted(number: int, one: str, more: str = "") -> str:
-    return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def _check_addresses(found: list[addresses.Interface], facts: Facts) -> None:

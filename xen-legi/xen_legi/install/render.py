@@ -60,9 +60,10 @@ def _vifs(nics: tuple[Nic, ...]) -> str:
 
 def _vif(nic: Nic) -> str:
     """Return a vif line. Its ip= is for people, for our check of addresses, and for a packet filter if dom0 has one."""
-    return f"mac={nic.mac},bridge={nic.bridge}" + (f",ip={nic.address.ip}" if nic.address else "")
+    fixed = " ".join(str(one.ip) for one in nic.addresses)
+    return f"mac={nic.mac},bridge={nic.bridge}" + (f",ip={fixed}" if fixed else "")
 
 
 def _meaning(nic: Nic) -> str:
     place = f"VLAN {nic.vlan}, " if nic.vlan else ""
-    return f"{place}{nic.device} in the guest: {nic.address or 'DHCP'}"
+    return f"{place}{nic.device} in the guest: {nic.text}"

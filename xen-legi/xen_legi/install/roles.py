@@ -90,7 +90,7 @@ def environment(plan: Plan) -> dict[str, str]:
             "mac": first.mac,
             "bridge": first.bridge,
             "vlan": str(first.vlan or ""),
-            "dhcp": "" if first.address else "1",
+            "dhcp": "1" if first.dhcp else "",
             "gateway": str(first.gateway or ""),
             "netmask": str(first.address.netmask) if first.address else "",
         }

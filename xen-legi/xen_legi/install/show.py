@@ -1,13 +1,11 @@
 """A plan, as a person reads it: for --dry-run before, and the summary after."""
 
-import re
-
 from xen_legi.columns import printable
+from xen_legi.install import keys
 from xen_legi.install.model import SWAP, Nic, Part, Plan
 from xen_legi.units import exact_size
 
 
-_KEY = re.compile(r"(?:^|\s)[a-z][a-z0-9@.-]+\s+AAAA\S*(.*)")  # its kind, its base64, its comment
 _MODULES = {"guest": "modules (none for hardware that no domU has)", "all": "all modules"}
 
 
@@ -17,7 +15,7 @@ def described(plan: Plan) -> str:
     lines += [f"  make {_kind(one)} {_part(one)}" for one in plan.parts]
     lines += [f"  fill {plan.root.path} from {plan.source}", f"  {_MODULES[plan.modules]} and kernel {plan.kernel.version}"]
     lines += [f"  interface {_nic(one)}" for one in plan.nics] or ["  no network interface"]
-    lines += [f"  name servers {', '.join(plan.nameservers) or 'none'}"]
+    lines += [f"  name servers {_nameservers(plan)}"]
     lines += [f"  root: {_login(plan)}"]
     lines += [f"  role {one} {plan.role_args}".rstrip() for one in plan.roles]
     lines += [f"  write /etc/xen/{plan.name}.cfg"]
@@ -32,15 +30,16 @@ def summary(plan: Plan, took: str) -> str:
     lines += [f"  file      /etc/xen/{plan.name}.cfg ({plan.type}, {plan.memory} MiB, {_vcpus(plan)})"]
     lines += [f"  {_kind(one):9} {one.path} ({exact_size(one.size)}, {one.mount or one.filesystem})" for one in plan.parts]
     lines += [f"  network   {_nic(one)}" for one in plan.nics]
+    lines += [f"  names     from {_nameservers(plan)}"] if plan.nics else []
     lines += [f"  at boot   ln -s ../{plan.name}.cfg /etc/xen/auto/ starts it with dom0; nothing does without"]
-    keys = _keys(plan)
-    if keys and plan.nics:
+    known = _keys(plan)
+    if known and plan.nics:
         address = next((str(one.address.ip) for one in plan.nics if one.address), "ADDRESS")
         whence = "; ADDRESS is what its DHCP server gives it" if address == "ADDRESS" else ""
-        lines.append(f"  log in    ssh root@{address} with {_counted(keys)}{whence}")
+        lines.append(f"  log in    ssh root@{address} with {_counted(known)}{whence}")
     if plan.password:
         lines.append(f"  log in    xl console {plan.name} (root with its password; Ctrl-] leaves)")
-    elif not keys:
+    elif not known:
         lines.append("  log in    nobody can: root has no password and no key (see --ssh-key, --password)")
     return "\n".join(lines)
 
@@ -60,9 +59,13 @@ def _part(one: Part) -> str:
 
 
 def _nic(one: Nic) -> str:
-    way = f"{one.address}" if one.address else "DHCP"
-    way += f", gateway {one.gateway}" if one.gateway else ""
+    way = one.text + "".join(f", gateway {gateway}" for gateway in one.gateways)
     return f"{one.device}: {way}, bridge {one.bridge}, MAC {one.mac}"
+
+
+def _nameservers(plan: Plan) -> str:
+    asked = any(one.dhcp for one in plan.nics)
+    return ", ".join(plan.nameservers) or ("those that its DHCP server names" if asked else "none")
 
 
 def _login(plan: Plan) -> str:
@@ -70,11 +73,10 @@ def _login(plan: Plan) -> str:
 
 
 def _keys(plan: Plan) -> list[str]:
-    """Return the names of root's keys: the comment at the end of each, see AUTHORIZED_KEYS FILE FORMAT in sshd(8)."""
-    found = (_KEY.search(line) for line in plan.ssh_keys.split("\n") if not line.lstrip().startswith("#"))
-    return [printable(one[1].strip()) or "without a name" for one in found if one]
+    """Return the names of root's keys: the comment at the end of each."""
+    return [printable(one) or "without a name" for one in keys.comments(plan.ssh_keys)]
 
 
-def _counted(keys: list[str]) -> str:
-    named = f" ({', '.join(keys)})" if keys else ""
-    return f"{len(keys) or 'no'} ssh key{'' if len(keys) == 1 else 's'}{named}"
+def _counted(names: list[str]) -> str:
+    named = f" ({', '.join(names)})" if names else ""
+    return f"{len(names) or 'no'} ssh key{'' if len(names) == 1 else 's'}{named}"

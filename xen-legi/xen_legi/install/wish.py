@@ -10,7 +10,7 @@ from pathlib import Path
 from xen_legi.config import Config
 from xen_legi.domu.shape import mebibytes, processors
 from xen_legi.errors import die
-from xen_legi.install import partitions
+from xen_legi.install import keys, partitions
 from xen_legi.install.model import Partition, Wish
 from xen_legi.run import run
 from xen_legi.units import parse_size
@@ -39,7 +39,7 @@ def from_options(options: argparse.Namespace, settings: Config) -> Wish:
         bridge_of_vlan=settings.bridge,
         ips=_ips(options, len(vlans) or 1),
         netmask=options.netmask,
-        gateway=options.gateway,
+        gateways=tuple(one for one in options.gateway if one),
         nameservers=tuple(options.nameserver) or settings.nameserver,
         mac=options.mac,
         roles=tuple(one.strip() for one in options.role.split(",") if one.strip()),
@@ -61,7 +61,10 @@ def ssh_keys(path: str) -> str:
     if "PRIVATE KEY" in text:
         die(f"{file} is a private key", hint=f"the guest gets the public one: {file}.pub")
     # what opens this host to its peers, and starts a program of this host, is nothing for a guest
-    return "".join(f"{line}\n" for line in text.split("\n") if line and "xen-legi-peer=" not in line)
+    kept = "".join(f"{line}\n" for line in text.split("\n") if line and "xen-legi-peer=" not in line)
+    if path and not keys.comments(kept):
+        die(f"{file} holds no public key", hint="a key is one line that begins with ssh-ed25519; see ssh-keygen(1)")
+    return kept
 
 
 def password(options: argparse.Namespace) -> str:

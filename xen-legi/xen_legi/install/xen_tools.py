@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from xen_legi.errors import CommandFailed, die
+from xen_legi.install.addressing import family, fixed_families, need_netmask
 from xen_legi.install.methods import DEFAULT, uses
 from xen_legi.install.model import FILESYSTEMS
 from xen_legi.run import run
@@ -17,13 +18,13 @@ from xen_legi.steps import warn
 
 # key of the file: our word, as argparse keeps it
 _SAME = {
-    "bridge": "bridge", "dir": "dir", "dist": "dist", "fs": "fs", "gateway": "gateway", "install-method": "method",
+    "bridge": "bridge", "dir": "dir", "dist": "dist", "fs": "fs", "install-method": "method",
     "install-source": "source", "lvm": "lvm", "lvm_thin": "thin", "mac": "mac", "maxmem": "maxmem", "memory": "memory",
     "mirror": "mirror", "netmask": "netmask", "partitions": "partitions", "password": "password", "role": "role",
     "role-args": "role_args", "size": "size", "swap": "swap", "vcpus": "vcpus",
 }  # fmt: skip
 _FLAGS = {"dhcp": "dhcp", "noswap": "noswap", "passwd": "passwd"}
-_LISTS = {"ip": "ip", "nameserver": "nameserver", "vlan": "vlan"}
+_LISTS = {"gateway": "gateway", "ip": "ip", "nameserver": "nameserver", "vlan": "vlan"}
 _WORDS = _SAME | _FLAGS | _LISTS
 _METHODS = {"debootstrap": "debootstrap", "cdebootstrap": "debootstrap", "tar": "tar", "copy": "copy"}
 # what cannot be had: the domU would not be what the file describes
@@ -85,10 +86,10 @@ def _complete(options: argparse.Namespace, said: dict[str, str], where: str) -> 
     for name, key in words.items():
         setattr(options, name, _value(key, said, where))
     # in the file they are for addresses that need them
-    if "netmask" in words and all("/" in one or one == "dhcp" for one in options.ip):
+    if "netmask" in words and not need_netmask(options.ip):
         options.netmask = ""
-    if "gateway" in words and all(one == "dhcp" for one in options.ip):
-        options.gateway = ""
+    if "gateway" in words:
+        options.gateway = [one for one in options.gateway if family(one) in fixed_families(options.ip)]
 
 
 def _value(key: str, said: dict[str, str], where: str) -> object:

@@ -5,8 +5,7 @@ from xen_legi.install.model import Plan
 
 _HOSTS = """\
 127.0.0.1\tlocalhost
-{address}\t{names}
-
+{own}
 ::1\tlocalhost ip6-localhost ip6-loopback
 ff02::1\tip6-allnodes
 ff02::2\tip6-allrouters
@@ -22,7 +21,9 @@ def settle(guest: Guest, plan: Plan) -> None:
 
 
 def hosts(plan: Plan) -> str:
-    """Return the text of /etc/hosts: the name stands for the first fixed address, else for 127.0.1.1 as Debian has it."""
-    address = next((str(one.address.ip) for one in plan.nics if one.address), "127.0.1.1")
+    """Return the text of /etc/hosts: the name stands for the fixed addresses of the first interface that has some, else for
+    127.0.1.1 as Debian has it."""
+    first = next((one.addresses for one in plan.nics if one.addresses), ())
     names = plan.name if plan.name == plan.hostname else f"{plan.name} {plan.hostname}"
-    return _HOSTS.format(address=address, names=names)
+    own = [str(one.ip) for one in first] or ["127.0.1.1"]
+    return _HOSTS.format(own="".join(f"{one}\t{names}\n" for one in own))

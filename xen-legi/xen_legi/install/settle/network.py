@@ -4,8 +4,12 @@ The kernel would call the first interface eth0 or enX0. A systemd .link file giv
 systemd knows no .link files have a udev rule, which says the same.
 """
 
+from xen_legi.columns import printable
+from xen_legi.domu.addresses import AUTO6, DHCP
+from xen_legi.install import network_files
 from xen_legi.install.guest import Guest
 from xen_legi.install.model import Nic, Plan
+from xen_legi.steps import warn
 
 _INTERFACES = """\
 # written by xen-legi create; see interfaces(5)
@@ -14,16 +18,29 @@ source /etc/network/interfaces.d/*
 auto lo
 iface lo inet loopback
 """
+_ASKING = {DHCP: "inet dhcp", AUTO6: "inet6 auto"}
 _UDEV_RULE = 'SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{{address}}=="{mac}", NAME="{device}"\n'
 
 
 def settle(guest: Guest, plan: Plan) -> None:
-    """Write them."""
-    for nic in plan.nics:
-        guest.write(f"/etc/systemd/network/10-{nic.device}.link", link_file(nic))
-    guest.write("/etc/udev/rules.d/70-persistent-net.rules", udev_rules(plan.nics))
-    guest.write("/etc/network/interfaces", interfaces(plan.nics))
+    """Write them. What a tree of another machine has is set aside: the guest must not answer with that one's address."""
+    own = written(plan)
+    if others := network_files.foreign(guest, own, plan.ips):
+        network_files.set_aside(guest, others)
+        names = ", ".join(map(printable, others))
+        warn(f"set aside in the guest, as another machine's: {names} (now in {network_files.ASIDE})")
+    for path, text in own.items():
+        guest.write(path, text)
     guest.write("/etc/resolv.conf", resolv_conf(plan))
+
+
+def written(plan: Plan) -> dict[str, str]:
+    """Return the files that give the guest its place in the network, and their texts."""
+    return {
+        **{f"/etc/systemd/network/10-{nic.device}.link": link_file(nic) for nic in plan.nics},
+        "/etc/udev/rules.d/70-persistent-net.rules": udev_rules(plan.nics),
+        network_files.INTERFACES: interfaces(plan.nics),
+    }
 
 
 def link_file(nic: Nic) -> str:
@@ -49,9 +66,9 @@ def resolv_conf(plan: Plan) -> str:
 
 
 def _stanza(nic: Nic) -> str:
-    if not nic.address:
-        return f"auto {nic.device}\niface {nic.device} inet dhcp\n"
-    family = "inet6" if nic.address.version == 6 else "inet"
-    lines = [f"auto {nic.device}", f"iface {nic.device} {family} static", f"    address {nic.address}"]
-    lines += [f"    gateway {nic.gateway}"] if nic.gateway else []
+    lines = [f"auto {nic.device}", *(f"iface {nic.device} {_ASKING[one]}" for one in nic.asks)]
+    for address in nic.addresses:
+        family = "inet6" if address.version == 6 else "inet"
+        lines += [f"iface {nic.device} {family} static", f"    address {address}"]
+        lines += [f"    gateway {one}" for one in nic.gateways if one.version == address.version]
     return "\n".join(lines) + "\n"
