@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xen_legi.domu import addresses, config, mac, renaming, xlcfg
+from xen_legi.domu import addresses, claims, config, mac, renaming, xlcfg
+from xen_legi.domu.claims import Claim
 from xen_legi.domu.config import Disk, DomuConfig, Vif
 from xen_legi.domu.disks import Devices, locate
 from xen_legi.domu.growth import names_of
@@ -81,7 +82,8 @@ class Cloning:
 @dataclass(frozen=True)
 class Place:
     """What there is on this host: files that name disks, volumes, groups, dom0's own addresses, a uuid that no domU has;
-    `vlan` tells that of a bridge, `kind` what is on a device, `ghost` how many bytes the ghost of a volume takes."""
+    `vlan` tells that of a bridge, `kind` what is on a device, `ghost` how many bytes the ghost of a volume takes; `others`
+    are dom0 and domUs that have no file here."""
 
     domus: Sequence[DomuConfig]
     volumes: Sequence[Volume]
@@ -92,11 +94,13 @@ class Place:
     vlan: Callable[[str], int | None]
     kind: Callable[[Path], str]
     ghost: Callable[[int], int]
+    others: Sequence[Claim] = ()
 
 
 def plan(domu: DomuConfig, new: str, root: str, ips: Sequence[str], place: Place) -> Cloning:
     """Return the clone of a domU under the name `new`. `root` is the disk with its root ("": as its file tells), `ips` are
     its addresses, in the order of those of the domU."""
+    claims.need_free_name(new, place.others)
     twins = _twins(domu, new, place)
     given = _addresses(domu.vifs, ips, place)
     words = {**_macs(domu.vifs, new, place), **given}
@@ -248,7 +252,7 @@ def _root(domu: DomuConfig, twins: Sequence[Twin], wanted: str) -> Twin:
 
 
 def _macs(vifs: Iterable[Vif], new: str, place: Place) -> dict[str, str]:
-    taken = {vif.mac.upper() for one in place.domus for vif in one.vifs}
+    taken = {vif.mac.upper() for one in place.domus for vif in one.vifs} | claims.macs(place.others)
     found: dict[str, str] = {}
     for vif in vifs:
         if vif.mac:
@@ -280,6 +284,7 @@ def _free(before: str, after: str, place: Place) -> str:
     for domu in place.domus:
         if str(one) in addresses.of_vifs(domu.vifs):
             die(f"address {one} is that of domU {domu.name}: {domu.file}", hint="choose another one")
+    claims.need_free_address(str(one), place.others)
     return str(one)
 
 

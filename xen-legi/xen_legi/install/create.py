@@ -33,7 +33,7 @@ def create(plan: Plan, method: Method) -> None:
         named_point("create:after-umount")
         ips = {str(one.address.ip) for one in plan.nics if one.address}
         with need_whole(plan.kernel):
-            commit(plan.name, rendered(plan), ips, {one.mac for one in plan.nics})
+            commit(plan.name, rendered(plan), ips, [one.mac for one in plan.nics])
         named_point("create:after-commit")
 
 
