@@ -1,6 +1,7 @@
 """What a client may say to the receiver, and what is refused."""
 
 import pytest
+from xen_legi.backup import receive
 from xen_legi.errors import Problem
 from xen_legi.peers import words
 from xen_legi.peers.words import Order, Transfer
@@ -16,6 +17,10 @@ def transfer(line: str) -> Transfer:
     return words.transfer(words.parse(line))
 
 
+def test_every_verb_of_the_language_is_one_of_the_receiver() -> None:
+    assert set(receive._VERBS) == set(words.VERBS)
+
+
 def test_orders_have_a_verb_and_its_words() -> None:
     assert words.parse("begin web1") == Order("begin", ("web1",))
     assert words.parse("commit web1 20261123-0200-ab") == Order("commit", ("web1", "20261123-0200-ab"))
@@ -26,7 +31,7 @@ def test_orders_have_a_verb_and_its_words() -> None:
     "", " ", "sh", "status; id", "status && id", "status\nid", "begin $(id)", "begin `id`", "begin ../web1", "begin /etc",
     "begin ..", "begin -x", "begin", "begin web1 web2", "commit web1", "remove web1", "kernel vmlinuz-6 ../../etc/passwd",
     "begin " + "x" * 70, "status " * 200, "begin wéb",
-    "begin web1\x00", "rsync --server . /", "begin 'web1'", "begin web\\1",
+    "domus web1", "domus *", "begin web1\x00", "rsync --server . /", "begin 'web1'", "begin web\\1",
 ])
 def test_what_is_not_in_the_language_is_refused(line: str) -> None:
     with pytest.raises(Problem, match="refused"):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from xen_legi.domu import cloning, config
+from xen_legi.domu.claims import Claim
 from xen_legi.domu.cloning import Cloning, Place, check_networks, fixed_addresses, replaced
 from xen_legi.domu.disks import NO_DEVICES
 from xen_legi.domu.inventory import vlan_of
@@ -37,7 +38,8 @@ VOLUMES = [volume("web1-swap"), volume("web1-disk"), volume("data"), volume("med
 
 
 def planned(*, text: str = FILE, ips: tuple[str, ...] = ("192.168.72.12",), new: str = "web2", free: int = 10 << 30,
-            volumes: list[Volume] | None = None, kinds: dict[str, str] | None = None, root: str = "") -> Cloning:
+            volumes: list[Volume] | None = None, kinds: dict[str, str] | None = None, root: str = "",
+            others: tuple[Claim, ...] = ()) -> Cloning:
     """Return the plan for a clone of web1."""
     domu = config.parse(text, Path("/etc/xen/web1.cfg"))
     vif = "mac=00:16:3E:48:00:01,ip=192.168.72.20 2001:DB8::20"
@@ -47,7 +49,7 @@ def planned(*, text: str = FILE, ips: tuple[str, ...] = ("192.168.72.12",), new:
     place = Place(
         [domu, other], known, {"vg0": Group("vg0", 20 << 30, free, 4 << 20)}, NO_DEVICES, frozenset({"192.168.72.1"}), UUID,
         vlan=partial(vlan_of, setting="xenbr{vlan}"), kind=lambda path: found.get(path.name, ""),
-        ghost=lambda size: size // 4,
+        ghost=lambda size: size // 4, others=others,
     )
     return cloning.plan(domu, new, root, ips, place)
 
@@ -122,6 +124,15 @@ def refusal(**given: Any) -> str:
 ])
 def test_what_cannot_be_cloned_is_told_with_a_hint(given: dict[str, Any], said: str) -> None:
     assert refusal(**given) == said
+
+
+def test_what_a_domu_of_another_host_has_the_clone_has_not() -> None:
+    of_rule = planned().macs
+    other = Claim("www", of_rule, frozenset({"192.168.72.13"}), "on dom0b")
+    macs = planned(others=(other,)).macs
+    assert len(macs) == 1 and not macs & of_rule
+    assert refusal(others=(other,), new="www") == "there is a domU 'www' already: on dom0b"
+    assert refusal(others=(other,), ips=("192.168.72.13",)) == "address 192.168.72.13 is that of domU www: on dom0b"
 
 
 def test_the_clone_of_a_domu_that_was_promoted_beside_another_has_no_disks_like_copies() -> None:

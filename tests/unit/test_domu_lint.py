@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from xen_legi.domu import config
+from xen_legi.domu.claims import Claim
 from xen_legi.domu.config import DomuConfig, Unreadable
-from xen_legi.domu.lint import Here, lint
+from xen_legi.domu.lint import Here, clashes, lint
 from xen_legi.storage.lvm import Volume
 
 GOOD = """name = 'web1'
@@ -43,6 +44,8 @@ def test_of_a_good_file_nothing_is_told() -> None:
     ("initrd.img", "initrd", "error: its ramdisk /srv/xen/boot/initrd is not there"),
     ("web1-disk", "web1-data", "error: its disk /dev/vg0/web1-data is not there"),
     ("/dev/vg0/web1-disk", "web1.example:disk", "warning: its disk /dev/web1.example:disk is not there"),
+    ("bridge=xenbr72'", "bridge=xenbr72', 'mac=00:16:3e:48:12:34,bridge=xenbr72'",
+     "warning: it has two interfaces with the MAC address 00:16:3E:48:12:34"),
     ("xvdc", "xvda2", "error: it has two disks xvda2"),
     ("xenbr72", "xenbr73", "error: its bridge xenbr73 is not there"),
     ("memory = 512\n", "", "warning: it has no memory line: xl gives it 128 MiB"),
@@ -74,6 +77,20 @@ def test_two_files_of_one_domu_are_told() -> None:
     first, second = told(domu(), domu(again, "web1-old"))
     assert first.endswith("web1-old.cfg: error: the name web1 is that of /etc/xen/web1.cfg, too")
     assert second.endswith("web1.cfg: error: the name web1 is that of /etc/xen/web1-old.cfg, too")
+
+
+def test_what_a_domu_elsewhere_has_too_is_told_and_of_one_of_the_same_name_only_that() -> None:
+    macs, ips = frozenset({"00:16:3E:48:12:34"}), frozenset({"10.0.0.1"})
+    one = domu(GOOD.replace("xenbr72'", "xenbr72,ip=10.0.0.1'"))
+    dom0 = Claim("Domain-0", macs, where="a card")
+    others = [dom0, Claim("web1", macs, ips, "on dom0b"), Claim("db", macs, ips, "on dom0c")]
+    assert list(map(str, clashes([one], others))) == [
+        "/etc/xen/web1.cfg: error: the MAC address 00:16:3E:48:12:34 is, too, that of dom0 itself: a card",
+        "/etc/xen/web1.cfg: error: the MAC address 00:16:3E:48:12:34 is, too, that of domU db: on dom0c",
+        "/etc/xen/web1.cfg: error: there is a domU web1 elsewhere, too: on dom0b",
+        "/etc/xen/web1.cfg: warning: the address 10.0.0.1 is, too, that of domU db: on dom0c",
+    ]
+    assert clashes([one], [Claim("db")]) == clashes([], others) == []
 
 
 def test_a_disk_that_is_only_read_may_be_that_of_several() -> None:

@@ -78,10 +78,10 @@ def test_addresses_are_shared_out_in_order(vlans: tuple[int, ...], ips: tuple[st
 
 
 @pytest.mark.parametrize(("ips", "said"), [
-    ((V4, "192.168.72.13/24"), "1 network interface and 2 addresses"),
-    ((V4, V6, "192.168.72.13/24"), "1 network interface and 3 addresses"),
+    ((V4, "192.168.72.14/24"), "1 network interface and 2 addresses"),
+    ((V4, V6, "192.168.72.14/24"), "1 network interface and 3 addresses"),
     (("dhcp", V4), "1 network interface and 2 addresses"),
-    ((f"{V4},192.168.72.13/24",), "one interface cannot have 192.168.72.11/24 and 192.168.72.13/24"),
+    ((f"{V4},192.168.72.14/24",), "one interface cannot have 192.168.72.11/24 and 192.168.72.14/24"),
     ((f"{V4},{V6},dhcp",), "one interface cannot have 192.168.72.11/24 and 2001:db8::11/64 and dhcp"),
     ((f"{V4},",), "one interface cannot have 192.168.72.11/24 and "),
     (("dhcp", "2001:db8::11"), "address '2001:db8::11' has no network"),
@@ -104,7 +104,7 @@ def test_a_gateway_in_two_networks_is_that_of_the_smallest_alone() -> None:
     both = ("10.0.0.5/8", "10.1.0.5/16")
     assert ways(*both, vlans=(72, 73), gateways=("10.1.0.1",)) == [[], ["10.1.0.1"]]
     assert ways(*both, vlans=(72, 73), gateways=("10.2.0.1",)) == [["10.2.0.1"], []]
-    assert ways(V4, "192.168.72.13/24", vlans=(72, 73), gateways=("192.168.72.1",)) == [["192.168.72.1"], []]
+    assert ways(V4, "192.168.72.14/24", vlans=(72, 73), gateways=("192.168.72.1",)) == [["192.168.72.1"], []]
 
 
 def test_a_link_local_gateway_is_that_of_the_interface_with_ipv6() -> None:

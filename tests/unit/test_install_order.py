@@ -8,8 +8,10 @@ import pytest
 
 from test_install_plan import FACTS, SOURCE, VOLUME, WISH
 from xen_legi import files, steps
+from xen_legi.backup import everywhere
 from xen_legi.cli import delete as cli_delete
 from xen_legi.domu import config
+from xen_legi.domu.claims import Claim
 from xen_legi.domu.removal import Removal
 from xen_legi.errors import Problem, die
 from xen_legi.install import create, leftovers, template_make, volumes
@@ -55,6 +57,21 @@ def test_a_new_file_is_on_disk_before_its_volumes_lose_their_tags(said: list[str
     with volumes.volumes("web1", PLAN.parts):
         commit("web1", rendered(PLAN), set(), set())
     assert said == ["create web1-swap", "create web1-disk", "sync web1.cfg", "tag vg0/web1-swap", "tag vg0/web1-disk"]
+
+
+def test_what_would_clash_with_another_is_not_written(
+    said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mac = "00:16:3E:48:00:01"
+    with pytest.raises(Problem, match="two interfaces of domU web1 have the same MAC 00:16:3E:48:00:01"):
+        commit("web1", rendered(PLAN), set(), [mac, mac])
+    others = [Claim("db", frozenset({mac}), where="on dom0b, and its copy is here, in vg0"), Claim("web2", where="it runs")]
+    monkeypatch.setattr(everywhere, "without_file", lambda domus, volumes: others)
+    with pytest.raises(Problem, match=f"domU db has come into being with the same {mac}: on dom0b"):
+        commit("web1", rendered(PLAN), set(), [mac])
+    with pytest.raises(Problem, match="domU web2 has come into being with the same name: it runs"):
+        commit("web2", rendered(PLAN), set(), [])
+    assert said == [] and names(tmp_path) == ""
 
 
 def test_a_files_removal_is_on_disk_before_its_volumes_go(said: list[str], tmp_path: Path) -> None:

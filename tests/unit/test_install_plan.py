@@ -9,6 +9,7 @@ import pytest
 from xen_legi.cli import create
 from xen_legi.config import Config
 from xen_legi.domu import config, mac
+from xen_legi.domu.claims import Claim
 from xen_legi.domu.shape import processors
 from xen_legi.errors import EXIT_USAGE, Problem
 from xen_legi.install import show, wish
@@ -43,6 +44,10 @@ FACTS = Facts(
     nameservers=("192.168.72.53",),
     kernel=Store(Path("/srv/xen")).kernel("6.12.1"),
     free_memory=4096,
+    others=(
+        Claim("Domain-0", frozenset({"52:54:00:00:00:01"}), where="it has a card with it"),
+        Claim("www", frozenset({"00:16:3E:48:00:02"}), frozenset({"192.168.72.13", "2001:db8::13"}), "on dom0b"),
+    ),
 )
 
 
@@ -192,6 +197,13 @@ def test_the_summary_says_what_starts_the_domu_with_dom0() -> None:
         ({"mac": "00:16:3e:48:00:01"}, "MAC 00:16:3E:48:00:01 is that of domU db"),
         ({"mac": "00:16:3E:48:00"}, "is not a MAC address"),
         ({"mac": "01:16:3E:48:00:01"}, "is a group address"),
+        ({"mac": "00:00:00:00:00:00"}, "is no machine's address"),
+        ({"mac": "fe-ff-ff-ff-ff-ff"}, "is no machine's address"),
+        ({"mac": "52:54:00:00:00:01"}, "MAC 52:54:00:00:00:01 is that of dom0 itself: it has a card"),
+        ({"mac": "00:16:3E:48:00:02"}, "MAC 00:16:3E:48:00:02 is that of domU www: on dom0b"),
+        ({"name": "www"}, "there is a domU 'www' already: on dom0b"),
+        ({"ips": ("192.168.72.13/24",)}, "address 192.168.72.13 is that of domU www: on dom0b"),
+        ({"ips": ("2001:db8::13/64",)}, "address 2001:db8::13 is that of domU www: on dom0b"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_done(change: dict[str, object], message: str) -> None:
@@ -250,6 +262,36 @@ def test_a_mac_is_made_of_vlan_and_name_and_passes_over_those_of_others() -> Non
     assert first == mac.made("web1", 72, ()) and first.startswith("00:16:3E:48:")
     assert mac.made("web1", 72, {first.lower()}) not in ("", first)
     assert mac.made("web1", 328, ()).startswith("00:16:3E:48:") and mac.made("web1", 328, ()) != first
+
+
+def test_a_mac_that_is_taken_on_another_host_or_by_dom0_itself_is_passed_over() -> None:
+    of_rule, next_one = mac.made("web1", 72, ()), mac.made("web1", 72, {mac.made("web1", 72, ())})
+    for name in ("db9", "Domain-0"):
+        facts = replace(FACTS, others=(Claim(name, frozenset({of_rule})),))
+        assert [one.mac for one in plan(WISH, facts, SOURCE).nics] == [next_one]
+
+
+def test_the_peers_are_asked_before_a_person_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(options: argparse.Namespace) -> str:
+        raise AssertionError("nobody is asked for a password of what cannot be made")
+
+    monkeypatch.setattr(create, "gather", lambda settings, kernel, directory: FACTS)
+    monkeypatch.setattr(create, "method", lambda name, settings, wanted: SOURCE)
+    monkeypatch.setattr(create, "need_programs", lambda parts: None)
+    monkeypatch.setattr(wish, "ssh_keys", lambda file: "")
+    monkeypatch.setattr(wish, "password", ask)
+    options = argparse.Namespace(kernel="", method="", dist="", source="", mirror="", ssh_key="", dry_run=True)
+    for other in (Claim("web1", where="on dom0c"), Claim("www", addresses=frozenset({"192.168.72.11"}), where="on dom0c")):
+        monkeypatch.setattr(create.everywhere, "with_peers", lambda known, other=other: [*known, other])
+        with pytest.raises(Problem, match="on dom0c$"):
+            create._planned(options, WISH, Config())
+
+
+def test_two_interfaces_of_one_domu_never_have_the_same_mac() -> None:
+    wish = replace(WISH, name="w58782", vlans=(72, 328), ips=("192.168.72.11/24", "dhcp"))
+    first, second = plan(wish, replace(FACTS, bridges=frozenset({"xenbr72", "xenbr328"})), SOURCE).nics
+    assert first.mac == mac.made("w58782", 328, ()) != second.mac  # by the rule alone they would have the same
+    assert second.mac.startswith("00:16:3E:48:")
 
 
 @pytest.mark.parametrize(("change", "said"), [

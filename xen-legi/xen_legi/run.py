@@ -11,17 +11,19 @@ import contextlib
 import ctypes
 import json
 import os
+import select
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from xen_legi.errors import LATE, CommandFailed, die
+from xen_legi.errors import LATE, CommandFailed, die, fail
 from xen_legi.steps import warn
 
 Argument = str | Path
@@ -142,6 +144,37 @@ def run(
     if result.status not in ok:
         raise CommandFailed(result.argv, result.status, result.stderr)
     return result
+
+
+def run_limited(argv: Sequence[Argument], *, limit: int, timeout: float, env: Mapping[str, str] | None = None) -> Result:
+    """Like run(), with any exit status, for a command that lets another host speak: one that prints more than `limit` bytes
+    is ended, and fails. Raise CommandFailed for one that is late."""
+    deadline = time.monotonic() + timeout
+    with spawn(argv, stdout=PIPE, stderr=PIPE, env=env) as process:
+        stdout, stderr = _heard(process, argv, limit, deadline)
+        if not ended(process, max(0.0, deadline - time.monotonic())):
+            raise CommandFailed(_words(argv), -signal.SIGTERM, f"no end within {timeout:g} seconds")
+    return Result(_words(argv), process.returncode, stdout, stderr)
+
+
+def _heard(process: Process, argv: Sequence[Argument], limit: int, deadline: float) -> tuple[str, str]:
+    """Return what a command prints to both of its pipes until it has closed them."""
+    pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe]
+    heard = {pipe.fileno(): bytearray() for pipe in pipes}
+    still = list(heard)
+    while still:
+        ready, _, _ = select.select(still, (), (), max(0.0, deadline - time.monotonic()))
+        if not ready:
+            raise CommandFailed(_words(argv), -signal.SIGTERM, "no answer in time")
+        for number in ready:
+            part = os.read(number, 1 << 16)
+            heard[number] += part
+            if not part:
+                still.remove(number)
+        if sum(map(len, heard.values())) > limit:
+            fail(f"{argv[0]} printed more than {limit} bytes and was ended")
+    stdout, stderr = (one.decode(errors="replace") for one in heard.values())
+    return stdout, stderr
 
 
 def ended(process: "subprocess.Popen[str]", seconds: float | None) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from xen_legi.errors import CommandFailed, Lost, Problem, fail
 from xen_legi.peers import book, trust
 from xen_legi.peers.book import Peer
-from xen_legi.run import ended, run, spawn
+from xen_legi.run import ended, run, run_limited, spawn
 
 _UNREACHABLE = 255  # ssh's own exit status
 
@@ -29,10 +29,13 @@ class Destination:
         """The command for rsync's -e."""
         return shlex.join(self.command)
 
-    def call(self, verb: str, *words: str, payload: str = "", timeout: float = 60) -> dict[str, Any]:
-        """Give one order and return the answer. Raise Problem, with the receiver's words, if it is refused."""
+    def call(self, verb: str, *words: str, payload: str = "", timeout: float = 60, limit: int = 0) -> dict[str, Any]:
+        """Give one order and return the answer, of at most so many bytes where there is a limit. Raise Problem, with the
+        receiver's words, if it is refused."""
         argv = [*self.command, self.name, verb, *words]
         try:
+            if limit:
+                return self.answer(run_limited(argv, limit=limit, timeout=timeout, env=passed_on()))
             return self.answer(run(argv, stdin=payload, ok=range(-64, 256), timeout=timeout, env=passed_on()))
         except CommandFailed:  # whatever its status, a command that ends is understood: this one did not
             if self.local:

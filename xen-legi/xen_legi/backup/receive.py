@@ -87,6 +87,12 @@ def _domu(caller: Caller, order: Order) -> int:
     return _answer(state.domu(order.words[0]))
 
 
+def _domus(caller: Caller, order: Order) -> int:
+    from xen_legi.domu import claims  # here, as below: a receiver starts four times for each copy
+
+    return _answer({"domus": claims.plain([*claims.own(), claims.of_dom0()])})
+
+
 def _begin(caller: Caller, order: Order) -> int:
     wanted = request.from_json(_input())
     if wanted.domu != order.words[0]:
@@ -103,7 +109,7 @@ def _kernel(caller: Caller, order: Order) -> int:
 
 
 def _kernels(caller: Caller, order: Order) -> int:
-    from xen_legi.kernels import foreign  # here, as below: a receiver starts four times for each copy
+    from xen_legi.kernels import foreign
     from xen_legi.kernels.store import Store
 
     with foreign.publishing(Store(boot.directory().parent)):
@@ -177,6 +183,7 @@ def _input() -> str:
 _VERBS: dict[str, Callable[[Caller, Order], int]] = {
     "status": _status,
     "domu": _domu,
+    "domus": _domus,
     "begin": _begin,
     "kernels": _kernels,
     "kernel": _kernel,

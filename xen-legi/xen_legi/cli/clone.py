@@ -4,7 +4,8 @@ The domU may run meanwhile: all its volumes are caught at one moment, as by a ba
 others (ext2 to ext4, xfs, swap) are made anew and get their files. Image files are copied as they are, beside those of the
 domU; it has to be off for that, unless they are on a logical volume, where they are caught, too. In the clone, the host
 name, the MACs and addresses in the files of its network, its ssh host keys and its machine-id become its own; everything
-else is as it was, passwords too.
+else is as it was, passwords too. The peers are asked whether a domU of theirs has the name, a MAC or an address; one that
+cannot be asked is told.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 
 from xen_legi import config as settings
-from xen_legi.backup import ghost
+from xen_legi.backup import everywhere, ghost
 from xen_legi.backup.plan import Image as Caught
 from xen_legi.backup.plan import image_of
 from xen_legi.domu import cloning, config, disks, inventory, names, xl
@@ -96,7 +97,10 @@ def _plan(options: argparse.Namespace, given: settings.Config) -> tuple[Cloning,
         found, volumes, lvm.groups(), known, facts.own_addresses(), str(uuid.uuid4()),
         vlan=partial(inventory.vlan_of, setting=given.bridge), kind=grow.kind,
         ghost=partial(ghost.size_of, given.ghost_size), images=disks.images_of(domu, known),
+        others=everywhere.here(found, volumes),
     )  # fmt: skip
+    plan = cloning.plan(domu, options.new, options.root, options.ip, place)
+    place = replace(place, others=everywhere.with_peers(place.others))  # asked last: what is wrong here is told at once
     plan = cloning.plan(domu, options.new, options.root, options.ip, place)
     plan = replace(plan, mode=domu.file.stat().st_mode & 0o777)  # it may hold a password for vnc
     return plan, _caught(plan, volumes)

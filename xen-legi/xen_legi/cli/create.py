@@ -1,16 +1,19 @@
 """Make a domU: volumes, filesystem, files, its place in the network, its file, and start it.
 
 The options have the names that xen-create-image gave them where they mean the same. What is not given comes from the
-settings of this host (xen-legi config show). Everything is looked at before the first change; a domU that cannot be
-finished is removed again, after a kill by the next xen-legi command.
+settings of this host (xen-legi config show). Everything is looked at before the first change, also with --dry-run; the
+peers are asked whether a domU of theirs has the name, the MAC or an address, and one that cannot be asked is told. A domU
+that cannot be finished is removed again, after a kill by the next xen-legi command.
 """
 
 import argparse
 import contextlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from xen_legi import config
+from xen_legi.backup import everywhere
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, need_root
 from xen_legi.install import hooks, leftovers, show, wish, xen_tools
@@ -154,7 +157,9 @@ def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config)
     source = Source(name, chosen.text, chosen.dist, chosen.size)
     roles = find_roles(wished.roles)
     keys = wish.ssh_keys(options.ssh_key)
-    need_programs(plan(wished, facts, source).parts)  # before a password is asked for
+    need_programs(plan(wished, facts, source).parts)  # before the peers and a person are asked
+    facts = replace(facts, others=tuple(everywhere.with_peers(facts.others)))
+    check_wish(wished, facts)
     planned = plan(wished, facts, source, roles=roles, ssh_keys=keys, password=wish.password(options))
     if planned.lacks_name_servers:
         warn(f"{planned.name} will know no names: this host has no name server that it could ask (see --nameserver)")

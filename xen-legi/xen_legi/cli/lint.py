@@ -1,7 +1,9 @@
 """Tell what would keep domUs from starting: a kernel, volume or bridge that is not there, two of one name, MAC or disk.
 
 Without names, all files *.cfg in /etc/xen are looked at, and the root of each domU that is off: has it the modules of its
-kernel? Those that start with dom0 must fit into its memory together. Nothing is changed. Exit status 1 if there is an error.
+kernel? Those that start with dom0 must fit into its memory together. Names, MACs and addresses must not be those of domUs
+whose copies other hosts have sent here; with --peers, nor those of any domU of the peers, which are asked: one that does not
+answer is told and costs some seconds. Nothing is changed. Exit status 1 if there is an error.
 """
 
 import argparse
@@ -11,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from xen_legi import config as settings
+from xen_legi.backup import everywhere
 from xen_legi.domu import config, disks, lint, names, xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, need_root
 from xen_legi.finding import Finding, summary
@@ -22,6 +25,7 @@ from xen_legi.storage import lvm
 EXAMPLES = """\
   xen-legi lint
   xen-legi lint web1 db1
+  xen-legi lint --peers
   xen-legi lint --json
 """
 
@@ -29,6 +33,7 @@ EXAMPLES = """\
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
     parser.add_argument("names", metavar="NAME", nargs="*", help="a domU (default: all)")
+    parser.add_argument("--peers", action="store_true", help="ask the peers, too: their domUs have other names and MACs?")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -43,7 +48,11 @@ def main(options: argparse.Namespace) -> int:
     domains = xl.domains() if xl.answers() else []
     running = {one.name for one in domains}
     off = [one for one in domus if one.name not in running and (not wanted or str(one.file) in wanted)]
-    told = [*lint.lint(domus, broken, _here(domus, domains)), *_without_modules(off)]
+    volumes = lvm.volumes()
+    others = everywhere.here(domus, volumes)
+    others = everywhere.with_peers(others) if options.peers else others
+    found_here = lint.lint(domus, broken, _here(domus, domains, volumes))
+    told = [*found_here, *lint.clashes(domus, others), *_without_modules(off)]
     found = sorted(one for one in told if not wanted or one.where in wanted)
     if options.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
@@ -62,8 +71,7 @@ def _without_modules(off: list[config.DomuConfig]) -> Iterator[Finding]:
             yield Finding(str(one.file), "warning", f"its root has no modules of kernel {version}: {remedy}")
 
 
-def _here(domus: list[config.DomuConfig], domains: list[xl.Domain]) -> lint.Here:
-    volumes = lvm.volumes()
+def _here(domus: list[config.DomuConfig], domains: list[xl.Domain], volumes: list[lvm.Volume]) -> lint.Here:
     return lint.Here(
         exists=lambda path: Path(path).exists(),
         volumes=volumes,

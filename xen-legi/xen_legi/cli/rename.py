@@ -3,17 +3,17 @@
 Volumes and image files that another domU uses too, or that are called otherwise, keep their names. An image bears the name
 in that of its directory, or at the beginning of its own. Where its root is an ext or xfs filesystem of this host, the domU
 calls itself by the new name as well (/etc/hostname, /etc/hosts, /etc/mailname), unless --keep-hostname is given. Copies of
-it keep the old name: the next backup makes new ones. The peers of this host are asked whether the domU runs on one of them;
-one that cannot be asked is told.
+it keep the old name: the next backup makes new ones. The peers of this host are asked whether the domU runs on one of them,
+and whether one has a domU of the new name; one that cannot be asked is told.
 """
 
 import argparse
 from pathlib import Path
 
 from xen_legi import config as settings
-from xen_legi.backup import elsewhere, wishes
+from xen_legi.backup import elsewhere, everywhere, wishes
 from xen_legi.backup.job import COUNTERS
-from xen_legi.domu import config, disks, growth, names, renaming, xl
+from xen_legi.domu import claims, config, disks, growth, names, renaming, xl
 from xen_legi.domu.config import DomuConfig
 from xen_legi.domu.disks import Devices
 from xen_legi.domu.removal import removal
@@ -90,6 +90,7 @@ def _plan(options: argparse.Namespace) -> Renaming:
     domu = config.by_name(options.name)
     _check(domu, options.new)
     volumes = lvm.volumes()
+    claims.need_free_name(options.new, everywhere.copied(volumes))
     known = disks.devices(found, volumes)
     links = config.auto_links(domu.file)
     if own := next((one for one in links if not one.is_symlink()), None):
@@ -101,6 +102,7 @@ def _plan(options: argparse.Namespace) -> Renaming:
     plan = renaming.plan(going, options.new, place, None if options.keep_hostname else _root(domu, volumes, known))
     for one in plan.images:
         images.check_free(one.old, one.new)
+    claims.need_free_name(options.new, everywhere.with_peers([]))  # asked last: what is wrong here is told at once
     if not plan.root and not options.keep_hostname:
         say(f"• {domu.name} keeps its own host name: its root is no filesystem of its own that can be written here")
     elsewhere.need_off_everywhere(domu.name, defined=True, force_dead=False)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from xen_legi.domu import addresses, config, image_names, mac, renaming, xlcfg
+from xen_legi.domu import addresses, claims, config, image_names, mac, renaming, xlcfg
+from xen_legi.domu.claims import Claim
 from xen_legi.domu.config import Disk, DomuConfig, Vif
 from xen_legi.domu.disks import Devices, Images, backing
 from xen_legi.domu.growth import check_raw, names_of
@@ -94,7 +95,8 @@ class Cloning:
 class Place:
     """What there is on this host: files that name disks, volumes, groups, dom0's own addresses, a uuid that no domU has;
     `vlan` tells that of a bridge, `kind` what is on a device, `ghost` how many bytes the ghost of a volume takes. Of images:
-    those of the domU, whether a path is taken, and which filesystem a path is in, with the bytes that are free there."""
+    those of the domU, whether a path is taken, and which filesystem a path is in, with the bytes that are free there.
+    `others` are dom0 and domUs that have no file here."""
 
     domus: Sequence[DomuConfig]
     volumes: Sequence[Volume]
@@ -108,11 +110,13 @@ class Place:
     images: Images = field(default_factory=dict)
     taken: Callable[[Path], bool] = os.path.lexists
     room: Callable[[Path], tuple[int, int]] = image_files.room
+    others: Sequence[Claim] = ()
 
 
 def plan(domu: DomuConfig, new: str, root: str, ips: Sequence[str], place: Place) -> Cloning:
     """Return the clone of a domU under the name `new`. `root` is the disk with its root ("": as its file tells), `ips` are
     its addresses, in the order of those of the domU."""
+    claims.need_free_name(new, place.others)
     twins = _twins(domu, new, place)
     given = _addresses(domu.vifs, ips, place)
     words = {**_macs(domu.vifs, new, place), **given}
@@ -321,7 +325,7 @@ def _root(domu: DomuConfig, twins: Sequence[Twin], wanted: str) -> Twin:
 
 
 def _macs(vifs: Iterable[Vif], new: str, place: Place) -> dict[str, str]:
-    taken = {vif.mac.upper() for one in place.domus for vif in one.vifs}
+    taken = {vif.mac.upper() for one in place.domus for vif in one.vifs} | claims.macs(place.others)
     found: dict[str, str] = {}
     for vif in vifs:
         if vif.mac:
@@ -353,6 +357,7 @@ def _free(before: str, after: str, place: Place) -> str:
     for domu in place.domus:
         if str(one) in addresses.of_vifs(domu.vifs):
             die(f"address {one} is that of domU {domu.name}: {domu.file}", hint="choose another one")
+    claims.need_free_address(str(one), place.others)
     return str(one)
 
 

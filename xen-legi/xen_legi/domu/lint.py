@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xen_legi.domu import claims
+from xen_legi.domu.claims import Claim
 from xen_legi.domu.config import AUTOSTART, DomuConfig, Unreadable
 from xen_legi.domu.disks import Devices, absolute, locate
 from xen_legi.finding import Finding
@@ -35,6 +37,23 @@ def lint(domus: Sequence[DomuConfig], broken: Iterable[Unreadable], here: Here) 
     return sorted([*found, *_together(domus, here)])
 
 
+def clashes(domus: Iterable[DomuConfig], others: Sequence[Claim]) -> list[Finding]:
+    """Return what domUs of this host have that dom0 has, or domUs elsewhere, in the order of the files."""
+    return sorted(Finding(str(one.file), level, text) for one in domus for level, text in _clashes(one, others))
+
+
+def _clashes(domu: DomuConfig, others: Sequence[Claim]) -> Iterator[tuple[str, str]]:
+    own = claims.of_domu(domu)
+    for other in others:
+        if own.name == other.name:  # it may be the same domU: then all else is the same, too
+            yield "error", f"there is a domU {own.name} elsewhere, too: {other.where}"
+            continue
+        for mac in sorted(own.macs & other.macs):
+            yield "error", f"the MAC address {mac} is, too, that of {other.told}"
+        for address in sorted(own.addresses & other.addresses):  # they may be in networks that do not meet
+            yield "warning", f"the address {address} is, too, that of {other.told}"
+
+
 def _together(domus: Sequence[DomuConfig], here: Here) -> Iterator[Finding]:
     """Tell if the domUs that start with dom0 want more memory than it leaves."""
     wanted = sum(one.memory for one in domus if one.name in here.autostarted)
@@ -49,6 +68,9 @@ def _alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
         if path and not here.exists(path):
             yield "error", f"its {what} {path} is not there"
     yield from _missing_disks(domu, here)
+    macs = _macs(domu)
+    for mac in sorted({one for one in macs if macs.count(one) > 1}):
+        yield "warning", f"it has two interfaces with the MAC address {mac}"
     devices = [disk.device for disk in domu.disks if disk.device]
     for device in sorted({one for one in devices if devices.count(one) > 1}):
         yield "error", f"it has two disks {device}"

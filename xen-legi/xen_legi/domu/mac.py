@@ -1,8 +1,9 @@
 """MAC addresses of domUs, in the range that Xen has from the IEEE: 00:16:3E:VV:HH:HH.
 
 VV is the VLAN (modulo 256) in hexadecimal, so that a switch's table tells where a guest belongs; HH:HH is the beginning
-of SHA-256("NAME VLAN"), so that a guest made anew gets its address again. An address that another domU has is passed
-over: the hash is then of "NAME VLAN 1", "NAME VLAN 2" and so on. Without a VLAN (--bridge), VV is 00.
+of SHA-256("NAME VLAN"), so that a guest made anew gets its address again. An address that is known to be taken (by another
+domU of this host or of a peer, by a card or bridge of dom0, by another interface of the same domU) is passed over: the hash
+is then of "NAME VLAN 1", "NAME VLAN 2" and so on. Without a VLAN (--bridge), VV is 00.
 """
 
 import hashlib
@@ -10,6 +11,8 @@ import re
 from collections.abc import Collection
 
 from xen_legi.errors import die
+
+_NOBODYS = ("00:00:00:00:00:00", "FE:FF:FF:FF:FF:FF")  # the latter is dom0's end of every vif
 
 
 def made(name: str, vlan: int, taken: Collection[str]) -> str:
@@ -27,6 +30,8 @@ def check(mac: str) -> str:
     text = mac.upper().replace("-", ":")
     if not re.fullmatch(r"(?:[0-9A-F]{2}:){5}[0-9A-F]{2}", text):
         die(f"{mac!r} is not a MAC address", hint="write it as 00:16:3E:48:12:34")
+    if text in _NOBODYS:
+        die(f"{mac!r} is no machine's address", hint="Xen's own range begins with 00:16:3E")
     if int(text[:2], 16) & 1:
         die(f"{mac!r} is a group address: no machine can have it", hint="Xen's own range begins with 00:16:3E")
     return text

@@ -32,7 +32,7 @@ def create(plan: Plan, method: Method) -> None:
             _fill(plan, method, root)
         named_point("create:after-umount")
         with need_whole(plan.kernel):
-            commit(plan.name, rendered(plan), plan.ips, {one.mac for one in plan.nics})
+            commit(plan.name, rendered(plan), plan.ips, [one.mac for one in plan.nics])
         named_point("create:after-commit")
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from xen_legi.backup import everywhere
 from xen_legi.config import Config
 from xen_legi.domu import config, xl
 from xen_legi.install.model import Facts
@@ -22,10 +23,11 @@ def gather(settings: Config, kernel: str = "", directory: str = "") -> Facts:
     directory, where one is given, cannot hold images."""
     store = Store(Path(settings.srv))
     chosen = store.find(kernel) if kernel else store.default()
+    volumes, domus = tuple(lvm.volumes()), tuple(config.all_domus())
     return Facts(
         groups=lvm.groups(),
-        volumes=tuple(lvm.volumes()),
-        domus=tuple(config.all_domus()),
+        volumes=volumes,
+        domus=domus,
         files=frozenset(path.name for path in config.DIRECTORY.glob("*")),
         domains=frozenset(one.name for one in xl.domains()) if xl.answers() else frozenset(),
         bridges=frozenset(one["ifname"] for one in run_json(["ip", "-j", "link", "show", "type", "bridge"]) or () if one),
@@ -35,6 +37,7 @@ def gather(settings: Config, kernel: str = "", directory: str = "") -> Facts:
         modules_size=measured(chosen.modules),
         free_memory=free_memory(run(["xl", "info"]).stdout) if xl.answers() else None,
         directory=images.directory(Path(directory)) if directory else None,
+        others=tuple(everywhere.here(domus, volumes)),
     )
 
 

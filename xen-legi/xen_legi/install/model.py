@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xen_legi.domu.addresses import ASKED, DHCP, Address, Interface
+from xen_legi.domu.claims import Claim
 from xen_legi.domu.config import DomuConfig
 from xen_legi.kernels.store import Kernel
 from xen_legi.storage.images import Directory
@@ -71,6 +72,7 @@ class Facts:
     modules_size: int = 0
     free_memory: int | None = None
     directory: Directory | None = None  # for images, if any are wished for
+    others: tuple[Claim, ...] = ()  # dom0, and domUs that have no file here: of peers, and those that run without one
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """From a wish and the facts to a plan, or to a line that says why not. Nothing here changes anything."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xen_legi.domu import addresses, mac, names
+from xen_legi.domu import addresses, claims, mac, names
 from xen_legi.errors import die
 from xen_legi.install import addressing
 from xen_legi.install.model import SWAP, Facts, Nic, Part, Partition, Plan, Wish
@@ -91,6 +91,7 @@ def _check_free(wish: Wish, facts: Facts) -> None:
         die(f"/etc/xen/{wish.name}.cfg exists already", hint="choose another name, or move the file away")
     if wish.name in facts.domains:
         die(f"a domain {wish.name!r} is running", hint="xl list shows it; choose another name")
+    claims.need_free_name(wish.name, facts.others)
 
 
 def _volumes(wish: Wish, facts: Facts, source: Source) -> tuple[Part, ...]:
@@ -253,18 +254,26 @@ def _check_addresses(found: list[addresses.Interface], facts: Facts) -> None:
         for domu in facts.domus:
             if text in addresses.of_vifs(domu.vifs):
                 die(f"address {text} is that of domU {domu.name}: {domu.file}", hint="choose another one")
+        claims.need_free_address(text, facts.others)
 
 
 def _macs(wish: Wish, vlans: list[int], facts: Facts) -> list[str]:
-    taken = {vif.mac.upper(): domu for domu in facts.domus for vif in domu.vifs}
+    known = [*map(claims.of_domu, facts.domus), *facts.others]
     if not wish.mac:
-        return [mac.made(wish.name, vlan, taken) for vlan in vlans]
+        return _made(wish.name, vlans, claims.macs(known))
     given = mac.check(wish.mac)
     if len(vlans) != 1:
         die(f"--mac was given and there are {len(vlans)} interfaces", hint="leave it out: each gets its own")
-    if given in taken:
-        die(f"MAC {given} is that of domU {taken[given].name}: {taken[given].file}", hint="leave --mac out")
+    claims.need_free_mac(given, known)
     return [given]
+
+
+def _made(name: str, vlans: list[int], taken: Set[str]) -> list[str]:
+    """Return a MAC for each VLAN, no two the same: VLANs that differ by 256 have those of one range."""
+    found: list[str] = []
+    for vlan in vlans:
+        found.append(mac.made(name, vlan, {*taken, *found}))
+    return found
 
 
 def _nameservers(wish: Wish, facts: Facts) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ _LINE = re.compile(r"[A-Za-z0-9 ._=,+:%@-]{1,1000}")
 
 # verb -> how many words follow it; sync and verify are followed by the words of rsync's client as well
 VERBS = {
-    "status": 0, "domu": 1, "kernels": 0, "kernel": 2, "modules": 2,
+    "status": 0, "domu": 1, "domus": 0, "kernels": 0, "kernel": 2, "modules": 2,
     "begin": 1, "sync": 3, "verify": 3, "sums": 3, "patch": 3, "commit": 2, "abort": 2, "reject": 2,
 }  # fmt: skip
 TRANSFERS = ("sync", "verify")
