@@ -101,7 +101,7 @@ def test_each_key_has_its_word(tmp_path: Path, text: str, name: str, value: obje
     [
         ("zpool = tank", "zpool = tank has no counterpart"),
         ("finalrole = x", "has no counterpart"),
-        ("fs = ext3", "fs = ext3 is not known here"),
+        ("fs = btrfs", "fs = btrfs is not known here"),
         ("install-method = rinse", "install-method = rinse is not known here"),
         ("size 4G", "'size 4G' is no setting"),
         ("dist = `false`", "dist: `false` failed: it says nothing"),

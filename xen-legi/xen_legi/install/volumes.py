@@ -13,18 +13,23 @@ from xen_legi.install.model import SWAP, Part
 from xen_legi.run import need, run
 from xen_legi.steps import named_point, step, warn
 from xen_legi.storage import images, lvm
+from xen_legi.storage.identity import EXT
 from xen_legi.units import exact_size
 
 # Not metadata_csum_seed and orphan_file: the grub that starts a guest's own kernel cannot read filesystems with them.
 _MAKE = {
     "ext4": ("mkfs.ext4", "-q", "-F", "-E", "nodiscard", "-O", "^metadata_csum_seed,^orphan_file"),
+    "ext3": ("mkfs.ext3", "-q", "-F", "-E", "nodiscard"),
+    "ext2": ("mkfs.ext2", "-q", "-F", "-E", "nodiscard"),
     "xfs": ("mkfs.xfs", "-q", "-f", "-K"),
     SWAP: ("mkswap",),
 }
 # While it is filled nothing on it is of use to anybody; it is flushed as a whole when it is unmounted.
-_FILL_OPTIONS = {"ext4": "noatime,barrier=0,data=writeback", "xfs": "noatime"}
+_FILL_OPTIONS = {
+    **dict.fromkeys(("ext4", "ext3"), "noatime,barrier=0,data=writeback"), "ext2": "noatime", "xfs": "noatime",
+}  # fmt: skip
 # ext4 zeroes its tables in the background, and the loop device would make holes in the image of it
-_OF_IMAGE = {"ext4": ",loop,noinit_itable", "xfs": ",loop"}
+_OF_IMAGE = {**dict.fromkeys(EXT, ",loop"), "ext4": ",loop,noinit_itable", "xfs": ",loop"}
 
 
 Maker = Callable[[Part, tuple[str, ...]], object]
