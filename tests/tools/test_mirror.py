@@ -1,4 +1,4 @@
-"""What an archive has is looked at before anything is made: apt itself asks a web server of ours, gpg has signed its suites."""
+"""What an archive has is looked at before anything is made: apt itself asks a web server of ours, whose suites gpg signs."""
 
 import hashlib
 import subprocess

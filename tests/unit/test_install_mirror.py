@@ -57,7 +57,8 @@ def test_a_release_tells_whose_it_is_and_what_of_it_a_guest_needs() -> None:
 def test_security_fixes_are_looked_for_where_a_suite_has_them() -> None:
     buster, noble = release.Release("Debian", codename="buster"), release.parse(NOBLE)
     assert mirror.security("buster", buster, "http://o.example/debian", S, own=False) == [
-        "deb http://o.example/debian-security buster-security main", "deb http://o.example/debian-security buster/updates main",
+        "deb http://o.example/debian-security buster-security main",
+        "deb http://o.example/debian-security buster/updates main",
         f"deb {S} buster-security main", f"deb {S} buster/updates main",
     ]  # fmt: skip
     assert mirror.security("trixie", buster, A, S, own=True)[0] == f"deb {S} trixie-security main"
@@ -66,8 +67,8 @@ def test_security_fixes_are_looked_for_where_a_suite_has_them() -> None:
 
 
 @pytest.mark.parametrize("dist", [
-    "experimental", "rc-buggy", "trixie-updates", "trixie-security", "bookworm-backports", "buster/updates", "noble-proposed",
-    "trixie-proposed-updates", "bullseye-backports-sloppy",
+    "experimental", "rc-buggy", "trixie-updates", "trixie-security", "bookworm-backports", "buster/updates",
+    "noble-proposed", "trixie-proposed-updates", "bullseye-backports-sloppy",
 ])
 def test_what_only_adds_to_a_suite_is_refused_by_its_name(dist: str) -> None:
     with pytest.raises(Problem, match="is no whole suite: it only adds to another one") as raised:
@@ -83,6 +84,10 @@ def test_what_only_adds_to_a_suite_is_refused_by_its_name(dist: str) -> None:
 def test_a_suite_of_which_no_guest_can_be_made_is_refused(text: str, arch: str, said: str) -> None:
     with pytest.raises(Problem, match=said):
         release.check("x", release.parse(text), arch)
+
+
+def test_a_release_without_a_word_of_architectures_is_taken() -> None:
+    release.check("x", release.parse("Origin: Local\nCodename: x\n"), "amd64")
 
 
 def test_an_architecture_that_does_not_run_here_is_refused() -> None:
@@ -104,7 +109,8 @@ def test_where_a_suite_can_be_is_told_as_far_as_distro_info_knows_it(
 
 @pytest.mark.parametrize(("said", "answer"), [
     ("Ign:1 http://a x InRelease\nErr:2 http://a x Release\n  404  Not Found [IP: 127.0.0.1 80]\n"
-     "E: The repository 'http://a x Release' does not have a Release file.", Answer("absent", "404  Not Found [IP: 127.0.0.1 80]")),
+     "E: The repository 'http://a x Release' does not have a Release file.",
+     Answer("absent", "404  Not Found [IP: 127.0.0.1 80]")),
     ("E: The repository 'file:/a x Release' does not have a Release file.", Answer("absent")),
     ("Err:2 http://a x Release\n  403  Forbidden\nE: The repository 'http://a x Release' does not have a Release file.",
      Answer("failed", "403  Forbidden")),
@@ -129,6 +135,24 @@ def test_a_list_that_is_expired_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(mirror, "look", lambda source, keyring="": mirror.verdict(said, ""))
     with pytest.raises(Problem, match="is no longer kept up: its list is expired"):
         mirror.find("stretch", A)
+
+
+@pytest.mark.parametrize(("said", "known"), [
+    ("Err:1 http://a x Release\n  403  Forbidden\nE: The repository 'http://a x Release' does not have a Release file.", []),
+    ("Err:1 http://a x Release\n  404  Not Found\nE: The repository 'http://a x Release' does not have a Release file.", []),
+    ("E: Failed to fetch http://a/x  Could not connect", None),
+    ("E: The repository 'http://a x InRelease' is not signed.", None),
+])
+def test_what_is_there_beside_a_suite_and_cannot_be_used_is_told_and_what_is_not_there_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, said: str, known: list[str] | None
+) -> None:
+    monkeypatch.setattr(mirror, "look", lambda source, keyring: mirror.verdict(said, ""))
+    assert mirror._found([f"deb {S} x main"], "", (A,)) == []  # a guess
+    if known is not None:
+        assert mirror._found([f"deb {A} x main"], "", (A,)) == known
+        return
+    with pytest.raises(Problem):
+        mirror._found([f"deb {A} x main"], "", (A,))
 
 
 def test_mmdebstrap_is_told_the_keyring_and_an_architecture() -> None:

@@ -13,7 +13,7 @@ from xen_legi.domu.inventory import inventory, sheet, table, vlan_of
 from xen_legi.domu.removal import removal
 from xen_legi.domu.xl import Domain
 from xen_legi.errors import Problem
-from xen_legi.install import leftovers, mirror, roles, templates
+from xen_legi.install import leftovers, roles, templates
 from xen_legi.install.bootstrap import Counter
 from xen_legi.install.packages import packages
 from xen_legi.install.plan import plan

@@ -152,8 +152,9 @@ def verdict(said: str, text: str) -> Answer:
         match = re.search(r"^Err:.*\n +(.*)", said, re.MULTILINE)
         reason = match[1].strip() if match else ""
         return Answer("absent" if re.match("404 |File not found|$", reason) else "failed", reason)
-    if any(one.endswith("is not signed.") for one in errors):
-        return Answer("unsigned", _UNKNOWN if re.search("GPG error|OpenPGP", said) else "it is not signed")
+    unknown = re.search("GPG error|OpenPGP signature|NO_PUBKEY|Missing key", said)  # gpgv's words and sqv's
+    if unknown or any(one.endswith("is not signed.") for one in errors):
+        return Answer("unsigned", _UNKNOWN if unknown else "it is not signed")
     first = errors[0] if errors else "apt says nothing more"
     return Answer("failed", re.sub(r"^Failed to fetch \S+ +", "", first))
 
@@ -204,12 +205,12 @@ def _trusted(source: str, keyring: str) -> tuple[Answer, str]:
 
 def _found(sources: list[str], keyring: str, certain: tuple[str, ...]) -> list[str]:
     """Return the first of some sources that an archive has, if any. Die of one of an archive that is there for certain and
-    cannot be used."""
+    cannot be used; some archives forbid what they do not have."""
     for source in sources:
         answer = look(source, keyring)
         if not answer.wrong:
             return [source]
-        if answer.wrong != "absent" and source.split()[1] in certain:
+        if answer.wrong != "absent" and not answer.reason.startswith("403 ") and source.split()[1] in certain:
             _die(source, answer)
     return []
 

@@ -91,7 +91,7 @@ def check(dist: str, release: Release, arch: str) -> None:
     if version and release.origin in (DEBIAN.name, UBUNTU.name) and float(version[0]) < release.distribution.oldest:
         die(f"{release.origin} {release.version} ({dist}) is too old: it does not start with systemd",
             hint="--method tar and --method copy take any guest's tree")
-    if arch not in release.architectures:
+    if release.architectures and arch not in release.architectures:
         known = ", ".join(one for one in ARCHITECTURES if one in release.architectures) or "none that runs here"
         die(f"the suite {dist!r} has no packages for {arch}", hint=f"its architectures: {known} (--arch)")
 

@@ -24,8 +24,8 @@ DEFAULT = "template"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a person says of the source: a distribution, a file or directory, where Debian comes from, a file with the keys of
-    that archive, the architecture; "": not said."""
+    """What a person says of the source: a distribution, a file or directory, where Debian comes from, a file with the keys
+    of that archive, the architecture; "": not said."""
 
     dist: str = ""
     source: str = ""

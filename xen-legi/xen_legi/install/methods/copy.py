@@ -56,7 +56,7 @@ def prepare(settings: Config, wanted: Wanted) -> FromDirectory:
 
 
 def mounts(tree: Path) -> tuple[list[str], list[str]]:
-    """Return what is mounted in a tree: filesystems that are copied with it, and virtual ones, with all that is below them."""
+    """Return what is mounted in a tree: filesystems that are copied with it, and virtual ones, with all that is below."""
     seen = seen_below(tree)
     virtual = [place for place, kind in seen.items() if kind in _VIRTUAL]
     covered = tuple(f"{one}/" for one in virtual)
