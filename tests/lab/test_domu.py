@@ -157,6 +157,43 @@ def test_wrong_use_gets_one_line_and_changes_nothing(crowded: Host, calm: str, c
     assert state(crowded) == calm
 
 
+UNKNOWN = """\
+-----BEGIN PGP SIGNED MESSAGE-----
+Hash: SHA256
+
+Origin: Ubuntu
+Suite: noble
+Codename: noble
+Version: 24.04
+Date: Thu, 25 Apr 2024 15:10:33 UTC
+Architectures: amd64
+Components: main universe
+SHA256:
+ e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0 main/binary-amd64/Packages
+-----BEGIN PGP SIGNATURE-----
+
+iHUEARYIAB0WIQRpkekkoMWUJaNsBIKiv7SaXHfhyQUCawyaTQAKCRCiv7SaXHfh
+yYJ8AQDf0KQqMyGr3s7uD7oYcJPSerQGkMGU6bUb0zeIjdjwTQD6Ai9oa8jvXZ7y
+6AMi7De/TozxfGwBwJuyqFA1USOLbAo=
+=W8Ww
+-----END PGP SIGNATURE-----
+"""
+
+
+def test_a_suite_without_a_keyring_is_refused_before_anything_is_made(crowded: Host, calm: str) -> None:
+    file = "/srv/ubuntu/dists/noble/InRelease"
+    crowded.check_output(f"install -D -m 644 /dev/null {file} && printf %s {shlex.quote(UNKNOWN)} > {file}")
+    try:
+        words = SMALL.replace("--dist tiny", "--dist noble --method debootstrap --mirror file:///srv/ubuntu")
+        result = crowded.run(f"xen-legi create x {words} </dev/null")
+        refused(result)
+        assert "the suite 'noble' in file:///srv/ubuntu cannot be trusted: it is signed by no key" in result.stderr
+        assert "hint: apt install ubuntu-keyring, or --keyring FILE" in result.stderr
+        assert state(crowded) == calm
+    finally:
+        crowded.check_output("rm -r /srv/ubuntu")
+
+
 @pytest.mark.parametrize("words", ["promote small --force", "create x --siz 1G", "stop small --wait nan"])
 def test_an_option_that_is_none_is_wrong_use(crowded: Host, calm: str, words: str) -> None:
     refused(crowded.run(f"xen-legi {words} </dev/null"))

@@ -76,14 +76,18 @@ def test_a_clone_of_a_domu_that_runs_starts_and_answers_as_another_machine(dom0a
         dom0a.run("xen-legi delete web2 --force --yes")
 
 
-def test_a_debian_that_mmdebstrap_makes_for_one_domu_starts_and_answers(dom0a: Host, vlan72: Host) -> None:
+@pytest.mark.parametrize(("suite", "version"), [("bookworm", r"12\..*"), ("sid", ".*/sid")])
+def test_a_debian_that_mmdebstrap_makes_for_one_domu_starts_and_answers(
+    dom0a: Host, vlan72: Host, suite: str, version: str
+) -> None:
     make_keys(dom0a, vlan72)
     before = state(dom0a)
     try:
-        made = CREATE.format("web2", WEB2).replace("--method template", "--method debootstrap --dist bookworm")
-        assert "bookworm by mmdebstrap" in dom0a.check_output(f"{made} 2>&1")
+        made = CREATE.format("web2", WEB2).replace("--method template", f"--method debootstrap --dist {suite}")
+        assert f"{suite} by mmdebstrap" in dom0a.check_output(f"{made} 2>&1")
         wait_for_ssh(vlan72, WEB2)
-        assert guest(vlan72, "cat /etc/debian_version /etc/hostname", WEB2).split()[0].startswith("12.")
+        assert re.fullmatch(version, guest(vlan72, "cat /etc/debian_version", WEB2).strip())
+        assert f" {suite} main" in guest(vlan72, "cat /etc/apt/sources.list", WEB2)
         dom0a.check_output("xen-legi delete web2 --stop --yes")
         assert state(dom0a) == before
     finally:

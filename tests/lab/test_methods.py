@@ -26,13 +26,13 @@ type = swap
 
 [log]
 size = 64M
-type = ext4
+type = ext2
 mountpoint = /var/log
 options = nodev
 
 [var]
 size = 64M
-type = ext4
+type = ext3
 mountpoint = /var
 """
 APART = ASKED.replace("--swap 16M ", "--partitions /root/tiny.partitions ")
@@ -85,8 +85,8 @@ def test_a_domu_of_four_volumes_has_each_file_on_its_own(gone: Host) -> None:
         assert all(f"'phy:/dev/vg0/tar1-{name},{device},w'" in config for name, device in parts.items())
         fstab = in_disk(gone, "cat /run/look/etc/fstab; ls -A /run/look/var", "/dev/vg0/tar1-root", "ro")
         assert fstab.splitlines()[1:] == [
-            "/dev/xvda2\t/\text4\tnoatime,errors=remount-ro\t0\t1", "/dev/xvda3\t/var\text4\tnoatime\t0\t2",
-            "/dev/xvda4\t/var/log\text4\tnodev\t0\t2", "/dev/xvda1\tnone\tswap\tsw\t0\t0",
+            "/dev/xvda2\t/\text4\tnoatime,errors=remount-ro\t0\t1", "/dev/xvda3\t/var\text3\tnoatime\t0\t2",
+            "/dev/xvda4\t/var/log\text2\tnodev\t0\t2", "/dev/xvda1\tnone\tswap\tsw\t0\t0",
         ]  # fmt: skip
         assert in_disk(gone, "cd /run/look; cat lib/here; ls -A log", "/dev/vg0/tar1-var", "ro") == "var"
         assert in_disk(gone, "cat /run/look/said", "/dev/vg0/tar1-log", "ro") == "log"
@@ -112,6 +112,18 @@ def test_a_domu_as_the_file_of_xen_tools_says_from_a_directory(gone: Host) -> No
         assert there == f"{packed}\n123:456"
     finally:
         gone.check_output("rm /root/xen-tools.conf")
+
+
+def test_what_is_mounted_in_a_directory_is_copied_with_it(gone: Host) -> None:
+    gone.check_output(f"lvcreate -qq -y -L 16M -n methods-var vg1 && mkfs.ext4 -q /dev/vg1/methods-var && "
+                      f"mount /dev/vg1/methods-var {TREE}/var && mkdir {TREE}/var/run && echo only > {TREE}/var/only && "
+                      f"mount -t tmpfs none {TREE}/var/run && touch {TREE}/var/run/not")
+    try:
+        said = gone.check_output(f"xen-legi create tar1 --method copy --source {TREE} --size 96M {ASKED} 2>&1")
+        assert f"directory {TREE} and what is mounted in it ({TREE}/var)" in said
+        assert in_disk(gone, "cd /run/look/var; cat only; ls -A run", "/dev/vg0/tar1-disk", "ro") == "only"
+    finally:
+        gone.check_output(f"umount {TREE}/var/run {TREE}/var && lvremove -qq -y vg1/methods-var")
 
 
 def test_a_domu_in_a_thin_pool_takes_the_room_of_its_files(gone: Host) -> None:

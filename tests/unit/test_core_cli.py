@@ -82,7 +82,7 @@ def test_options_may_stand_between_the_words_of_a_verb(words: str, meant: str) -
     ("net applyy", "there is no 'applyy'; is apply meant?"),
     ("create web1 --memroy 1G", "there is no option --memroy; is --memory meant?"),
     ("create web1 --memroy=1G --memory 1G", "there is no option --memroy; is --memory meant?"),
-    ("create web1 --fs ext3", "--fs: there is no 'ext3'; is ext4 meant?"),
+    ("create web1 --fs xfss", "--fs: there is no 'xfss'; is xfs meant?"),
     ("create web1 --dest vg1", "there is no option --dest; is --dist meant?"),
     ("list --dest vg1", "there is no option --dest"),
     ("create web1 --memory 1G --zzz 1G", "there is no option --zzz"),
@@ -214,7 +214,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *answers: str) -> argparse.Namespace:
             raise EOFError from None
 
     monkeypatch.setattr(getpass, "getpass", answer)
-    return argparse.Namespace(passwd=True, password="")
+    return argparse.Namespace(passwd=True, password="", dry_run=False)
 
 
 @pytest.mark.parametrize(
@@ -232,13 +232,22 @@ def test_a_password_that_cannot_be_asked_for_is_wrong_use(
 def test_a_password_is_not_read_from_where_no_person_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(getpass, "getpass", lambda prompt: getpass.fallback_getpass(prompt, io.StringIO()))
     with pytest.raises(Problem, match="nobody is there"):
-        wish.password(argparse.Namespace(passwd=True, password=""))
+        wish.password(argparse.Namespace(passwd=True, password="", dry_run=False))
+
+
+@pytest.mark.parametrize(("passwd", "password", "wanted"), [(True, "", True), (False, "x", True), (False, "", False)])
+def test_a_dry_run_asks_for_no_password_and_hashes_none(
+    monkeypatch: pytest.MonkeyPatch, passwd: bool, password: str, wanted: bool
+) -> None:
+    monkeypatch.setattr(wish, "run", None)
+    monkeypatch.setattr(getpass, "getpass", None)
+    assert bool(wish.password(argparse.Namespace(passwd=passwd, password=password, dry_run=True))) is wanted
 
 
 @pytest.mark.parametrize("password", ["a\nb", "a\0", "\udcff"])
 def test_a_password_that_would_break_the_shadow_file_is_refused(password: str) -> None:
     with pytest.raises(Problem, match="cannot be typed"):
-        wish.password(argparse.Namespace(passwd=False, password=password))
+        wish.password(argparse.Namespace(passwd=False, password=password, dry_run=False))
 
 
 # settings

@@ -120,6 +120,8 @@ def refusal(**given: Any) -> str:
      "a vif of web1 has the name web1.1, and the clone's needs another one"),
     ({"volumes": [*(replace(one, pool="pool") for one in VOLUMES), volume("pool", percent=95.2)]},
      "the thin pool vg0/pool is full to 95 %"),
+    ({"volumes": [*(replace(one, pool="pool") for one in VOLUMES), replace(volume("pool"), table=97.0)]},
+     "the metadata of the thin pool vg0/pool are full to 97 %"),
     ({"new": "w" * 108}, f"the name {'w' * 108} is too long for a volume"),
 ])
 def test_what_cannot_be_cloned_is_told_with_a_hint(given: dict[str, Any], said: str) -> None:

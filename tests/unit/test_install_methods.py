@@ -7,7 +7,8 @@ import pytest
 
 from xen_legi.config import Config
 from xen_legi.errors import Problem
-from xen_legi.install.methods import METHODS, Wanted, method, tar
+from xen_legi.install.methods import METHODS, Wanted, copy, method, tar
+from xen_legi.storage import places
 
 LISTING = """\
 drwxr-xr-x 0/0               0 2026-11-28 07:00 ./
@@ -89,6 +90,29 @@ def test_a_directory_is_measured_and_copied(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     one.install(tmp_path / "root")
     assert (tmp_path / "root/etc/hostname").read_text() == "x" * 1000
+
+
+def test_what_is_mounted_in_a_directory_is_copied_with_it_but_nothing_virtual(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed(tmp_path, "etc/hostname", "sbin/ifup", "var/log/syslog", "proc/1/mem", "a[b/*", "proc.d/x", "sys/fs/x/y")
+    tree = tmp_path / "tree"
+    kinds = {"var": "ext4", "proc": "proc", "a[b": "tmpfs", "sys": "sysfs", "sys/fs/x": "ext4"}
+    found = [places.Mount("1:1", "/", f"{tree}/{name}", kind) for name, kind in kinds.items()]
+    monkeypatch.setattr(places, "all_mounts", lambda: [*found, places.Mount("1:1", "/", "/", "ext4")])
+    one = method("copy", Config(), Wanted(source=str(tree)))
+    assert one.text == f"directory {tree} and what is mounted in it ({tree}/var)"
+    (tmp_path / "root").mkdir()
+    one.install(tmp_path / "root")
+    there = sorted(str(path.relative_to(tmp_path / "root")) for path in (tmp_path / "root").rglob("*"))
+    wanted = "a[b etc etc/hostname proc proc.d proc.d/x sbin sbin/ifup sys var var/log var/log/syslog"
+    assert there == wanted.split()
+
+
+def test_what_is_mounted_is_seen_as_it_is_and_at_one_place_as_the_last_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = [places.Mount("1:1", "/", "/srv/x/var", kind) for kind in ("tmpfs", "xfs")]
+    monkeypatch.setattr(places, "all_mounts", lambda: [*over, places.Mount("1:1", "/", "/srv/xy/var", "ext4")])
+    assert copy.mounts(Path("/srv/x")) == (["/srv/x/var"], [])
 
 
 @pytest.mark.parametrize("source", ["/", "//", "/..", "/proc/self/root"])

@@ -7,7 +7,7 @@ import pytest
 
 from test_install_plan import FACTS, SOURCE, WISH
 from xen_legi.errors import Problem
-from xen_legi.install import partitions
+from xen_legi.install import partitions, volumes
 from xen_legi.install.model import Partition
 from xen_legi.install.plan import plan
 from xen_legi.install.render import rendered
@@ -69,6 +69,37 @@ def test_swap_comes_first_then_the_root_then_the_others_by_the_length_of_their_p
     assert known["PARTITION3"] == "home:1024M:ext4:/home:nodev,nosuid:phy::/dev/vg0/web1-home"
 
 
+EXAMPLE = """\
+# in the form in which xen-tools 4.9.2 ships sample-server, but for its /usr
+[root]
+size=2G
+type=ext3
+mountpoint=/
+options=sync,errors=remount-ro
+
+[swap]
+size=2G
+type=swap
+
+[boot-log]
+size=200M
+type=ext2
+mountpoint=/var/log
+"""
+
+
+def test_the_filesystems_of_xen_tools_own_example_can_be_made() -> None:
+    found = partitions.parse(EXAMPLE, FILE)
+    made = plan(replace(WISH, partitions=found), FACTS, SOURCE)
+    assert [(one.filesystem, one.options) for one in made.parts if one.mount] == [
+        ("ext3", "sync,errors=remount-ro"), ("ext2", "noatime"),
+    ]  # fmt: skip
+    for part in made.parts[1:]:
+        volumes.need_programs((part,))
+        assert volumes.fill_options(replace(part, image=FILE)).startswith("noatime")
+    assert "data=" not in volumes.fill_options(made.parts[2])  # ext2 has no journal
+
+
 def test_a_domu_without_swap_and_one_with_two() -> None:
     root, swap, *_ = FOUND
     assert [one.device for one in plan(replace(WISH, partitions=(root,)), FACTS, SOURCE).parts] == ["xvda2"]
@@ -84,6 +115,7 @@ def test_a_domu_without_swap_and_one_with_two() -> None:
     (TEXT.replace("[swap]", "[root]"), "section 'root' already exists"),
     (TEXT.replace("[log]", "[my_log]"), "section my_log cannot be the name of a volume"),
     (TEXT.replace("type=xfs", "type=reiserfs"), "section log: type 'reiserfs' cannot be made"),
+    (TEXT.replace("type=xfs", "type=btrfs"), "type 'btrfs' cannot be made: a domU's initramfs cannot mount it"),
     (TEXT.replace("type=xfs\n", ""), "section log: type '' cannot be made"),
     (TEXT.replace("size=1G", "size=1"), "section home: size '1' is not a size"),
     (TEXT.replace("size=1G\n", ""), "section home: size '' is not a size"),
@@ -92,7 +124,7 @@ def test_a_domu_without_swap_and_one_with_two() -> None:
     (TEXT.replace("/home/", "home"), "mountpoint 'home' is no place in the guest"),
     (TEXT.replace("/home/", "/home/../etc"), "mountpoint '/home/../etc' is no place in the guest"),
     (TEXT.replace("/home/", "/my home"), "mountpoint '/my home' is no place in the guest"),
-    (TEXT.replace("/home/", "/usr"), "/usr has to be on the root"),
+    (TEXT.replace("/home/", "/usr"), "/usr has to be on the root: the programs that start the guest"),
     (TEXT.replace("/home/", "/etc/xen"), "/etc/xen has to be on the root"),
     (TEXT.replace("/home/", "/var/log"), "two partitions for the same place"),
 ])

@@ -13,7 +13,7 @@ from xen_legi.domu.inventory import inventory, sheet, table, vlan_of
 from xen_legi.domu.removal import removal
 from xen_legi.domu.xl import Domain
 from xen_legi.errors import Problem
-from xen_legi.install import leftovers, mirror, roles, templates
+from xen_legi.install import leftovers, roles, templates
 from xen_legi.install.bootstrap import Counter
 from xen_legi.install.packages import packages
 from xen_legi.install.plan import plan
@@ -233,22 +233,6 @@ def test_a_template_is_what_its_file_tells_or_just_its_tree(tmp_path: Path) -> N
         templates.find(tmp_path, "sid")
     with pytest.raises(Problem, match="holds no guest"):
         templates.find(tmp_path, "by-hand")
-
-
-def test_the_sources_of_a_template_are_those_of_this_host() -> None:
-    known = mirror.archives(
-        "Debian|Debian|bookworm|http://a.example/debian/\nDebian|Debian|bookworm|http://a.example/debian/\n"
-        "Debian|Debian|bookworm-updates|http://a.example/debian/\n"
-        "Debian|Debian-Security|bookworm-security|http://a.example/sec/\n"
-        "Other|Other|x|http://b.example/\n")
-    assert mirror.sources("trixie", known) == [
-        "deb http://a.example/debian trixie main",
-        "deb http://a.example/debian trixie-updates main",
-        "deb http://a.example/sec trixie-security main",
-    ]
-    assert mirror.sources("sid", known, "http://c.example/debian/") == ["deb http://c.example/debian sid main"]
-    with pytest.raises(Problem, match="has no source of Debian"):
-        mirror.sources("trixie", [])
 
 
 def test_the_packages_of_mmdebstrap_are_counted_in_thirds() -> None:

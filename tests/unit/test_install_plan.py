@@ -316,6 +316,12 @@ def test_volumes_in_a_thin_pool_may_be_larger_than_it() -> None:
     assert "make volume /dev/vg0/web1-disk, 100G thin in vg0/pool0, xvda2 in the guest: ext4 on /" in show.described(made)
 
 
+def test_a_thin_pool_whose_metadata_are_nearly_full_gets_no_domu() -> None:
+    with pytest.raises(Problem, match="the metadata of the thin pool vg0/pool0 are full to 91 %") as raised:
+        plan(THIN, replace(FACTS, volumes=(replace(POOL, table=91.2),)), SOURCE)
+    assert "--poolmetadatasize" in raised.value.hint and raised.value.status == EXIT_USAGE
+
+
 @pytest.mark.parametrize(
     ("percent", "message"),
     [(90.0, "pool0 is full to 90 %"), (83.0, r"pool0 has room for 286.7M before it is nearly full, 300M are needed")],

@@ -21,16 +21,16 @@ class Killed(BaseException):
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the directory of templates."""
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
-    monkeypatch.setattr(mirror, "ask", lambda: [])
+    monkeypatch.setattr(mirror, "find", lambda dist, uri, keyring: mirror.Suite(dist, (f"deb {uri} {dist} main",), dist))
     monkeypatch.setattr(template_make, "debian", debian)
     monkeypatch.setattr(template_make, "_check_space", lambda directory: None)
     (tmp_path / "templates").mkdir()
     return tmp_path / "templates"
 
 
-def debian(dist: str, tree: Path, sources: object, include: object) -> None:
+def debian(suite: mirror.Suite, tree: Path, include: object) -> None:
     (tree / "etc").mkdir()
-    (tree / "etc/suite").write_text(dist)
+    (tree / "etc/suite").write_text(suite.dist)
 
 
 def put(directory: Path, name: str, dist: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from xen_legi.cli import create
 from xen_legi.errors import Problem
-from xen_legi.install import xen_tools
+from xen_legi.install import mirror, xen_tools
 
 # the keys that xen-tools 4.9.2 ships active, the usual ones of those that it ships as comments, and its ways to write them
 CONF = """\
@@ -90,7 +90,14 @@ def test_the_command_line_wins(tmp_path: Path, words: str, name: str, value: obj
         ("lvm_thin = pool0", "thin", "pool0"), ("install-method = copy\ninstall-source = /srv/x", "source", "/srv/x"),
         ("partitions = server\nsize = 4G\nfs = ext4", "size", ""), ("partitions = a\nsize = 4G", "partitions", "a"),
         ("dir =\nsize = 4G", "size", "4G"), ("dir = /srv/xen", "dir", "/srv/xen"), ("install-source = /srv/x", "source", ""),
-        ("role-args = a `echo b` c", "role_args", "a b c"),
+        ("role-args = a `echo b` c", "role_args", "a b c"), ("arch = amd64\ndisk_device = xvda", "arch", ""),
+        ("install-method = debootstrap\narch = i386", "arch", "i386"),
+        ("mirror_bookworm = x\ndist = bookworm", "mirror", ""),
+        ("install-method = debootstrap\ndist = sid\nmirror = x\nmirror_sid = y\nmirror_trixie = z", "mirror", "y"),
+        ("install-method = debootstrap\ndist = sid\nmirror = x\nmirror_trixie = z", "mirror", "x"),
+        ("install-method = debootstrap\ndist = sid\nkeyring = /k.gpg", "keyring", "/k.gpg"),
+        ("install-method = debootstrap\ndist = sid\nkeyring_sid = /k.gpg", "keyring", "/k.gpg"),
+        ("keyring = /k.gpg", "keyring", ""),
         ("install-method = cdebootstrap", "method", "debootstrap"), ("# size = 4G", "size", ""),
     ],
 )  # fmt: skip
@@ -103,7 +110,11 @@ def test_each_key_has_its_word(tmp_path: Path, text: str, name: str, value: obje
     [
         ("zpool = tank", "zpool = tank has no counterpart"),
         ("finalrole = x", "has no counterpart"),
-        ("fs = ext3", "fs = ext3 is not known here"),
+        ("arch = i386", "arch = i386 has no counterpart"),
+        ("disk_device = sda", "disk_device = sda has no counterpart"),
+        ("serial_device = tty1", "serial_device = tty1 has no counterpart"),
+        ("apt_proxy = http://p:3142", "apt_proxy = http://p:3142 has no counterpart"),
+        ("fs = btrfs", "fs = btrfs is not known here"),
         ("install-method = rinse", "install-method = rinse is not known here"),
         ("size 4G", "'size 4G' is no setting"),
         ("dist = `false`", "dist: `false` failed: it says nothing"),
@@ -130,3 +141,32 @@ def test_the_pool_of_the_file_is_one_of_its_group(tmp_path: Path, words: str, po
 
 def test_a_group_that_is_said_makes_up_for_what_cannot_be_had(tmp_path: Path) -> None:
     assert read(tmp_path, "evms = volume\nsize = 4G", "--lvm vg1 --dhcp").size == "4G"
+
+
+GUESSED = "install-method = debootstrap\ndist = `xt-guess-suite-and-mirror --suite`\nmirror = `xt-guess-suite-and-mirror -m`"
+
+
+def test_what_xen_tools_own_file_asks_of_its_program_is_known_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "ask", lambda: [mirror.Archive("Debian", "Debian", "trixie", "http://a.example/debian/")])
+    for words in ("", "--dry-run"):
+        found = read(tmp_path, GUESSED, words)
+        assert (found.dist, found.mirror) == ("trixie", "http://a.example/debian")
+    monkeypatch.setattr(mirror, "ask", lambda: [])
+    with pytest.raises(Problem, match="dist: this host's apt has no source of Debian to tell it") as raised:
+        read(tmp_path, GUESSED)
+    assert raised.value.hint
+
+
+def test_a_dry_run_runs_no_command_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="size = `touch .*` is known when the command is run") as raised:
+        read(tmp_path, f"size = `touch {tmp_path}/ran`\nkernel = `touch {tmp_path}/ran`", "--dry-run")
+    assert "--size" in raised.value.hint and not (tmp_path / "ran").exists()
+    assert read(tmp_path, f"size = `touch {tmp_path}/ran`", "--dry-run --size 4G").size == "4G"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_is_meant_for_another_suite_is_not_spoken_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read(tmp_path, "dist = sid\nmirror_sid = x\nmirror_etch = y\nserial_device = hvc0\nimage = full", "")
+    assert "not used: image\n" in capsys.readouterr().err

@@ -34,7 +34,8 @@ _LONGER = 30  # seconds more for a child that is never told to end
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _PACKAGES = {  # of programs that no package of ours depends on, or that a filesystem is made with
     "ipmitool": "ipmitool", "kpartx": "kpartx", "mmdebstrap": "mmdebstrap",
-    "mkfs.ext4": "e2fsprogs", "mkfs.xfs": "xfsprogs", "mkswap": "util-linux",
+    "mkfs.ext2": "e2fsprogs", "mkfs.ext3": "e2fsprogs", "mkfs.ext4": "e2fsprogs", "mkfs.xfs": "xfsprogs",
+    "mkswap": "util-linux",
 }
 _LIBC = ctypes.CDLL(None, use_errno=True)
 

@@ -56,6 +56,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="with method tar: the archive; with copy: the directory")
     parser.add_argument("--mirror", default="", metavar="URI",
                         help="with method debootstrap: where to get it (default: as this host)")
+    parser.add_argument("--keyring", default="", metavar="FILE",
+                        help="with method debootstrap: the keys of that archive (default: those that apt trusts here)")
+    parser.add_argument("--arch", default="", metavar="ARCH",
+                        help="with method debootstrap: its architecture, amd64 (default) or i386, on a kernel of amd64")
     parser.add_argument("--config", default="", metavar="FILE",
                         help="for what is not given here: a file of xen-tools, such as /etc/xen-tools/xen-tools.conf")
     _storage(parser.add_argument_group("storage"))
@@ -153,7 +157,7 @@ def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config)
     facts = gather(settings, options.kernel.rpartition("vmlinuz-")[2], wished.directory)
     check_wish(wished, facts)
     name = options.method or DEFAULT
-    chosen = method(name, settings, Wanted(options.dist, options.source, options.mirror))
+    chosen = method(name, settings, Wanted(options.dist, options.source, options.mirror, options.keyring, options.arch))
     source = Source(name, chosen.text, chosen.dist, chosen.size)
     roles = find_roles(wished.roles)
     keys = wish.ssh_keys(options.ssh_key)

@@ -30,8 +30,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
     parser.add_argument("what", choices=("make", "list", "delete"), nargs="?", default="list", help="what to do")
     parser.add_argument("name", nargs="?", default="", metavar="NAME", help="the template: trixie, bookworm, sid, …")
-    parser.add_argument("--dist", default="", metavar="SUITE", help="with make: the Debian suite, if it is not NAME")
+    parser.add_argument("--dist", default="", metavar="SUITE", help="with make: the suite, if it is not NAME")
     parser.add_argument("--mirror", default="", metavar="URI", help="with make: where to get it (default: as this host)")
+    parser.add_argument("--keyring", default="", metavar="FILE",
+                        help="with make: the keys of that archive (default: those that this host's apt trusts)")
     parser.add_argument("--include", default="", metavar="PACKAGE,...", help="with make: packages to add")
     parser.add_argument("--replace", action="store_true", help="with make: make it anew if it is there")
     parser.add_argument("--yes", action="store_true", help="with delete: do not ask")
@@ -58,8 +60,9 @@ def _make(options: argparse.Namespace, settings: config.Config) -> int:
     include = tuple(one.strip() for one in options.include.split(",") if one.strip())
     dist = options.dist or options.name
     one = template_make.make(
-        settings.templates, options.name, dist, uri=options.mirror, include=include, replace=options.replace
-    )
+        settings.templates, options.name, dist, uri=options.mirror, include=include, replace=options.replace,
+        keyring=options.keyring,
+    )  # fmt: skip
     print(f"template {one.name}: {one.packages} packages, {format_size(one.size)}, in {settings.templates / one.name}")
     return EXIT_OK
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xen_legi.install import mirror
+from xen_legi.install.mirror import Suite
 from xen_legi.install.packages import packages
 from xen_legi.run import lines
 from xen_legi.steps import Progress
@@ -50,27 +51,31 @@ class Counter:
         progress.update(min(len(self.done), progress.total))
 
 
-def command(dist: str, target: Path, include: Sequence[str], options: Sequence[str]) -> list[str]:
+def command(suite: Suite, target: Path, include: Sequence[str], options: Sequence[str]) -> list[str]:
     """Return mmdebstrap's command; lines of sources.list may follow."""
     argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--verbose"]
     argv += ["--dpkgopt=force-unsafe-io", *(f"--aptopt={one}" for one in options)]
     argv += ["--skip=check/empty"]  # other volumes of the guest may be mounted in it
     argv += [f"--include={','.join(include)}"]
+    if suite.keyring:
+        argv += [f"--keyring={suite.keyring}"]
+    if suite.arch:
+        argv += [f"--architectures={suite.arch}", "--skip=check/qemu"]  # our processors run it themselves
     argv += [f'--customize-hook=rm -f "$1{path}"' for path in _PASSING]
-    return [*argv, dist, str(target)]
+    return [*argv, suite.dist, str(target)]
 
 
-def debian(dist: str, target: Path, sources: Sequence[str], include: Sequence[str] = ()) -> None:
+def debian(suite: Suite, target: Path, include: Sequence[str] = ()) -> None:
     """Make a tree with what each of our guests has, and what else is included, as this host's apt reaches its mirror."""
-    secure = ("ca-certificates",) if any(" https:" in one for one in sources) else ()
-    bootstrap(dist, target, sources, packages(dist, (*secure, *include)), mirror.apt_options())
+    secure = ("ca-certificates",) if any(" https:" in one for one in suite.sources) else ()
+    bootstrap(suite, target, packages(suite.codename, (*secure, *include)), mirror.apt_options())
 
 
-def bootstrap(dist: str, target: Path, sources: Sequence[str], include: Sequence[str], options: Sequence[str]) -> None:
-    """Make a tree of a Debian suite at `target`. Raise CommandFailed with mmdebstrap's last words if that fails."""
+def bootstrap(suite: Suite, target: Path, include: Sequence[str], options: Sequence[str]) -> None:
+    """Make a tree of a suite at `target`. Raise CommandFailed with mmdebstrap's last words if that fails."""
     counter = Counter()
     progress = Progress("packages", shown=lambda thirds: f"{thirds // 3}")
-    argv = [*_ALONE, *command(dist, target, include, options), *sources]
+    argv = [*_ALONE, *command(suite, target, include, options), *suite.sources]
     for line in lines(argv, env={"DEBIAN_FRONTEND": "noninteractive"}):
         if counter.see(line):
             counter.show(progress)

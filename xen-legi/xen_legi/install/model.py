@@ -12,7 +12,7 @@ from xen_legi.storage.images import Directory
 from xen_legi.storage.lvm import Group, Volume
 
 SWAP = "swap"
-FILESYSTEMS = ("ext4", "xfs")  # of a domU's own files
+FILESYSTEMS = ("ext4", "ext3", "ext2", "xfs")  # of a domU's own files: what its initramfs can mount
 
 
 @dataclass(frozen=True)

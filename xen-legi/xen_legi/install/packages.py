@@ -8,9 +8,10 @@ _COMMON = (
     "openssh-server", "less", "vim-tiny",
     "rsync",  # `xen-legi kernel push` to a domU that runs
 )  # fmt: skip
-_DHCP = {"bookworm": "isc-dhcp-client", "bullseye": "isc-dhcp-client"}
+# suites that are older than dhcpcd-base, or whose ifupdown does not look for it
+_ISC = ("jessie", "stretch", "buster", "bullseye", "bookworm", "xenial", "bionic", "focal", "jammy")
 
 
-def packages(dist: str, include: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the packages of a template of that Debian suite, and those that were asked for."""
-    return tuple(dict.fromkeys((*_COMMON, _DHCP.get(dist, "dhcpcd-base"), *include)))
+def packages(codename: str, include: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the packages of a template of the suite with that code name, and those that were asked for."""
+    return tuple(dict.fromkeys((*_COMMON, "isc-dhcp-client" if codename in _ISC else "dhcpcd-base", *include)))

@@ -57,7 +57,8 @@ def _partition(name: str, said: Mapping[str, str], where: str) -> Partition:
             die(f"{where}: {key!r} means nothing", hint=f"known are {', '.join(_KEYS)}")
     kind = said.get("type", "")
     if kind not in TYPES:
-        die(f"{where}: type {kind!r} cannot be made", hint=f"types are {', '.join(TYPES)}")
+        reason = ": a domU's initramfs cannot mount it, nor can a backup copy its files" if kind == "btrfs" else ""
+        die(f"{where}: type {kind!r} cannot be made{reason}", hint=f"types are {', '.join(TYPES)}")
     mount = "" if kind == SWAP else _mount(said.get("mountpoint", ""), where)
     options = said.get("options", "")
     if re.search(r"\s", options):
@@ -70,5 +71,7 @@ def _mount(text: str, where: str) -> str:
     if not text.startswith("/") or ".." in path.parts or re.search(r"[\s\\]", text) or text.startswith("//"):
         die(f"{where}: mountpoint {text!r} is no place in the guest", hint="an absolute path: /home")
     if str(path) in _WHOLE or str(path).startswith(tuple(f"{one}/" for one in _WHOLE[2:] if one != "/usr")):
-        die(f"{where}: {path} has to be on the root", hint="/home, /srv, /tmp, /var and what is below them can be apart")
+        what = "the programs that start the guest, and mount the others, are in it" if str(path) == "/usr" else ""
+        die(f"{where}: {path} has to be on the root{what and f': {what}'}",
+            hint="leave that section out, and make the root as much larger; /home, /srv, /tmp, /var and below can be apart")
     return str(path)

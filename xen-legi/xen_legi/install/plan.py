@@ -9,15 +9,16 @@ from xen_legi.domu import addresses, claims, mac, names
 from xen_legi.errors import die
 from xen_legi.install import addressing
 from xen_legi.install.model import SWAP, Facts, Nic, Part, Partition, Plan, Wish
+from xen_legi.storage.identity import EXT
 from xen_legi.storage.lvm import LONGEST_DEVICE, Group, Volume, check_name, device_mapper_name
 from xen_legi.storage.pool import check_room, is_pool
 from xen_legi.units import GIB, MIB, exact_size, format_size
 
-_ROOT_OPTIONS = {"ext4": "noatime,errors=remount-ro", "xfs": "noatime"}
-_OPTIONS = {"ext4": "noatime", "xfs": "noatime", SWAP: "sw"}
+_ROOT_OPTIONS = {**dict.fromkeys(EXT, "noatime,errors=remount-ro"), "xfs": "noatime"}
+_OPTIONS = {**dict.fromkeys(EXT, "noatime"), "xfs": "noatime", SWAP: "sw"}
 # lvm(8), VALID NAMES; the other words that lvm2 keeps for itself have a low dash, which no name of ours has
 _RESERVED = ("snapshot", "pvmove")
-_LEAST = {"ext4": 64 * MIB, "xfs": 300 * MIB}
+_LEAST = {**dict.fromkeys(EXT, 64 * MIB), "xfs": 300 * MIB}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from xen_legi.errors import EXIT_USAGE, Problem, die, fail
 from xen_legi.install import mirror
 from xen_legi.install.bootstrap import debian
 from xen_legi.install.guest import Guest
+from xen_legi.install.mirror import Suite
+from xen_legi.install.release import check_suite_name
 from xen_legi.install.settle import identity
 from xen_legi.install.templates import Template, check_template_name, lock_name, measured, tree_lock, written
 from xen_legi.run import run
@@ -23,21 +25,22 @@ from xen_legi.storage.mounts import mounts_below
 _MAKING, _OLD, _GONE = ".making-", ".old-", ".gone-"
 
 
-def make(directory: Path, name: str, dist: str, *, uri: str, include: tuple[str, ...], replace: bool) -> Template:
-    """Make the template `name` of a Debian suite and return it. Die if there is one already, unless it is to be replaced."""
+def make(
+    directory: Path, name: str, dist: str, *, uri: str, include: tuple[str, ...], replace: bool, keyring: str = ""
+) -> Template:
+    """Make the template `name` of a suite and return it. Die if there is one already, unless it is to be replaced."""
     check_template_name(name)
-    mirror.check_suite_name(dist)
+    check_suite_name(dist)
     with lock(lock_name(name), what=f"template {name}", status=EXIT_USAGE):
         _put_right(directory, name)
         target = directory / name
         if target.exists() and not replace:
             die(f"there is a template {name} already: {target}", hint="--replace makes it anew")
-        sources = mirror.sources(dist, mirror.ask(), uri)
-        mirror.need_suite(sources[0])
+        suite = mirror.find(dist, uri, keyring)
         _check_space(directory)
         _need_directory(directory)
         directory.chmod(0o700)  # the trees hold programs of many ages with root's rights: for nobody but root
-        made = _made(directory / f"{_MAKING}{name}", name, dist, sources, include)
+        made = _made(directory / f"{_MAKING}{name}", name, suite, include)
         _put(made, target)
     return made
 
@@ -96,13 +99,13 @@ def remove_tree(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _made(tree: Path, name: str, dist: str, sources: list[str], include: tuple[str, ...]) -> Template:
+def _made(tree: Path, name: str, suite: Suite, include: tuple[str, ...]) -> Template:
     began = time.monotonic()
     try:
         tree.mkdir(mode=0o755)
         named_point("template:begun")
-        with step(f"{dist} by mmdebstrap, from {sources[0].split()[1]}"):
-            debian(dist, tree, sources, include)
+        with step(f"{suite.dist} by mmdebstrap, from {suite.uri}"):
+            debian(suite, tree, include)
         named_point("template:after-bootstrap")
         with step("make it fit for many guests"):
             _settle(Guest(tree))
@@ -111,7 +114,7 @@ def _made(tree: Path, name: str, dist: str, sources: list[str], include: tuple[s
         raise
     count = Guest(tree).read("/var/lib/dpkg/status").count("\nStatus: install ok installed")
     say(f"{count} packages in {time.monotonic() - began:.0f} s")
-    return Template(name, tree, dist, date.today().isoformat(), measured(tree), count)
+    return Template(name, tree, suite.dist, date.today().isoformat(), measured(tree), count)
 
 
 def _settle(guest: Guest) -> None:

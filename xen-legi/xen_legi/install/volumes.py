@@ -18,11 +18,15 @@ from xen_legi.units import exact_size
 # Not metadata_csum_seed and orphan_file: the grub that starts a guest's own kernel cannot read filesystems with them.
 _MAKE = {
     "ext4": ("mkfs.ext4", "-q", "-F", "-E", "nodiscard", "-O", "^metadata_csum_seed,^orphan_file"),
+    "ext3": ("mkfs.ext3", "-q", "-F", "-E", "nodiscard"),
+    "ext2": ("mkfs.ext2", "-q", "-F", "-E", "nodiscard"),
     "xfs": ("mkfs.xfs", "-q", "-f", "-K"),
     SWAP: ("mkswap",),
 }
 # While it is filled nothing on it is of use to anybody; it is flushed as a whole when it is unmounted.
-_FILL_OPTIONS = {"ext4": "noatime,barrier=0,data=writeback", "xfs": "noatime"}
+_FILL_OPTIONS = {
+    **dict.fromkeys(("ext4", "ext3"), "noatime,barrier=0,data=writeback"), "ext2": "noatime", "xfs": "noatime",
+}  # fmt: skip
 
 Maker = Callable[[Part, tuple[str, ...]], object]
 

@@ -15,6 +15,7 @@ from xen_legi.install.model import Partition, Wish
 from xen_legi.run import run
 from xen_legi.units import parse_size
 
+NOT_HASHED = "!"  # in place of a password that nothing is made with; as a hash it would let nobody in
 KEYS = Path("/root/.ssh/authorized_keys")
 
 
@@ -68,12 +69,17 @@ def ssh_keys(path: str) -> str:
 
 
 def password(options: argparse.Namespace) -> str:
-    """Return root's password hashed for /etc/shadow, asked for if so wished; nothing if none is wished."""
+    """Return root's password hashed for /etc/shadow, asked for if so wished; nothing if none is wished. Nobody is asked in a
+    dry run, which only has to tell that there will be one."""
+    if options.dry_run and options.passwd:
+        return NOT_HASHED
     clear = _asked_password() if options.passwd else str(options.password)
     if not clear:
         return ""
     if not clear.isprintable():
         die("the password holds what cannot be typed at a login", hint="no line ends, no control characters")
+    if options.dry_run:
+        return NOT_HASHED
     return run(["openssl", "passwd", "-6", "-stdin"], stdin=f"{clear}\n").stdout.strip()
 
 

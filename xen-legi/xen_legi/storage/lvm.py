@@ -22,7 +22,7 @@ MERGE_TIMEOUT = 7200  # every block that has changed is copied
 LONGEST_DEVICE = 110  # characters that device-mapper's 127 leave when a snapshot and its layers have added theirs
 _FIELDS = (
     "lv_name,vg_name,lv_size,lv_attr,lv_tags,origin,pool_lv,lv_uuid,lv_active,lv_device_open,"
-    "lv_snapshot_invalid,lv_merge_failed,data_percent"
+    "lv_snapshot_invalid,lv_merge_failed,data_percent,metadata_percent"
 )
 
 
@@ -42,7 +42,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Volume:
-    """A logical volume as lvs shows it; size in bytes, `percent` how full a snapshot's space is (None: no snapshot)."""
+    """A logical volume as lvs shows it; size in bytes, `percent` how full a snapshot's space is (None: no snapshot), or the
+    data of a thin pool, and `table` how full the pool's metadata are."""
 
     group: str
     name: str
@@ -56,6 +57,7 @@ class Volume:
     open: bool
     invalid: bool
     percent: float | None
+    table: float | None = None
 
     @property
     def path(self) -> Path:
@@ -217,8 +219,13 @@ def _volume(row: dict[str, Any]) -> Volume:
         open=row["lv_device_open"] == "open",
         # lvs says "unknown" of what is no snapshot, or not active
         invalid=not {row["lv_snapshot_invalid"], row["lv_merge_failed"]} <= {"", "unknown"},
-        percent=float(row["data_percent"]) if row["data_percent"] else None,
+        percent=_percent(row["data_percent"]),
+        table=_percent(row["metadata_percent"]),
     )
+
+
+def _percent(text: str) -> float | None:
+    return float(text) if text else None
 
 
 def _tags(tags: Iterable[str]) -> list[str]:

@@ -57,7 +57,12 @@ def of_image(device: Path, filesystem: str) -> str:
 
 def mounts_below(path: Path) -> list[str]:
     """Return where something is mounted below a directory, as this process sees it."""
-    return [one.place for one in places.all_mounts() if one.place.startswith(f"{path.resolve()}/")]
+    return list(seen_below(path))
+
+
+def seen_below(path: Path) -> dict[str, str]:
+    """Return where something is mounted below a directory, and what kind of filesystem is seen there."""
+    return {one.place: one.kind for one in places.all_mounts() if one.place.startswith(f"{path.resolve()}/")}
 
 
 def _checked(result: int, call: str) -> None:

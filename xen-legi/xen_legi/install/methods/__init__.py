@@ -15,7 +15,7 @@ from xen_legi.errors import die
 
 METHODS = {
     "template": "copy a template that was made once (xen-legi template make)",
-    "debootstrap": "a new Debian, by mmdebstrap(1)",
+    "debootstrap": "a new Debian or Ubuntu, by mmdebstrap(1)",
     "tar": "unpack an archive of a guest's tree",
     "copy": "copy a directory with a guest's tree",
 }
@@ -24,11 +24,14 @@ DEFAULT = "template"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a person says of the source: a distribution, a file or directory, where Debian comes from; "": not said."""
+    """What a person says of the source: a distribution, a file or directory, where Debian comes from, a file with the keys
+    of that archive, the architecture; "": not said."""
 
     dist: str = ""
     source: str = ""
     mirror: str = ""
+    keyring: str = ""
+    arch: str = ""
 
 
 class Method(Protocol):
