@@ -1,13 +1,15 @@
 # shellcheck shell=sh
 # What the roles share that need a Debian. A role reads this file first; $1 is the guest's tree in dom0. A role's settings are
-# lines NAME=VALUE in dom0's /etc/xen-legi/roles.conf, or in its environment: --role-args go to every role alike. Each can be
-# run again.
+# lines NAME=VALUE in dom0's /etc/xen-legi/roles.conf, or in its environment, which wins: --role-args go to every role alike.
+# Each can be run again.
 # shellcheck source=xen-legi/roles/lib/tree.sh
 . "$(dirname "$(readlink -f "$0")")/lib/tree.sh"
 
 [ -x "$(at usr/bin/apt-get)" ] || fail "$guest holds no Debian: it has no apt-get"
+called_with=$(export -p)
 # shellcheck disable=SC1091 # it is the administrator's
 [ ! -e /etc/xen-legi/roles.conf ] || . /etc/xen-legi/roles.conf
+eval "$called_with"
 
 # in_guest COMMAND WORD...: as root of the guest, with a copy of dom0's resolv.conf
 in_guest() {

@@ -3,6 +3,7 @@
 import re
 
 from xen_legi.columns import printable
+from xen_legi.install import log
 from xen_legi.install.model import SWAP, Nic, Part, Plan
 from xen_legi.units import exact_size
 
@@ -21,6 +22,7 @@ def described(plan: Plan) -> str:
     lines += [f"  root: {_login(plan)}"]
     lines += [f"  role {one} {plan.role_args}".rstrip() for one in plan.roles]
     lines += [f"  write /etc/xen/{plan.name}.cfg"]
+    lines += [f"  final role {one} {plan.role_args}".rstrip() for one in plan.final_roles]
     lines += [f"  xl create /etc/xen/{plan.name}.cfg" if plan.start else "  (not started)"]
     return "\n".join(lines)
 
@@ -32,6 +34,7 @@ def summary(plan: Plan, took: str) -> str:
     lines += [f"  file      /etc/xen/{plan.name}.cfg ({plan.type}, {plan.memory} MiB, {_vcpus(plan)})"]
     lines += [f"  {_kind(one):9} {one.path} ({exact_size(one.size)}, {one.mount or one.filesystem})" for one in plan.parts]
     lines += [f"  network   {_nic(one)}" for one in plan.nics]
+    lines += [f"  log       {log.file_of(plan.name)}"]
     lines += [f"  at boot   ln -s ../{plan.name}.cfg /etc/xen/auto/ starts it with dom0; nothing does without"]
     keys = _keys(plan)
     if keys and plan.nics:

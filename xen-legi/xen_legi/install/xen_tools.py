@@ -17,10 +17,11 @@ from xen_legi.steps import warn
 
 # key of the file: our word, as argparse keeps it
 _SAME = {
-    "bridge": "bridge", "dir": "dir", "dist": "dist", "fs": "fs", "gateway": "gateway", "install-method": "method",
-    "install-source": "source", "lvm": "lvm", "lvm_thin": "thin", "mac": "mac", "maxmem": "maxmem", "memory": "memory",
-    "mirror": "mirror", "netmask": "netmask", "partitions": "partitions", "password": "password", "role": "role",
-    "role-args": "role_args", "size": "size", "swap": "swap", "vcpus": "vcpus",
+    "bridge": "bridge", "dir": "dir", "dist": "dist", "finalrole": "finalrole", "fs": "fs", "gateway": "gateway",
+    "install-method": "method", "install-source": "source", "lvm": "lvm", "lvm_thin": "thin", "mac": "mac",
+    "maxmem": "maxmem", "memory": "memory", "mirror": "mirror", "netmask": "netmask", "partitions": "partitions",
+    "password": "password", "role": "role", "role-args": "role_args", "roledir": "roledir", "size": "size",
+    "swap": "swap", "vcpus": "vcpus",
 }  # fmt: skip
 _FLAGS = {"dhcp": "dhcp", "noswap": "noswap", "passwd": "passwd"}
 _LISTS = {"ip": "ip", "nameserver": "nameserver", "vlan": "vlan"}
@@ -31,7 +32,6 @@ _REFUSED = {
     "evms": "EVMS is not known here: lvm = VG names a volume group",
     "zpool": "ZFS is not known here: lvm = VG names a volume group",
     "image-dev": "devices are not named here: lvm = VG names a volume group",
-    "finalrole": "no role is run after the file is written; a program in hooks.d/create-post.d is",
 }
 _DISKS = ("evms", "zpool", "image-dev")
 # words that exclude each other: one given on the command line silences the others
