@@ -17,6 +17,7 @@ HAS = {
     ("create", "kernel"): "_xen_legi_kernels",
     ("config", "name"): "_xen_legi_settings",
     ("create", "role"): "_xen_legi_roles",
+    ("create", "finalrole"): "_xen_legi_roles",
     ("bmc", "host"): "_xen_legi_bmcs",
     ("bmc", "action"): "_xen_legi_power",
     ("create", "name"): "",  # a new name is nobody's
@@ -42,7 +43,12 @@ _xen_legi_files() {
 }
 
 _xen_legi_domus() { _xen_legi_files "$1" /etc/xen/ .cfg; }
-_xen_legi_roles() { _xen_legi_files "$1" /etc/xen-tools/role.d/ ""; _xen_legi_files "$1" /usr/share/xen-legi/roles/ ""; }
+_xen_legi_roles() {
+  local directory
+  for directory in /etc/xen-legi/role.d/ /etc/xen-tools/role.d/ /usr/share/xen-legi/roles/; do
+    _xen_legi_files "$1" "$directory" ""
+  done
+}
 _xen_legi_bmcs() { _xen_legi_files "$1" /etc/xen-legi/bmc/ ""; }
 _xen_legi_power() { _xen_legi_begin "$1" status on off cycle; }
 _xen_legi_peers() { _xen_legi_files "$1" /etc/xen-legi/peers/ .conf; }

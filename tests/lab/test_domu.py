@@ -277,6 +277,16 @@ def test_a_creation_killed_after_its_file_is_there_is_whole(tiny: Host) -> None:
     tiny.check_output("xen-legi delete whole --yes")
 
 
+def test_a_creation_killed_after_its_final_role_is_whole(tiny: Host) -> None:
+    role = "--finalrole admin-ssh --role-args /root/lab.pub"
+    killed = run_killed(tiny, "create:after-final-role", f"xen-legi create whole {SMALL} {role}")
+    assert killed.rc == 137, killed.stderr
+    tiny.check_output("xen-legi list")
+    assert "creating" not in tiny.check_output("lvs -o lv_tags vg0")
+    assert volumes(tiny, "whole") == {"whole-disk", "whole-swap"}
+    tiny.check_output("xen-legi delete whole --yes")
+
+
 @pytest.mark.parametrize(("point", "stays"), [("tagged", True), ("after-file", False), ("after-lvremove", False)])
 def test_a_killed_deletion_is_undone_or_ended(tiny: Host, point: str, stays: bool) -> None:
     before = state(tiny)
@@ -331,6 +341,36 @@ def test_a_role_settles_the_guest(tiny: Host) -> None:
         assert keys == tiny.check_output("cat /root/lab.pub")
     finally:
         tiny.check_output("xen-legi delete role1 --yes")
+
+
+ROLE = """\
+#!/bin/sh
+set -e
+if [ -e /usr/share/xen-tools/common.sh ]; then . /usr/share/xen-tools/common.sh; fi
+logMessage hidden
+echo "$FOO $dist $output/$hostname$extension"
+"""
+
+
+def test_roles_find_common_sh_and_the_callers_environment_and_a_final_one_the_file(tiny: Host) -> None:
+    before, log = state(tiny), "/var/log/xen-legi/role2.log"
+    tiny.check_output(f"mkdir /root/roles && printf %s {shlex.quote(ROLE)} >/root/roles/one && "
+                      "printf '#!/bin/sh\\ngrep -c role2-disk $output/$hostname$extension; exit 3\\n' >/root/roles/last && "
+                      "chmod +x /root/roles/*")
+    try:
+        made = tiny.run(f"FOO=1 xen-legi create role2 {SMALL} --roledir /root/roles --role one")
+        assert made.rc == 0 and log in made.stdout, made.stderr
+        said = tiny.check_output(f"cat {log}")
+        assert "\nrole /root/roles/one\n1 tiny /etc/xen/role2.cfg" in said and "hidden" not in said
+        assert tiny.check_output("stat -c %a /var/log/xen-legi/role2.log") == "600"
+        tiny.check_output("xen-legi delete role2 --yes")
+        failed = tiny.run(f"xen-legi create role2 {SMALL} --roledir /root/roles --role one --finalrole last")
+        assert failed.rc == 1 and "exit status 3" in failed.stderr and log in failed.stderr
+        assert "\nrole /root/roles/last\n1\nexit status 3" in tiny.check_output(f"cat {log}")
+        assert state(tiny) == before
+        assert tiny.run("dpkg -S /usr/share/xen-tools/common.sh").rc == tiny.run("test -e /usr/share/xen-tools/common.sh").rc
+    finally:
+        tiny.run(f"xen-legi delete role2 --yes; rm -r /root/roles {log}")
 
 
 def test_a_guest_gets_the_keys_of_the_administrators_and_not_those_of_peers(tiny: Host) -> None:

@@ -82,6 +82,14 @@ def test_the_directory_of_the_domus_is_there_before_xen_is(debs: dict[str, Path]
     assert re.search(r"^d.* \./etc/xen/$", output("dpkg-deb", "-c", debs["xen-legi-common"]), re.MULTILINE)
 
 
+def test_roles_find_common_sh_on_a_mount_point_that_xen_tools_may_have_too(debs: dict[str, Path]) -> None:
+    listed = output("dpkg-deb", "-c", debs["xen-legi-roles"])
+    assert re.search(r"^d.* \./usr/share/xen-tools/$", listed, re.MULTILINE)
+    shipped = contents(debs["xen-legi-roles"])
+    assert shipped["/usr/share/xen-legi/roles/lib/xen-tools/common.sh"] == "-rw-r--r--"
+    assert not [path for path in shipped if path.startswith("/usr/share/xen-tools/")]
+
+
 def test_the_recipe_by_hand_is_shipped_and_not_compressed(debs: dict[str, Path]) -> None:
     shipped = contents(debs["xen-legi-backup"])
     assert shipped["/usr/share/doc/xen-legi-backup/manual-recovery.md"] == "-rw-r--r--"

@@ -137,6 +137,7 @@ def test_removed_packages_leave_settings_that_do_nothing(plain_tree: Tree) -> No
 
 def test_purged_packages_leave_nothing_but_the_administrators_own(plain_tree: Tree) -> None:
     plain_tree.run("install -D -m 600 /dev/null /etc/xen-legi/bmc/dom0b")  # passwords: they go with the keys of peers
+    plain_tree.run("install -D -m 600 /dev/null /var/log/xen-legi/web1.log")
     plain_tree.run(f"{APT} purge 'xen-legi-*' 2>&1; rm /etc/apt/sources.list.d/xen-legi.sources")
     left = [path for path in plain_tree.run(OURS).split() if not path.startswith(("/var/lib/apt/", "/var/cache/apt/"))]
     assert left == []

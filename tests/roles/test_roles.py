@@ -15,7 +15,7 @@ import pytest
 from trees import SUITE, debian
 from xen_legi.domu import config
 from xen_legi.errors import Problem
-from xen_legi.install import roles
+from xen_legi.install import log, roles
 from xen_legi.install.model import Facts, Plan, Wish
 from xen_legi.install.plan import Source, plan
 from xen_legi.kernels.store import Store
@@ -25,6 +25,9 @@ from xen_legi.units import GIB
 OURS = Path(__file__).resolve().parents[2] / "xen-legi/roles"
 THEIRS = Path("/etc/xen-tools/role.d")
 SETTINGS = Path("/etc/xen-legi/roles.conf")
+KEYS = Path("/etc/xen-legi/admin-keys")
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA admin@example.org"
+COMMON = Path("/usr/share/xen-tools/common.sh")
 TELLS = {  # role: its settings, and what is said of the guest afterwards by a command in it
     "monitoring": ("MONITORING_ARGS='--web.listen-address=192.0.2.7:9100'",
                    'grep -x \'ARGS="--web.listen-address=192.0.2.7:9100"\' etc/default/prometheus-node-exporter && '
@@ -41,6 +44,9 @@ TELLS = {  # role: its settings, and what is said of the guest afterwards by a c
                           "test -L etc/systemd/system/multi-user.target.wants/puppet.service"),
     "serial-console": ("", "test -L etc/systemd/system/getty.target.wants/serial-getty@hvc0.service && "
                            "chroot . systemctl is-enabled serial-getty@hvc0"),
+    "admin-ssh": ("", f"grep -qxF '{KEY}' root/.ssh/authorized_keys && "
+                      "test 600 = $(stat -c %a root/.ssh/authorized_keys) && "
+                      "grep -qx 'PasswordAuthentication no' etc/ssh/sshd_config.d/10-admin-ssh.conf"),
 }  # fmt: skip
 
 
@@ -64,8 +70,17 @@ def guest(tree: Path) -> Iterator[Path]:
 def settings() -> Iterator[Path]:
     """The file of settings, which is not that of this computer."""
     assert any(" /etc/xen-legi " in line and "xen-legi-test" in line for line in mounts()), "run tests/run-long roles"
+    KEYS.write_text(f"# ours\n{KEY}\n")
     yield SETTINGS
-    SETTINGS.unlink(missing_ok=True)
+    for file in (SETTINGS, KEYS):
+        file.unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our creator with the roles of this tree, and logs of its own."""
+    monkeypatch.setattr(roles, "OURS", OURS)
+    monkeypatch.setattr(log, "DIRECTORY", tmp_path)
 
 
 def mounts() -> list[str]:
@@ -151,11 +166,20 @@ def test_a_role_whose_packages_cannot_be_had_fails(guest: Path) -> None:
 needs_xen_tools = pytest.mark.skipif(not THEIRS.exists(), reason="Debian 13 has no xen-tools")
 
 
+def installed(package: str) -> str:
+    """Return what is said of a guest that has a package."""
+    return f"test installed = \"$(chroot . dpkg-query -W -f '${{db:Status-Status}}' {package})\""
+
+
 @needs_xen_tools
 @pytest.mark.parametrize(("role", "command"), [
-    ("udev", "test installed = \"$(chroot . dpkg-query -W -f '${db:Status-Status}' udev)\""),
+    ("udev", installed("udev")),
     ("tmpfs", "grep -q '^tmpfs  *.tmp ' etc/fstab"),
     ("resolv", "grep -qx 'nameserver 192.168.1.1' etc/resolv.conf.old"),
+    ("sudoers", f"{installed('sudo')} && test 440 = $(stat -c %a etc/sudoers)"),
+    ("minimal", f"{installed('less')} && test ! -e bin/nano"),
+    ("puppet", "test ! -e usr/sbin/policy-rc.d"),  # Debian may have no package of that name any more: no error there
+    ("cfengine", "test ! -e usr/sbin/policy-rc.d"),
 ])
 def test_roles_of_xen_tools_run_unmodified(guest: Path, role: str, command: str) -> None:
     subprocess.run(["dpkg", "--verify", "xen-tools"], check=True)
@@ -163,6 +187,74 @@ def test_roles_of_xen_tools_run_unmodified(guest: Path, role: str, command: str)
     roles.run_roles(planned(THEIRS / role), guest)
     says(guest, command)
     assert mounts() == before
+
+
+@needs_xen_tools
+@pytest.mark.parametrize(("role", "command"), [
+    ("builder", "test ! -e usr/sbin/policy-rc.d"),
+    ("gdm", "grep -q Xvnc etc/gdm/gdm.conf"),
+    ("xdm", "grep -q Xvnc etc/X11/xdm/Xservers"),
+])
+def test_large_roles_of_xen_tools_do_the_rest_where_nothing_can_be_installed(guest: Path, role: str, command: str) -> None:
+    for file in (guest / "etc/apt").rglob("*sources*"):
+        file.unlink() if file.is_file() else None
+    for name in ("etc/gdm", "etc/X11/xdm"):
+        (guest / name).mkdir(parents=True)
+    roles.run_roles(planned(THEIRS / role), guest)
+    says(guest, command)
+
+
+@needs_xen_tools
+def test_the_role_editor_of_xen_tools_runs_unmodified(guest: Path) -> None:
+    script = Path("/etc/xen-tools/sed.d/etc/issue.sed")
+    made = [one for one in (script.parent, script.parent.parent) if not one.exists()]
+    script.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        script.write_text("1s/.*/for the test/\n")
+        roles.run_roles(planned(THEIRS / "editor"), guest)
+    finally:
+        script.unlink()
+        for directory in made:
+            directory.rmdir()
+    says(guest, "grep -qx 'for the test' etc/issue")
+
+
+@pytest.fixture
+def hidden() -> Iterator[None]:
+    """A computer without xen-tools, as far as it is seen from here: what is mounted here is seen by nobody else."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "xen-legi-test", COMMON.parent], check=True)
+    yield
+    subprocess.run(["umount", COMMON.parent], check=True)
+
+
+@pytest.mark.parametrize("source", [
+    f". {COMMON}", f"if [ -e {COMMON} ]; then\n    . {COMMON}\nelse\n    echo Installation problem\nfi",
+])
+def test_a_role_finds_our_common_sh_where_xen_tools_is_not_installed(
+    guest: Path, hidden: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    role = tmp_path / "mine"
+    role.write_text(f"#!/bin/sh\nprefix=$1\n{source}\ninstallDebianPackage ${{prefix}} less\n"
+                    "installDebianPackage ${prefix} no-such-package\nremoveDebianPackage ${prefix} nano\n")
+    role.chmod(0o755)
+    before = mounts()
+    roles.run_roles(planned(role), guest)
+    says(guest, f"{installed('less')} && test ! -e bin/nano && test ! -e usr/sbin/policy-rc.d")
+    assert "warning: role mine: apt-get install -o APT::Install-Recommends=false no-such-package" in capsys.readouterr().err
+    assert mounts() == before and not COMMON.exists()
+
+
+@needs_xen_tools
+def test_a_role_of_xen_tools_runs_unmodified_with_our_common_sh(guest: Path, hidden: None) -> None:
+    roles.run_roles(planned(THEIRS / "udev"), guest)
+    says(guest, installed("udev"))
+
+
+def test_the_callers_environment_settles_a_guest(guest: Path, settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.write_text("MAIL_RELAY=other.example.org\nMAIL_NAME=example.org\n")
+    monkeypatch.setenv("MAIL_RELAY", "relay.example.org")
+    roles.run_roles(planned(OURS / "mail-relay"), guest)
+    says(guest, "grep -qx 'relay.example.org smtp' etc/nullmailer/remotes && grep -qx example.org etc/mailname")
 
 
 @needs_xen_tools

@@ -52,3 +52,14 @@ def test_the_role_admin_ssh_does_not_give_them_either(tmp_path: Path) -> None:
     role = Path(__file__).resolve().parents[2] / "xen-legi/roles/admin-ssh"
     subprocess.run(["sh", role, tmp_path, keys], check=True)
     assert (tmp_path / "root/.ssh/authorized_keys").read_text() == "ssh-ed25519 AAAA admin\n"
+
+
+def test_keys_of_which_none_is_for_a_guest_lock_nobody_out(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("# none yet\nrestrict ssh-ed25519 BBBB xen-legi-peer=dom0b\n")
+    (tmp_path / "etc/ssh").mkdir(parents=True)
+    (tmp_path / "etc/ssh/sshd_config").touch()
+    role = Path(__file__).resolve().parents[2] / "xen-legi/roles/admin-ssh"
+    done = subprocess.run([role, tmp_path, keys], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and f"{keys} has none for a guest" in done.stderr
+    assert (tmp_path / "etc/ssh/sshd_config").read_text() == "" and not (tmp_path / "root").exists()

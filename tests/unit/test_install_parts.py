@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from test_install_plan import FACTS, OTHER, SOURCE, VOLUME, WISH
+from test_install_plan import OTHER, VOLUME
 from xen_legi import steps
 from xen_legi.domu import config, disks
 from xen_legi.domu.inventory import inventory, sheet, table, vlan_of
@@ -16,7 +16,6 @@ from xen_legi.errors import Problem
 from xen_legi.install import leftovers, roles, templates
 from xen_legi.install.bootstrap import Counter
 from xen_legi.install.packages import packages
-from xen_legi.install.plan import plan
 from xen_legi.storage import lvm
 from xen_legi.storage.lvm import Volume
 
@@ -25,15 +24,6 @@ DB = config.parse(OTHER, Path("/etc/xen/db.cfg"))
 
 def volume(name: str, *tags: str, **more: object) -> Volume:
     return replace(VOLUME, name=name, tags=frozenset(tags), open=False, **more)
-
-
-def test_a_role_finds_the_names_of_xen_tools_in_its_environment() -> None:
-    told = roles.environment(replace(plan(WISH, FACTS, SOURCE), role_args="a b"))
-    assert told["hostname"] == "web1" and told["dist"] == "trixie" and told["role_args"] == "a b"
-    assert (told["ip1"], told["ip_count"], told["netmask"], told["vlan"]) == ("192.168.72.11", "1", "255.255.255.0", "72")
-    assert told["PARTITION2"] == "disk:2048M:ext4:/:noatime,errors=remount-ro:phy::/dev/vg0/web1-disk"
-    assert told["PARTITION1"] == "swap:512M:swap::sw:phy::/dev/vg0/web1-swap" and told["NUMPARTITIONS"] == "2"
-    assert "dhcp" not in told and "noswap" not in told  # roles ask whether a name is set
 
 
 def test_a_role_is_found_by_name_or_path_and_must_be_executable(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from xen_legi.install import show, wish
 from xen_legi.install.model import Facts, Wish
 from xen_legi.install.plan import Source, check_domu_name, plan
 from xen_legi.install.render import rendered
-from xen_legi.install.roles import environment
+from xen_legi.install.role_environment import environment
 from xen_legi.kernels.store import Store
 from xen_legi.storage.images import Directory
 from xen_legi.storage.lvm import Group, Volume

@@ -98,6 +98,7 @@ def test_the_command_line_wins(tmp_path: Path, words: str, name: str, value: obj
         ("install-method = debootstrap\ndist = sid\nkeyring = /k.gpg", "keyring", "/k.gpg"),
         ("install-method = debootstrap\ndist = sid\nkeyring_sid = /k.gpg", "keyring", "/k.gpg"),
         ("keyring = /k.gpg", "keyring", ""),
+        ("finalrole = x", "finalrole", "x"), ("roledir = /srv/roles", "roledir", "/srv/roles"),
         ("install-method = cdebootstrap", "method", "debootstrap"), ("# size = 4G", "size", ""),
     ],
 )  # fmt: skip
@@ -109,7 +110,6 @@ def test_each_key_has_its_word(tmp_path: Path, text: str, name: str, value: obje
     ("text", "said"),
     [
         ("zpool = tank", "zpool = tank has no counterpart"),
-        ("finalrole = x", "has no counterpart"),
         ("arch = i386", "arch = i386 has no counterpart"),
         ("disk_device = sda", "disk_device = sda has no counterpart"),
         ("serial_device = tty1", "serial_device = tty1 has no counterpart"),

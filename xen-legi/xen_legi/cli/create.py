@@ -24,7 +24,7 @@ from xen_legi.install.methods import DEFAULT, METHODS, Method, Wanted, method
 from xen_legi.install.model import FILESYSTEMS, Plan, Wish
 from xen_legi.install.plan import Source, check_domu_name, check_wish, plan
 from xen_legi.install.render import rendered
-from xen_legi.install.roles import find_roles
+from xen_legi.install.roles import DIRECTORIES, find_roles
 from xen_legi.install.tidy import tidy
 from xen_legi.install.volumes import need_programs
 from xen_legi.steps import lock, named_point, warn
@@ -119,9 +119,11 @@ def _access(group: "argparse._ArgumentGroup") -> None:
                        help="root's password, which ps shows meanwhile; without one no password fits, only keys")
     group.add_argument("--passwd", action="store_true", help="ask for root's password")
     group.add_argument("--role", default="", metavar="NAME,...",
-                       help="scripts in /etc/xen-tools/role.d or /usr/share/xen-legi/roles, or paths; each is run as "
-                       "ROLE MOUNTPOINT ARGUMENTS before the guest starts")
+                       help="scripts in /etc/xen-legi/role.d, /etc/xen-tools/role.d or /usr/share/xen-legi/roles, or paths; "
+                       "each is run as ROLE MOUNTPOINT ARGUMENTS before the guest starts")
+    group.add_argument("--finalrole", default="", metavar="NAME,...", help="the same, run after its file is written")
     group.add_argument("--role-args", default="", metavar="ARGUMENTS", help="arguments for the roles")
+    group.add_argument("--roledir", default="", metavar="DIRECTORY", help="where roles are instead, unless paths are given")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -159,7 +161,8 @@ def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config)
     name = options.method or DEFAULT
     chosen = method(name, settings, Wanted(options.dist, options.source, options.mirror, options.keyring, options.arch))
     source = Source(name, chosen.text, chosen.dist, chosen.size)
-    roles = find_roles(wished.roles)
+    places = (Path(wished.role_directory),) if wished.role_directory else DIRECTORIES
+    roles, final = find_roles(wished.roles, places), find_roles(wished.final_roles, places)
     keys = wish.ssh_keys(options.ssh_key)
     need_programs(plan(wished, facts, source).parts)  # before the peers and a person are asked
     facts = replace(facts, others=tuple(everywhere.with_peers(facts.others)))
@@ -167,4 +170,5 @@ def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config)
     planned = plan(wished, facts, source, roles=roles, ssh_keys=keys, password=wish.password(options))
     if planned.lacks_name_servers:
         warn(f"{planned.name} will know no names: this host has no name server that it could ask (see --nameserver)")
-    return planned, chosen
+    origin = str(Path(options.source).absolute()) if options.source else ""
+    return replace(planned, final_roles=final, role_directory=wished.role_directory, install_source=origin), chosen

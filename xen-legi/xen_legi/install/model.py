@@ -51,7 +51,9 @@ class Wish:
     nameservers: tuple[str, ...] = ()
     mac: str = ""
     roles: tuple[str, ...] = ()
+    final_roles: tuple[str, ...] = ()
     role_args: str = ""
+    role_directory: str = ""
     modules: str = "guest"
     start: bool = True
 
@@ -151,8 +153,11 @@ class Plan:
     source: str  # what the guest's files come from, for people
     dist: str
     method: str
+    install_source: str = ""  # the archive or directory, if the method has one
     roles: tuple[Path, ...] = ()
+    final_roles: tuple[Path, ...] = ()  # run after the domU's file is there
     role_args: str = ""
+    role_directory: str = ""  # "": where roles are found without a word
     ssh_keys: str = field(default="", repr=False)
     password: str = field(default="", repr=False)  # hashed, as in /etc/shadow
     modules: str = "guest"  # of its kernel, see kernels/guest_modules.py

@@ -2,32 +2,42 @@
 
 A role is called as ROLE MOUNTPOINT ARGUMENTS..., as root of dom0, with what is known of the guest in its environment and
 the guest's /proc and /dev/pts mounted; a status other than 0 undoes the whole domU. Unlike xen-tools, a role that is
-missing or not executable is an error, before anything is made. What a role leaves running ends with it.
+missing or not executable is an error, before anything is made. What a role leaves running ends with it. What it prints is in
+the domU's log. On a host without xen-tools it finds our own common.sh where xen-tools has its.
 """
 
 import os
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from xen_legi import files, run
 from xen_legi.errors import CommandFailed, die, fail
-from xen_legi.install.model import SWAP, Part, Plan
+from xen_legi.install import log
+from xen_legi.install.guest import Guest
+from xen_legi.install.model import Plan
+from xen_legi.install.role_environment import ROLE_DIRECTORY, environment, look, whole
 from xen_legi.steps import named_point, say, step, warn
-from xen_legi.units import MIB
 
-DIRECTORIES = (Path("/etc/xen-tools/role.d"), Path("/usr/share/xen-legi/roles"))
+OURS = Path("/usr/share/xen-legi/roles")
+DIRECTORIES = (Path("/etc/xen-legi/role.d"), ROLE_DIRECTORY, OURS)
+XEN_TOOLS = Path("/usr/share/xen-tools")  # xen-legi-roles has it, empty: it is a mount point even where /usr is read-only
+_WARNING = "xen-legi: warning: "  # how our common.sh begins a line that is not for the log alone
 _PATIENCE = 600  # seconds for the package lists
 # in a process and mount namespace of its own: nothing that a role starts or mounts survives it
 _ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _SCRIPT = """\
-mkdir -p "$1/proc" "$1/dev/pts" && mount -t proc proc "$1/proc" && mount --bind /dev/pts "$1/dev/pts" || exit 126
-exec sh -c "$2"
+mkdir -p "$1" "$2" && mount -t proc proc "$1" && mount --bind /dev/pts "$2" || exit 126
+if [ ! -e "$3/common.sh" ] && [ -d "$3" ] && [ -e "$4/common.sh" ]; then
+    mount --bind "$4" "$3" || exit 126
+fi
+exec sh -c "$5"
 """
 # nothing that runs in the guest may write into dom0's own resolv.conf
 _UPDATE = """\
-resolv=$1/etc/resolv.conf
+resolv=$2
 if [ -f "$resolv" ] && [ ! -L "$resolv" ] && [ -e /etc/resolv.conf ]; then
     copy=$(mktemp) && cat /etc/resolv.conf >"$copy" && chmod 644 "$copy" && mount --bind "$copy" "$resolv" && rm "$copy" ||
         exit 126
@@ -45,58 +55,35 @@ def find_roles(names: Iterable[str], directories: Iterable[Path] = DIRECTORIES) 
 
 def run_roles(plan: Plan, root: Path) -> None:
     """Run the plan's roles on the guest mounted at `root`. Fail if one of them does."""
-    if any(map(_installs, plan.roles)) and not any((root / "var/lib/apt/lists").glob("*_InRelease")):
+    if any(map(_installs, (*plan.roles, *plan.final_roles))) and not any((root / "var/lib/apt/lists").glob("*_InRelease")):
         _fetch_lists(root)
     for role in plan.roles:
-        with step(f"role {role.name} {plan.role_args}".rstrip()):
-            _run(role, plan, root)
+        _run(role, plan, root, environment(plan, look(root)))
         named_point("create:after-role")
+
+
+def run_final_roles(plan: Plan, root: Path) -> None:
+    """Run the plan's final roles, for which its file is there. Fail if one of them does."""
+    for role in plan.final_roles:
+        _run(role, plan, root, environment(plan, look(root), final=True))
+        named_point("create:after-final-role")
+
+
+def argv(role: Path, root: Path, arguments: str) -> list[str]:
+    """Return the command that runs a role on the guest at `root`. No link of the guest leads what is mounted into dom0."""
+    mounts = [_directory(root, one) for one in ("/proc", "/dev/pts")]
+    line = command(role, root, arguments)
+    return [*_ALONE, "sh", "-c", _SCRIPT, "sh", *mounts, str(XEN_TOOLS), str(OURS / "lib/xen-tools"), line]
+
+
+def _directory(root: Path, inside: str) -> str:
+    """Return where a directory of the guest is in dom0, all links on the way followed within the guest."""
+    return str(Guest(root).path(f"{inside}/x").parent)
 
 
 def command(role: Path, root: Path, arguments: str) -> str:
     """Return the shell line of a role: its arguments are split by the shell, as xen-create-image does."""
     return f"{shlex.quote(str(role))} {shlex.quote(str(root))} {arguments}".rstrip()
-
-
-def environment(plan: Plan) -> dict[str, str]:
-    """Return what a role finds in its environment, by xen-tools' names. What does not hold is not there."""
-    first = plan.nics[0] if plan.nics else None
-    known = {
-        "hostname": plan.name,
-        "dist": plan.dist,
-        "install_method": plan.method,
-        "memory": f"{plan.memory}M",
-        "maxmem": f"{plan.maxmem}M" if plan.maxmem else "",
-        "vcpus": str(plan.vcpus),
-        "type": plan.type,
-        "lvm": plan.root.group,
-        "dir": str(plan.root.image.parents[2]) if plan.root.image else "",
-        "fs": plan.root.filesystem,
-        "size": _size(plan.root),
-        "kernel": str(plan.kernel.image),
-        "initrd": str(plan.kernel.ramdisk),
-        "modules": str(plan.kernel.modules),
-        "disk_device": "xvda",
-        "serial_device": "hvc0",
-        "nameserver": " ".join(plan.nameservers),
-        "role": ",".join(one.name for one in plan.roles),
-        "role_args": plan.role_args,
-        **_swap(plan),
-        **{f"PARTITION{number}": _partition(plan, one) for number, one in enumerate(plan.parts, 1)},
-        "NUMPARTITIONS": str(len(plan.parts)),
-    }
-    if first:
-        known |= {
-            "mac": first.mac,
-            "bridge": first.bridge,
-            "vlan": str(first.vlan or ""),
-            "dhcp": "1" if first.dhcp else "",
-            "gateway": str(first.gateway or ""),
-            "netmask": str(first.address.netmask) if first.address else "",
-        }
-    fixed = [str(one.address.ip) for one in plan.nics if one.address]
-    known |= {f"ip{number}": one for number, one in enumerate(fixed, 1)} | {"ip_count": str(len(fixed))}
-    return {key: value for key, value in known.items() if value}
 
 
 def _find(name: str, directories: tuple[Path, ...]) -> Path:
@@ -118,34 +105,33 @@ def _fetch_lists(root: Path) -> None:
     """Fetch the guest's package lists, which xen-create-image's roles find there; a template is kept without them."""
     with step("package lists, for the roles"):
         try:
-            run.run([*_ALONE, "sh", "-c", _UPDATE, "sh", root], timeout=_PATIENCE)
+            resolv = Guest(root).path("/etc/resolv.conf")
+            run.run([*_ALONE, "sh", "-c", _UPDATE, "sh", root, resolv], timeout=_PATIENCE, env=whole({}))
         except CommandFailed as failed:
             warn(f"the guest's package lists cannot be fetched: {failed.message}")
 
 
-def _run(role: Path, plan: Plan, root: Path) -> None:
-    argv = [*_ALONE, "sh", "-c", _SCRIPT, "sh", str(root), command(role, root, plan.role_args)]
-    try:
-        for line in run.lines(argv, env=environment(plan), cwd=os.getcwd()):
-            if run.debug:
-                say(line)
-    except CommandFailed as problem:
-        lines = [line for line in problem.stderr.strip().splitlines() if line.strip()][-5:]
-        said = "".join(f"\n    {line}" for line in lines)
-        fail(f"role {role} failed with exit status {problem.command_status}{said}", hint="the domU has been removed again")
+def _run(role: Path, plan: Plan, root: Path, known: Mapping[str, str]) -> None:
+    with step(f"role {role.name} {plan.role_args}".rstrip()), log.opened(plan.name) as add:
+        add(f"role {role}")
+        try:
+            for line in run.lines(argv(role, root, plan.role_args), env=whole(known), cwd=os.getcwd()):
+                add(line)
+                _show(line)
+        except CommandFailed as problem:
+            add(f"exit status {problem.command_status}")
+            _fail(role, plan, problem)
 
 
-def _swap(plan: Plan) -> dict[str, str]:
-    swap = next((one for one in plan.parts if one.filesystem == SWAP), None)
-    return {"swap": _size(swap)} if swap else {"noswap": "1"}
+def _show(line: str) -> None:
+    if line.startswith(_WARNING):
+        warn(line.removeprefix(_WARNING))
+    elif run.debug:
+        say(line)
 
 
-def _size(part: Part) -> str:
-    return f"{part.size // MIB}M"
-
-
-def _partition(plan: Plan, part: Part) -> str:
-    """Return name:size:type:mountpoint:options:imagetype:image; xen-tools' image type ends with a colon of its own."""
-    name = part.name.removeprefix(f"{plan.name}-")
-    kind = "file" if part.image else "phy"
-    return f"{name}:{_size(part)}:{part.filesystem}:{part.mount}:{part.options}:{kind}::{part.path}"
+def _fail(role: Path, plan: Plan, problem: CommandFailed) -> NoReturn:
+    lines = [line for line in problem.stderr.strip().splitlines() if line.strip()][-5:]
+    said = "".join(f"\n    {line}" for line in lines)
+    fail(f"role {role} failed with exit status {problem.command_status}{said}",
+         hint=f"the domU has been removed again; all that the role printed is in {log.file_of(plan.name)}")

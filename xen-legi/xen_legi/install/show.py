@@ -1,7 +1,7 @@
 """A plan, as a person reads it: for --dry-run before, and the summary after."""
 
 from xen_legi.columns import printable
-from xen_legi.install import keys
+from xen_legi.install import keys, log
 from xen_legi.install.model import SWAP, Nic, Part, Plan
 from xen_legi.units import exact_size
 
@@ -19,6 +19,7 @@ def described(plan: Plan) -> str:
     lines += [f"  root: {_login(plan)}"]
     lines += [f"  role {one} {plan.role_args}".rstrip() for one in plan.roles]
     lines += [f"  write /etc/xen/{plan.name}.cfg"]
+    lines += [f"  final role {one} {plan.role_args}".rstrip() for one in plan.final_roles]
     lines += [f"  xl create /etc/xen/{plan.name}.cfg" if plan.start else "  (not started)"]
     return "\n".join(lines)
 
@@ -31,6 +32,7 @@ def summary(plan: Plan, took: str) -> str:
     lines += [f"  {_kind(one):9} {one.path} ({exact_size(one.size)}, {one.mount or one.filesystem})" for one in plan.parts]
     lines += [f"  network   {_nic(one)}" for one in plan.nics]
     lines += [f"  names     from {_nameservers(plan)}"] if plan.nics else []
+    lines += [f"  log       {log.file_of(plan.name)}"]
     lines += [f"  at boot   ln -s ../{plan.name}.cfg /etc/xen/auto/ starts it with dom0; nothing does without"]
     known = _keys(plan)
     if known and plan.nics:

@@ -43,8 +43,10 @@ def from_options(options: argparse.Namespace, settings: Config) -> Wish:
         gateways=tuple(one for one in options.gateway if one),
         nameservers=tuple(options.nameserver) or settings.nameserver,
         mac=options.mac,
-        roles=tuple(one.strip() for one in options.role.split(",") if one.strip()),
+        roles=_names(options.role),
+        final_roles=_names(options.finalrole),
         role_args=options.role_args,
+        role_directory=os.path.abspath(options.roledir) if options.roledir else "",
         modules="all" if options.all_modules else settings.modules,
         start=not options.no_start,
     )
@@ -106,6 +108,10 @@ def _name(options: argparse.Namespace) -> str:
     if not name:
         die("a new domU needs a name", hint="xen-legi create web1 --vlan 72 --ip 192.168.72.11/24")
     return name
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())
 
 
 def _partitions(options: argparse.Namespace) -> tuple[Partition, ...]:

@@ -20,10 +20,11 @@ from xen_legi.steps import warn
 
 # key of the file: our word, as argparse keeps it
 _SAME = {
-    "arch": "arch", "bridge": "bridge", "dir": "dir", "dist": "dist", "fs": "fs", "install-method": "method",
-    "install-source": "source", "keyring": "keyring", "lvm": "lvm", "lvm_thin": "thin", "mac": "mac", "maxmem": "maxmem",
-    "memory": "memory", "mirror": "mirror", "netmask": "netmask", "partitions": "partitions", "password": "password",
-    "role": "role", "role-args": "role_args", "size": "size", "swap": "swap", "vcpus": "vcpus",
+    "arch": "arch", "bridge": "bridge", "dir": "dir", "dist": "dist", "finalrole": "finalrole", "fs": "fs",
+    "install-method": "method", "install-source": "source", "keyring": "keyring", "lvm": "lvm", "lvm_thin": "thin",
+    "mac": "mac", "maxmem": "maxmem", "memory": "memory", "mirror": "mirror", "netmask": "netmask",
+    "partitions": "partitions", "password": "password", "role": "role", "role-args": "role_args", "roledir": "roledir",
+    "size": "size", "swap": "swap", "vcpus": "vcpus",
 }  # fmt: skip
 _FLAGS = {"dhcp": "dhcp", "noswap": "noswap", "passwd": "passwd"}
 _LISTS = {"gateway": "gateway", "ip": "ip", "nameserver": "nameserver", "vlan": "vlan"}
@@ -34,7 +35,6 @@ _REFUSED = {
     "evms": "EVMS is not known here: lvm = VG names a volume group",
     "zpool": "ZFS is not known here: lvm = VG names a volume group",
     "image-dev": "devices are not named here: lvm = VG names a volume group",
-    "finalrole": "no role is run after the file is written; a program in hooks.d/create-post.d is",
     "apt_proxy": "the proxy of this host's apt is used: Acquire::http::Proxy in apt.conf(5); a role can set the guest's",
 }
 _DISKS = ("evms", "zpool", "image-dev")
