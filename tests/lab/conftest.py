@@ -18,7 +18,7 @@ from testinfra.host import Host
 import budget
 from backups import copied_tiny
 from crashes import Console, Watch, left
-from domus import WEB1, make_web1, wait_for_ssh
+from domus import WEB1, make_keys, make_web1, wait_for_ssh
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -180,3 +180,21 @@ def tiny1(dom0a: Host, dom0b: Host, peers: None) -> Iterator[Host]:
     """dom0a with the domU tiny1, which has a good copy on vg1 and one on dom0b."""
     with copied_tiny(dom0a, "--to vg1 --to dom0b", dom0b) as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def toy(dom0a: Host, dom0b: Host) -> Iterator[Host]:
+    """dom0a with a template and a kernel of a few bytes, for domUs that are never started, and a volume of another."""
+    make_keys(dom0a, dom0b)
+    dom0a.check_output(
+        "mkdir -p /srv/xen/templates/tiny/etc/ssh /srv/xen/templates/tiny/usr/sbin /srv/xen/lib/modules/0-tiny && "
+        "cd /srv/xen && touch templates/tiny/usr/sbin/ifup templates/tiny/etc/ssh/sshd_config && "
+        "echo 'root:!:1::::::' > templates/tiny/etc/shadow && touch lib/modules/0-tiny/modules.dep && "
+        "echo x > boot/vmlinuz-0-tiny && echo x > boot/initrd.img-0-tiny && "
+        "lvcreate -qq -y -L 8M -n big-data vg0 && lvcreate -qq -y -L 8M --addtag xen-legi-other -n big-disk2 vg0"
+    )
+    yield dom0a
+    dom0a.check_output(
+        "lvremove -qq -y vg0/big-data vg0/big-disk2; "
+        "rm -rf /srv/xen/templates/tiny /srv/xen/lib/modules/0-tiny /srv/xen/boot/*-0-tiny"
+    )

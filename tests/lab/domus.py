@@ -12,6 +12,7 @@ from speed import patience
 
 WEB1 = "192.168.72.11"
 CREATE = "xen-legi create {} --vlan 72 --ip {}/24 --memory 512M --size 2G --method template --ssh-key /root/lab.pub"
+SMALL = "--vlan 72 --ip 192.168.72.99/24 --dist tiny --kernel 0-tiny --size 64M --swap 16M --memory 32M --no-start"
 SSH = (
     "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
     " -o ConnectTimeout=20"

@@ -8,29 +8,9 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from domus import WEB1, banner, guest, known, make_keys, refused, run_killed, state, wait_for_ssh
+from domus import SMALL, WEB1, banner, guest, known, refused, run_killed, state, wait_for_ssh
 from marks import daily
 from wrong import WRONG
-
-SMALL = "--vlan 72 --ip 192.168.72.99/24 --dist tiny --kernel 0-tiny --size 64M --swap 16M --memory 32M --no-start"
-
-
-@pytest.fixture(scope="session")
-def tiny(dom0a: Host, dom0b: Host) -> Iterator[Host]:
-    """dom0a with a template and a kernel of a few bytes, for domUs that are never started, and a volume of another."""
-    make_keys(dom0a, dom0b)
-    dom0a.check_output(
-        "mkdir -p /srv/xen/templates/tiny/etc/ssh /srv/xen/templates/tiny/usr/sbin /srv/xen/lib/modules/0-tiny && "
-        "cd /srv/xen && touch templates/tiny/usr/sbin/ifup templates/tiny/etc/ssh/sshd_config && "
-        "echo 'root:!:1::::::' > templates/tiny/etc/shadow && touch lib/modules/0-tiny/modules.dep && "
-        "echo x > boot/vmlinuz-0-tiny && echo x > boot/initrd.img-0-tiny && "
-        "lvcreate -qq -y -L 8M -n big-data vg0 && lvcreate -qq -y -L 8M --addtag xen-legi-other -n big-disk2 vg0"
-    )
-    yield dom0a
-    dom0a.check_output(
-        "lvremove -qq -y vg0/big-data vg0/big-disk2; "
-        "rm -rf /srv/xen/templates/tiny /srv/xen/lib/modules/0-tiny /srv/xen/boot/*-0-tiny"
-    )
 
 
 def volumes(host: Host, name: str) -> set[str]:
@@ -130,12 +110,12 @@ def test_a_running_domu_is_not_deleted(dom0a: Host, web1: Host) -> None:
 
 
 @pytest.fixture(scope="module")
-def crowded(tiny: Host) -> Iterator[Host]:
+def crowded(toy: Host) -> Iterator[Host]:
     """dom0a with a domU `small` that is not running, and a foreign volume there-disk."""
-    tiny.check_output(f"xen-legi create small {SMALL.replace('.99/', '.98/')}")
-    tiny.check_output("lvcreate -qq -y -L 8M -n there-disk vg0")
-    yield tiny
-    tiny.check_output("xen-legi delete small --yes; lvremove -qq -y vg0/there-disk")
+    toy.check_output(f"xen-legi create small {SMALL.replace('.99/', '.98/')}")
+    toy.check_output("lvcreate -qq -y -L 8M -n there-disk vg0")
+    yield toy
+    toy.check_output("xen-legi delete small --yes; lvremove -qq -y vg0/there-disk")
 
 
 @pytest.fixture(scope="module")
@@ -258,172 +238,105 @@ IN_MORE = ("after-lvcreate-xvda1", "after-mkfs", "mounted", "after-copy", "after
 
 
 @pytest.mark.parametrize("point", daily(*UNDONE, more=IN_MORE))
-def test_a_killed_creation_leaves_nothing_after_the_next_run(tiny: Host, point: str) -> None:
-    before = state(tiny)
+def test_a_killed_creation_leaves_nothing_after_the_next_run(toy: Host, point: str) -> None:
+    before = state(toy)
     role = "--role admin-ssh --role-args /root/lab.pub"
-    killed = run_killed(tiny, f"create:{point}", f"xen-legi create gone {SMALL} {role}")
+    killed = run_killed(toy, f"create:{point}", f"xen-legi create gone {SMALL} {role}")
     assert killed.rc == 137, killed.stderr
-    tiny.check_output("xen-legi list")
-    assert state(tiny) == before
-    assert tiny.run("grep xen-legi /proc/mounts").rc != 0
+    toy.check_output("xen-legi list")
+    assert state(toy) == before
+    assert toy.run("grep xen-legi /proc/mounts").rc != 0
 
 
-def test_a_creation_killed_after_its_file_is_there_is_whole(tiny: Host) -> None:
-    killed = run_killed(tiny, "create:after-commit", f"xen-legi create whole {SMALL}")
+def test_a_creation_killed_after_its_file_is_there_is_whole(toy: Host) -> None:
+    killed = run_killed(toy, "create:after-commit", f"xen-legi create whole {SMALL}")
     assert killed.rc == 137, killed.stderr
-    tiny.check_output("xen-legi list")
-    assert "creating" not in tiny.check_output("lvs -o lv_tags vg0")
-    assert volumes(tiny, "whole") == {"whole-disk", "whole-swap"}
-    tiny.check_output("xen-legi delete whole --yes")
+    toy.check_output("xen-legi list")
+    assert "creating" not in toy.check_output("lvs -o lv_tags vg0")
+    assert volumes(toy, "whole") == {"whole-disk", "whole-swap"}
+    toy.check_output("xen-legi delete whole --yes")
 
 
-def test_a_creation_killed_after_its_final_role_is_whole(tiny: Host) -> None:
+def test_a_creation_killed_after_its_final_role_is_whole(toy: Host) -> None:
     role = "--finalrole admin-ssh --role-args /root/lab.pub"
-    killed = run_killed(tiny, "create:after-final-role", f"xen-legi create whole {SMALL} {role}")
+    killed = run_killed(toy, "create:after-final-role", f"xen-legi create whole {SMALL} {role}")
     assert killed.rc == 137, killed.stderr
-    tiny.check_output("xen-legi list")
-    assert "creating" not in tiny.check_output("lvs -o lv_tags vg0")
-    assert volumes(tiny, "whole") == {"whole-disk", "whole-swap"}
-    tiny.check_output("xen-legi delete whole --yes")
+    toy.check_output("xen-legi list")
+    assert "creating" not in toy.check_output("lvs -o lv_tags vg0")
+    assert volumes(toy, "whole") == {"whole-disk", "whole-swap"}
+    toy.check_output("xen-legi delete whole --yes")
 
 
 @pytest.mark.parametrize(("point", "stays"), [("tagged", True), ("after-file", False), ("after-lvremove", False)])
-def test_a_killed_deletion_is_undone_or_ended(tiny: Host, point: str, stays: bool) -> None:
-    before = state(tiny)
-    tiny.check_output(f"xen-legi create half {SMALL} && ln -s ../half.cfg /etc/xen/auto/half.cfg")
-    assert run_killed(tiny, f"delete:{point}", "xen-legi delete half --yes").rc == 137
-    entry = known(tiny, "half")
+def test_a_killed_deletion_is_undone_or_ended(toy: Host, point: str, stays: bool) -> None:
+    before = state(toy)
+    toy.check_output(f"xen-legi create half {SMALL} && ln -s ../half.cfg /etc/xen/auto/half.cfg")
+    assert run_killed(toy, f"delete:{point}", "xen-legi delete half --yes").rc == 137
+    entry = known(toy, "half")
     if stays:
-        assert entry and entry["autostart"] and "deleting" not in tiny.check_output("lvs -o lv_tags vg0")
-        tiny.check_output("xen-legi delete half --yes")
-    assert state(tiny) == before
+        assert entry and entry["autostart"] and "deleting" not in toy.check_output("lvs -o lv_tags vg0")
+        toy.check_output("xen-legi delete half --yes")
+    assert state(toy) == before
 
 
-def test_what_a_kill_left_stays_while_a_file_that_was_set_aside_may_name_it(tiny: Host) -> None:
-    before = state(tiny)
-    assert run_killed(tiny, "create:after-mkfs", f"xen-legi create doubt {SMALL}").rc == 137
-    tiny.check_output("touch /etc/xen/doubt.cfg.off")
-    said = tiny.run("xen-legi list").stderr
+def test_what_a_kill_left_stays_while_a_file_that_was_set_aside_may_name_it(toy: Host) -> None:
+    before = state(toy)
+    assert run_killed(toy, "create:after-mkfs", f"xen-legi create doubt {SMALL}").rc == 137
+    toy.check_output("touch /etc/xen/doubt.cfg.off")
+    said = toy.run("xen-legi list").stderr
     assert "vg0/doubt-disk, which stays: /etc/xen/doubt.cfg.off may name it" in said
-    assert volumes(tiny, "doubt") == {"doubt-disk", "doubt-swap"}
-    tiny.check_output("rm /etc/xen/doubt.cfg.off && xen-legi list")
-    assert state(tiny) == before
+    assert volumes(toy, "doubt") == {"doubt-disk", "doubt-swap"}
+    toy.check_output("rm /etc/xen/doubt.cfg.off && xen-legi list")
+    assert state(toy) == before
 
 
-def test_a_template_whose_making_anew_was_killed_between_its_renames_is_put_back(tiny: Host) -> None:
-    before = state(tiny)
-    tiny.check_output("cd /srv/xen/templates && mv tiny .old-tiny && mkdir .making-tiny && touch .making-tiny.toml")
-    assert "tiny" in tiny.check_output("xen-legi template list").split()
-    assert state(tiny) == before
+def test_a_template_whose_making_anew_was_killed_between_its_renames_is_put_back(toy: Host) -> None:
+    before = state(toy)
+    toy.check_output("cd /srv/xen/templates && mv tiny .old-tiny && mkdir .making-tiny && touch .making-tiny.toml")
+    assert "tiny" in toy.check_output("xen-legi template list").split()
+    assert state(toy) == before
 
 
-def test_a_killed_making_of_a_template_leaves_nothing_after_the_next_run(tiny: Host) -> None:
-    before = state(tiny)
-    assert run_killed(tiny, "template:begun", "xen-legi template make other --dist trixie").rc == 137
-    tiny.check_output("xen-legi template list")
-    assert state(tiny) == before
+def test_a_killed_making_of_a_template_leaves_nothing_after_the_next_run(toy: Host) -> None:
+    before = state(toy)
+    assert run_killed(toy, "template:begun", "xen-legi template make other --dist trixie").rc == 137
+    toy.check_output("xen-legi template list")
+    assert state(toy) == before
 
 
-# roles, deletion, what others made
+# deletion, what others made
 
 
-def read_disk(host: Host, volume: str, command: str) -> str:
-    """Run a command on a host with a volume mounted at /run/look, read-only and seen by nobody else."""
-    inside = f"mkdir -p /run/look && mount -o ro /dev/vg0/{volume} /run/look && {command}"
-    return str(host.check_output(f"unshare --mount sh -ec {shlex.quote(inside)}"))
-
-
-def test_a_role_settles_the_guest(tiny: Host) -> None:
-    tiny.check_output(f"xen-legi create role1 {SMALL} --ssh-key /root/lab.pub --role admin-ssh --role-args /root/lab.pub")
-    try:
-        assert "PasswordAuthentication no" in read_disk(tiny, "role1-disk", "cat /run/look/etc/ssh/sshd_config")
-        keys = read_disk(tiny, "role1-disk", "cat /run/look/root/.ssh/authorized_keys")
-        assert keys == tiny.check_output("cat /root/lab.pub")
-    finally:
-        tiny.check_output("xen-legi delete role1 --yes")
-
-
-ROLE = """\
-#!/bin/sh
-set -e
-if [ -e /usr/share/xen-tools/common.sh ]; then . /usr/share/xen-tools/common.sh; fi
-logMessage hidden
-echo "$FOO $dist $output/$hostname$extension"
-"""
-
-
-def test_roles_find_common_sh_and_the_callers_environment_and_a_final_one_the_file(tiny: Host) -> None:
-    before, log = state(tiny), "/var/log/xen-legi/role2.log"
-    tiny.check_output(f"mkdir /root/roles && printf %s {shlex.quote(ROLE)} >/root/roles/one && "
-                      "printf '#!/bin/sh\\ngrep -c role2-disk $output/$hostname$extension; exit 3\\n' >/root/roles/last && "
-                      "chmod +x /root/roles/*")
-    try:
-        made = tiny.run(f"FOO=1 xen-legi create role2 {SMALL} --roledir /root/roles --role one")
-        assert made.rc == 0 and log in made.stdout, made.stderr
-        said = tiny.check_output(f"cat {log}")
-        assert "\nrole /root/roles/one\n1 tiny /etc/xen/role2.cfg" in said and "hidden" not in said
-        assert tiny.check_output("stat -c %a /var/log/xen-legi/role2.log") == "600"
-        tiny.check_output("xen-legi delete role2 --yes")
-        failed = tiny.run(f"xen-legi create role2 {SMALL} --roledir /root/roles --role one --finalrole last")
-        assert failed.rc == 1 and "exit status 3" in failed.stderr and log in failed.stderr
-        assert "\nrole /root/roles/last\n1\nexit status 3" in tiny.check_output(f"cat {log}")
-        assert state(tiny) == before
-        assert tiny.run("dpkg -S /usr/share/xen-tools/common.sh").rc == tiny.run("test -e /usr/share/xen-tools/common.sh").rc
-    finally:
-        tiny.run(f"xen-legi delete role2 --yes; rm -r /root/roles {log}")
-
-
-def test_a_guest_gets_the_keys_of_the_administrators_and_not_those_of_peers(tiny: Host) -> None:
-    own = tiny.check_output("cat /root/.ssh/authorized_keys").splitlines()
-    peers = [line for line in own if "xen-legi-peer=" in line]
-    assert peers and len(peers) < len(own)
-    tiny.check_output(f"xen-legi create keys1 {SMALL}")
-    try:
-        keys = read_disk(tiny, "keys1-disk", "cat /run/look/root/.ssh/authorized_keys")
-        assert keys.splitlines() == [line for line in own if line not in peers]
-    finally:
-        tiny.check_output("xen-legi delete keys1 --yes")
-
-
-def test_a_role_that_fails_undoes_the_domu(tiny: Host) -> None:
-    tiny.check_output("printf '#!/bin/sh\\necho no luck with $hostname in $1; exit 3\\n' > /root/bad && chmod +x /root/bad")
-    before = state(tiny)
-    result = tiny.run(f"xen-legi create unlucky {SMALL} --role /root/bad")
-    assert result.rc == 1 and "role /root/bad failed with exit status 3" in result.stderr
-    assert "no luck with unlucky" in result.stderr
-    assert state(tiny) == before
-
-
-def test_deletion_takes_what_is_the_domus_and_nothing_else(tiny: Host) -> None:
-    before = state(tiny)
-    tiny.check_output(f"xen-legi create big {SMALL} && xen-legi autostart big on")
-    assert tiny.check_output("readlink /etc/xen/auto/big.cfg; xen-legi autostart big").split() == ["../big.cfg", "on"]
-    said = tiny.check_output("xen-legi delete big --yes")
+def test_deletion_takes_what_is_the_domus_and_nothing_else(toy: Host) -> None:
+    before = state(toy)
+    toy.check_output(f"xen-legi create big {SMALL} && xen-legi autostart big on")
+    assert toy.check_output("readlink /etc/xen/auto/big.cfg; xen-legi autostart big").split() == ["../big.cfg", "on"]
+    said = toy.check_output("xen-legi delete big --yes")
     assert "/dev/vg0/big-disk" in said and "big-data" not in said
-    assert volumes(tiny, "big") == {"big-data", "big-disk2"}
-    assert state(tiny) == before
+    assert volumes(toy, "big") == {"big-data", "big-disk2"}
+    assert state(toy) == before
 
 
-def test_a_domu_made_by_hand_is_listed_and_deleted_like_any(tiny: Host) -> None:
-    before = state(tiny)
+def test_a_domu_made_by_hand_is_listed_and_deleted_like_any(toy: Host) -> None:
+    before = state(toy)
     disks = "'phy:/dev/vg0/hand-root,xvda,w','phy:/dev/vg0/big-data,xvdb,r'"
     text = f"name='hand'\\nmemory=64\\ndisk=[{disks}]\\nvif=['bridge=xenbr73']\\n"
-    tiny.check_output(f"lvcreate -qq -y -L 8M -n hand-root vg0 && printf \"{text}\" > /etc/xen/hand.cfg")
-    entry: dict[str, Any] = known(tiny, "hand") or {}
+    toy.check_output(f"lvcreate -qq -y -L 8M -n hand-root vg0 && printf \"{text}\" > /etc/xen/hand.cfg")
+    entry: dict[str, Any] = known(toy, "hand") or {}
     assert (entry["state"], entry["network"][0]["vlan"]) == ("stopped", 73)
-    tiny.check_output("xen-legi delete hand --yes")
-    assert state(tiny) == before
+    toy.check_output("xen-legi delete hand --yes")
+    assert state(toy) == before
 
 
-def test_a_volume_that_another_domu_uses_by_another_path_stays(tiny: Host) -> None:
-    before = state(tiny)
+def test_a_volume_that_another_domu_uses_by_another_path_stays(toy: Host) -> None:
+    before = state(toy)
     mine = "name='mine'; memory=64; disk=['phy:/dev/mapper/vg0-mine--root,xvda,w','phy:/dev/vg0/mine-data,xvdb,w']"
     hers = "name='hers'; memory=64; disk=['phy:/dev/mapper/vg0-mine--data,xvda,w']"
-    tiny.check_output(
+    toy.check_output(
         "lvcreate -qq -y -L 8M -n mine-data vg0 && lvcreate -qq -y -L 8M -n mine-root vg0 && "
         f'echo "{mine}" > /etc/xen/mine.cfg && echo "{hers}" > /etc/xen/hers.cfg'
     )
-    tiny.check_output("xen-legi delete mine --yes")
-    assert volumes(tiny, "mine") == {"mine-data"}
-    tiny.check_output("rm /etc/xen/hers.cfg && lvremove -qq -y vg0/mine-data")
-    assert state(tiny) == before
+    toy.check_output("xen-legi delete mine --yes")
+    assert volumes(toy, "mine") == {"mine-data"}
+    toy.check_output("rm /etc/xen/hers.cfg && lvremove -qq -y vg0/mine-data")
+    assert state(toy) == before

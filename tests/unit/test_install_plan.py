@@ -280,7 +280,8 @@ def test_the_peers_are_asked_before_a_person_is(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(create, "need_programs", lambda parts: None)
     monkeypatch.setattr(wish, "ssh_keys", lambda file: "")
     monkeypatch.setattr(wish, "password", ask)
-    options = argparse.Namespace(kernel="", method="", dist="", source="", mirror="", ssh_key="", dry_run=True)
+    given = dict.fromkeys(("kernel", "method", "dist", "source", "mirror", "keyring", "arch", "ssh_key"), "")
+    options = argparse.Namespace(**given, dry_run=True)
     for other in (Claim("web1", where="on dom0c"), Claim("www", addresses=frozenset({"192.168.72.11"}), where="on dom0c")):
         monkeypatch.setattr(create.everywhere, "with_peers", lambda known, other=other: [*known, other])
         with pytest.raises(Problem, match="on dom0c$"):
