@@ -36,6 +36,26 @@ def test_versions_are_ordered_by_their_numbers() -> None:
                                "6.13-amd64"]
 
 
+@pytest.mark.parametrize(("older", "newer"), [
+    ("6.12.9-amd64", "6.12.10-amd64"), ("6.12.9-rt-amd64", "6.12.10-amd64"), ("6.12.9-cloud-amd64", "6.12.10-amd64"),
+    ("6.13-rc7-amd64", "6.13-amd64"), ("6.13~rc1-amd64", "6.13~rc2-amd64"), ("6.1.0-9-amd64", "6.1.0-10-amd64"),
+    ("6.12.48-amd64", "6.12.48+deb13-amd64"), ("6.12.1", "6.12.1-2"), ("5.10.0-0.deb10.16-amd64", "5.10.0-1-amd64"),
+])
+def test_versions_are_compared_as_debian_does(older: str, newer: str) -> None:
+    assert in_order([newer, older]) == [older, newer]
+
+
+@pytest.mark.parametrize(("flavour", "default"), [
+    ("amd64", "6.12.48+deb13-amd64"), ("cloud-amd64", "6.12.49+deb13-cloud-amd64"), ("rt-amd64", "6.12.48+deb13-rt-amd64"),
+    ("other", "6.12.49+deb13-cloud-amd64"),
+])
+def test_the_default_is_the_newest_of_its_flavour(tmp_path: Path, flavour: str, default: str) -> None:
+    names = ("6.12.47+deb13-amd64", "6.12.48+deb13-amd64", "6.12.49+deb13-cloud-amd64", "6.12.48+deb13-rt-amd64")
+    one = Store(store(tmp_path, *names).top, flavour)
+    assert one.default().version == default
+    assert one.kernel("6.12.49+deb13-cloud-amd64").flavour == "cloud-amd64"
+
+
 def test_the_newest_is_the_default_until_one_is_chosen(tmp_path: Path) -> None:
     one = store(tmp_path, "6.9.1", "6.12.1")
     assert one.default().version == "6.12.1"
