@@ -7,7 +7,7 @@ from xen_legi.config import Config
 from xen_legi.domu import config, xl
 from xen_legi.install.model import Facts
 from xen_legi.install.templates import measured
-from xen_legi.kernels.store import Store
+from xen_legi.kernels import policy
 from xen_legi.run import run, run_json
 from xen_legi.storage import images, lvm
 
@@ -15,7 +15,7 @@ from xen_legi.storage import images, lvm
 def gather(settings: Config, kernel: str = "", directory: str = "") -> Facts:
     """Return the facts; `kernel` is a version, nothing: the default of new domUs. Die if there is no such kernel, or if the
     directory, where one is given, cannot hold images."""
-    store = Store(Path(settings.srv))
+    store = policy.store_of(settings)
     chosen = store.find(kernel) if kernel else store.default()
     return Facts(
         groups=lvm.groups(),
