@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from xen_legi.domu import config as domu_config
 from xen_legi.errors import Problem
 from xen_legi.kernels import add, initramfs
 from xen_legi.kernels.store import Kernel, Store, in_order
@@ -164,19 +163,6 @@ def test_two_hosts_make_the_same_initramfs_at_different_times(tmp_path: Path) ->
     (tmp_path / "out").mkdir()
     subprocess.run(["cpio", "-i", "--quiet"], cwd=tmp_path / "out", input=initramfs.lasting(one), check=True)
     assert (tmp_path / "out/init").read_text() == "a program" and (tmp_path / "out/dev").is_dir()
-
-
-@pytest.mark.parametrize("lines, root", [
-    ('root = "/dev/xvda2 ro"', ""), ('cmdline = "root=/dev/xvda2 ro console=hvc0"', ""), ('extra = "console=hvc0"', ""),
-    ('root = "UUID=0b1c-2d ro"', ""), ('cmdline = "ro root=0xca02"', ""), ("bootloader = 'pygrub'", ""),
-    ('root = "/dev/mapper/vg-root ro"', "/dev/mapper/vg-root"), ('cmdline = "root=LABEL=root ro"', "LABEL=root"),
-    ('cmdline = "ro root=PARTUUID=12-34"', "PARTUUID=12-34"),
-    ('extra = "root=/dev/disk/by-label/x"', "/dev/disk/by-label/x"),
-])
-def test_a_root_that_the_initramfs_of_domus_does_not_find_is_known(tmp_path: Path, lines: str, root: str) -> None:
-    file = tmp_path / "web1.cfg"
-    file.write_text(f"name = 'web1'\nmemory = 64\n{lines}\n")
-    assert initramfs.root_not_found(domu_config.read(file)) == root
 
 
 def test_a_kernel_that_dom0_does_not_have_is_refused(tmp_path: Path) -> None:

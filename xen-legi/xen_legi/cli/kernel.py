@@ -28,11 +28,10 @@ from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import names, xlcfg
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, die, need_root
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, Problem, die, need_root
 from xen_legi.install import leftovers
-from xen_legi.kernels import policy, prune
+from xen_legi.kernels import policy, prune, root
 from xen_legi.kernels.add import Source, add, add_package
-from xen_legi.kernels.initramfs import root_not_found
 from xen_legi.kernels.pinning import pinned
 from xen_legi.kernels.push import push, target
 from xen_legi.kernels.store import Kernel, Store
@@ -118,7 +117,7 @@ def _add(store: Store, version: str, settings: config.Config) -> int:
     chosen = version or _newest(Source(), settings)
     policy.hold_default(store, settings)
     if add(store, chosen, settings.initramfs):
-        _warn_of_roots(store.kernel(chosen), settings.initramfs)
+        _warn_of_roots(store.kernel(chosen))
     elif not version:
         say(f"domUs have kernel {chosen} already")
     return EXIT_OK
@@ -129,7 +128,7 @@ def _add_package(store: Store, options: argparse.Namespace, settings: config.Con
     policy.hold_default(store, settings)
     version, taken = add_package(store, options.package, settings.initramfs)
     if taken:
-        _warn_of_roots(store.kernel(version), settings.initramfs)
+        _warn_of_roots(store.kernel(version))
     say(f"domUs have kernel {version}" + ("" if taken else " already"))
     return EXIT_OK
 
@@ -145,7 +144,7 @@ def _give(store: Store, options: argparse.Namespace, settings: config.Config) ->
         domu = domu_config.by_name(name)
         kernel = store.find(version) if version else store.default() if pins else _own(store, domu)
         if pins:
-            pinned(domu, kernel)  # dies while nothing is changed yet
+            _check_pin(domu, kernel)
         if options.dry_run:
             return _tell(domu, kernel, options, pins=pins)
         everything = options.all_modules or "pci" in xlcfg.values(domu.text)
@@ -157,8 +156,15 @@ def _give(store: Store, options: argparse.Namespace, settings: config.Config) ->
         print(f"domU {name} has the modules of kernel {kernel.version}")
         return EXIT_OK
     print(f"domU {name} has kernel {kernel.version} from its next start on; hosts with a copy of it need that kernel, too")
-    _warn_of_roots(kernel, settings.initramfs)
     return EXIT_OK
+
+
+def _check_pin(domu: DomuConfig, kernel: Kernel) -> None:
+    """Die, while nothing is changed yet, if the domU would not start with this kernel."""
+    pinned(domu, kernel)
+    if why := root.unfit(domu, kernel):
+        die(f"{domu.name} would not start with {kernel.ramdisk}, {why}",
+            hint=f"name the module in initramfs, or say initramfs = [] in {config.FILE}; then kernel add {kernel.version}")
 
 
 def _tell(domu: DomuConfig, kernel: Kernel, options: argparse.Namespace, *, pins: bool) -> int:
@@ -186,12 +192,19 @@ def _own(store: Store, domu: DomuConfig) -> Kernel:
     return known
 
 
-def _warn_of_roots(kernel: Kernel, modules: tuple[str, ...]) -> None:
+def _warn_of_roots(kernel: Kernel) -> None:
     """Tell of domUs that start with this kernel and whose root the initramfs made for domUs does not find."""
     for one in domu_config.all_domus():
-        if modules and Path(one.ramdisk) == kernel.ramdisk and (root := root_not_found(one)):
-            warn(f"{one.name} will not start with {kernel.ramdisk}, which finds no root={root}: "
+        if Path(one.ramdisk) == kernel.ramdisk and (why := _why_unfit(one, kernel)):
+            warn(f"{one.name} will not start with {kernel.ramdisk}, {why}: "
                  f"give {one.file} another ramdisk, or say initramfs = [] in {config.FILE}")
+
+
+def _why_unfit(domu: DomuConfig, kernel: Kernel) -> str:
+    try:
+        return root.unfit(domu, kernel)
+    except Problem:  # a disk of it does not answer
+        return ""
 
 
 def _newest(source: Source, settings: config.Config) -> str:

@@ -6,12 +6,10 @@ domU starts on another host as its original does.
 """
 
 import gzip
-import re
 import shutil
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import die
 from xen_legi.kernels.store import Kernel
 from xen_legi.run import run
@@ -78,16 +76,6 @@ def lasting(archive: bytes) -> bytes:
             result[at:at + 8] = b"%08X" % (number if index == 0 else 0)
         place += _padded(_HEADER + words[_NAME_SIZE]) + _padded(words[_SIZE])
     return bytes(result)
-
-
-def root_not_found(domu: DomuConfig) -> str:
-    """Return the root= of a domU if this initramfs does not find it; nothing if it does, or none is written down.
-
-    It knows the kernel's own names of disks, UUID= of ext, xfs and btrfs, and device numbers: see
-    /usr/share/doc/tiny-initramfs-core/README.md.gz.
-    """
-    good = r"|/dev/[a-z0-9]+|UUID=[0-9a-fA-F-]+|0x[0-9a-fA-F]+"
-    return "" if re.fullmatch(good, domu.root) else domu.root
 
 
 def _note(modules: tuple[str, ...]) -> str:
