@@ -237,6 +237,8 @@ def _prune(store: Store, version: str, options: argparse.Namespace, settings: co
         said = prune.texts()
         return [prune.check(store, version, said)] if version else prune.superfluous(store, said, keep or len(store.kernels()))
 
+    if not options.dry_run:
+        leftovers.remove_drafts()
     going = chosen() if options.dry_run else prune.remove(store, chosen)
     done = "would go" if options.dry_run else "removed"
     print(*(f"{done}: kernel {one.version}" for one in going), sep="\n") if going else say("no kernel is superfluous")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from xen_legi.domu import config, xl
 from xen_legi.errors import die, fail
-from xen_legi.files import read
+from xen_legi.files import is_draft, read
 from xen_legi.kernels.store import Kernel, Store
 from xen_legi.steps import lock, named_point, step
 
@@ -43,9 +43,10 @@ def _running(text: str) -> dict[str, str]:
 
 
 def _files(place: Path) -> Iterator[Path]:
-    """Yield the files below a directory; a link to a directory is entered as /etc/xen/auto may be one."""
+    """Yield the files below a directory; a link to a directory is entered as /etc/xen/auto may be one. What is being written,
+    or was when its writer was killed, is none yet: what it will replace is there, or its kernel is held, see need_whole()."""
     for directory, _, names in os.walk(place, followlinks=True):
-        yield from (path for name in names if (path := Path(directory, name)).is_file())
+        yield from (path for name in names if (path := Path(directory, name)).is_file() and not is_draft(path))
 
 
 def _text(path: Path) -> str:
@@ -67,7 +68,7 @@ def users(kernel: Kernel, files: Mapping[str, str]) -> list[str]:
 
 def naming(link: Path, files: Mapping[str, str]) -> list[str]:
     """Return the files that name a path, as it is written."""
-    return [file for file, text in files.items() if str(link) in map(os.path.normpath, _paths(text))]
+    return [file for file, text in files.items() if str(link) in {os.path.normpath(one) for one in _paths(text)}]
 
 
 def _paths(text: str) -> set[str]:
