@@ -1,7 +1,7 @@
 """What boots a domU: a kernel that dom0 has, or a boot loader that takes one out of the domU's own disks. Pure.
 
-GRUB's images for Xen are those of Debian's grub-xen-host. They look for boot/grub/grub.cfg, and for grub/grub.cfg, on all disks
-of the domU, and run inside it: what they read there is nothing that dom0 has to trust. pygrub(1) runs in dom0 instead.
+GRUB's images for Xen are those of Debian's grub-xen-host. They look for boot/grub/grub.cfg, and for grub/grub.cfg, on all
+disks of the domU, and run inside it: what they read there is nothing that dom0 has to trust. pygrub(1) runs in dom0 instead.
 """
 
 import re
@@ -34,5 +34,6 @@ def is_pygrub(domu: DomuConfig) -> bool:
 
 
 def is_restricted(domu: DomuConfig) -> bool:
-    """Tell whether its file has the boot loader run as nobody: xl.cfg(5), of Xen 4.20 and later updates of 4.17."""
-    return domu.settings.get("bootloader_restrict", "0").lower() not in ("0", "")
+    """Tell whether its file has xl run the boot loader without dom0's rights: bootloader_restrict in xl.cfg(5) of Xen 4.20.
+    Xen 4.17 knows it only from the environment (LIBXL_BOOTLOADER_RESTRICT, see xl(1)), and passes by what the file says."""
+    return domu.settings.get("bootloader_restrict") == "1"
