@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from xen_legi.install import own_kernel
 from xen_legi.install.commit import commit
 from xen_legi.install.copying import copy_tree
 from xen_legi.install.guest import Guest
@@ -19,6 +20,7 @@ from xen_legi.install.settle import settle
 from xen_legi.install.volumes import fill_options, make_filesystems, volumes
 from xen_legi.kernels.guest_modules import rsync_options
 from xen_legi.kernels.prune import need_whole
+from xen_legi.kernels.store import Kernel
 from xen_legi.steps import lock, named_point, step
 from xen_legi.storage.mounts import mounted, private_mounts
 
@@ -32,7 +34,7 @@ def create(plan: Plan, method: Method) -> None:
             _fill(plan, method, root)
         named_point("create:after-umount")
         ips = {str(one.address.ip) for one in plan.nics if one.address}
-        with need_whole(plan.kernel):
+        with need_whole(plan.kernel) if plan.kernel else contextlib.nullcontext():
             commit(plan.name, rendered(plan), ips, {one.mac for one in plan.nics})
         named_point("create:after-commit")
 
@@ -56,13 +58,21 @@ def _fill(plan: Plan, method: Method, root: Path) -> None:
         method.install(root)
     named_point("create:after-copy")
     guest = Guest(root)
-    with step(f"modules of kernel {plan.kernel.version}"):
-        modules = guest.path(f"/lib/modules/{plan.kernel.version}")
-        modules.mkdir(parents=True, exist_ok=True)
-        with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
-            copy_tree(plan.kernel.modules, modules, what="copied", options=rsync_options(plan.modules))
-    named_point("create:after-modules")
+    if plan.kernel:
+        _give_modules(guest, plan.kernel, plan.modules)
+        named_point("create:after-modules")
     with step("settle the guest: name, network, fstab, keys, console"):
         settle(guest, plan)
     named_point("create:after-settle")
+    if not plan.kernel:
+        own_kernel.install(guest, plan)  # its initramfs holds what its fstab needs
+        named_point("create:after-own-kernel")
     run_roles(plan, root)
+
+
+def _give_modules(guest: Guest, kernel: Kernel, choice: str) -> None:
+    with step(f"modules of kernel {kernel.version}"):
+        modules = guest.path(f"/lib/modules/{kernel.version}")
+        modules.mkdir(parents=True, exist_ok=True)
+        with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
+            copy_tree(kernel.modules, modules, what="copied", options=rsync_options(choice))

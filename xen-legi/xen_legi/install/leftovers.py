@@ -69,7 +69,7 @@ def doubt(name: str, broken: Iterable[Unreadable], files: Iterable[str]) -> str:
 
 
 def remove_drafts() -> None:
-    """Remove what was to become a file of /etc/xen when its writer was killed: it may hold a password, and names a kernel."""
+    """Remove what was to become a file of /etc/xen when its writer was killed: it may hold a password."""
     for path in config.DIRECTORY.rglob(f".*.{files.DRAFT}"):
         if files.drop_draft(path):
             say(f"an earlier run was killed: removing {path}")

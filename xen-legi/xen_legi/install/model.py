@@ -52,6 +52,7 @@ class Wish:
     roles: tuple[str, ...] = ()
     role_args: str = ""
     modules: str = "guest"
+    own_kernel: bool = False  # by GRUB, instead of one of dom0
     start: bool = True
 
 
@@ -67,8 +68,9 @@ class Facts:
     bridges: frozenset[str]
     addresses: frozenset[str]  # of dom0 itself
     nameservers: tuple[str, ...]
-    kernel: Kernel
-    modules_size: int = 0
+    kernel: Kernel | None  # of dom0; None where it is to have its own
+    modules_size: int = 0  # or what its own kernel takes
+    loaders: frozenset[str] = frozenset()  # kinds of machine for which GRUB is there
     free_memory: int | None = None
     directory: Directory | None = None  # for images, if any are wished for
 
@@ -119,7 +121,7 @@ class Plan:
     memory: int
     maxmem: int
     vcpus: int
-    kernel: Kernel
+    kernel: Kernel | None  # of dom0; None: GRUB starts its own
     parts: tuple[Part, ...]
     nics: tuple[Nic, ...]
     nameservers: tuple[str, ...]
@@ -137,6 +139,11 @@ class Plan:
     def root(self) -> Part:
         """Return the volume that holds /."""
         return next(one for one in self.parts if one.mount == "/")
+
+    @property
+    def boot(self) -> Part:
+        """Return the volume that holds /boot."""
+        return next((one for one in self.parts if one.mount.rstrip("/") == "/boot"), self.root)
 
     @property
     def hostname(self) -> str:

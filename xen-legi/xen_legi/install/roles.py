@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xen_legi import files, run
+from xen_legi.domu import loader
 from xen_legi.errors import CommandFailed, die, fail
 from xen_legi.install.model import SWAP, Part, Plan
 from xen_legi.steps import named_point, say, step, warn
@@ -73,9 +74,9 @@ def environment(plan: Plan) -> dict[str, str]:
         "dir": str(plan.root.image.parents[2]) if plan.root.image else "",
         "fs": plan.root.filesystem,
         "size": _size(plan.root),
-        "kernel": str(plan.kernel.image),
-        "initrd": str(plan.kernel.ramdisk),
-        "modules": str(plan.kernel.modules),
+        "kernel": str(plan.kernel.image if plan.kernel else loader.IMAGES[plan.type]),
+        "initrd": str(plan.kernel.ramdisk) if plan.kernel else "",
+        "modules": str(plan.kernel.modules) if plan.kernel else "",
         "disk_device": "xvda",
         "serial_device": "hvc0",
         "nameserver": " ".join(plan.nameservers),
