@@ -2,18 +2,19 @@
 
 `add` takes a kernel of dom0 (the newest, or VERSION) or, with --package, of a Debian package that dom0 does not install.
 `list` shows what there is ("peer": another host has sent it), `default` shows or sets the kernel of new domUs. Without a set
-default it is the newest of this host's own of one flavour (see flavour and follow in xen-legi config sample). No domU changes
-its kernel by itself: its file names it. `prune` removes VERSION, or all but the newest ones of each flavour of this host's own
-(--keep), where no domU that runs, no copy and no file in /etc/xen names it, by a link either; those that peers have sent are
-kept only while something names them. `follow` is what dom0's kernel packages call when VERSION was installed, or removed
-(--removed): it adds or removes and prunes as the settings say. `sync` sends the peers what they lack of
-VERSION, or of the kernels that domUs here name and that of new ones: modules, initramfs, image. What they have is never
-replaced, and no kernel of a peer becomes the default by itself.
+default it is the newest of this host's own of one flavour (see flavour and follow in xen-legi config sample). No domU
+changes its kernel by itself: its file names it. `prune` removes VERSION, or all but the newest ones of this host's own of
+each flavour (--keep), where no domU that runs, no copy and no file in /etc/xen names it, by a link either; those that peers
+have sent are kept only while something names them. `follow` is what dom0's kernel packages call when VERSION was installed,
+or removed (--removed): it adds or removes and prunes as the settings say. `sync` sends the peers what they lack of VERSION,
+or of the kernels that domUs here name and that of new ones: modules, initramfs, image. What they have is never replaced, and
+no kernel of a peer becomes the default by itself.
 
 `pin` gives a domU another kernel (the default of new domUs, or VERSION): its modules, then its file; it starts with it when
-it is started next (xen-legi restart; a reboot inside it keeps the kernel that it has). `push` gives it the modules alone, of
-that kernel or of the one that its file names. A domU that is off gets them on its disk, one that runs over ssh, by rsync(1),
-as root.
+it is started next (xen-legi restart; a reboot inside it keeps the kernel that it has). A kernel with which it would not find
+its root is refused. `pin NAME own` has it start the kernel that is installed in it, by GRUB, which needs a grub.cfg there;
+the domU must be off. `push` gives it the modules alone, of that kernel or of the one that its file names. A domU that is off
+gets them on its disk, one that runs over ssh, by rsync(1), as root.
 """
 
 import argparse
@@ -26,11 +27,11 @@ from xen_legi import config, files
 from xen_legi.cli import no_more
 from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
-from xen_legi.domu import names, xlcfg
+from xen_legi.domu import loader, names, xlcfg
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, Problem, die, need_root
 from xen_legi.install import leftovers
-from xen_legi.kernels import policy, prune, root
+from xen_legi.kernels import own, policy, prune, root
 from xen_legi.kernels.add import Source, add, add_package
 from xen_legi.kernels.pinning import pinned
 from xen_legi.kernels.push import push, target
@@ -49,25 +50,30 @@ EXAMPLES = """\
   xen-legi kernel sync                     # what the peers lack of the kernels that are used here
   xen-legi kernel sync 6.12.48+deb13-amd64 --to dom0b
   xen-legi kernel pin web1 6.12.48+deb13-amd64
+  xen-legi kernel pin web1 own             # the kernel that is installed in it
   xen-legi kernel push web1 --address 192.168.72.11
 """
 _MEANT = {
     "--json": ("list",), "--keep": ("prune",), "--dry-run": ("prune", "sync", "pin", "push"),
-    "--removed": ("follow",), "--all-modules": ("pin", "push"), "--address": ("pin", "push"), "--package": ("add",), "--to": ("sync",),
+    "--removed": ("follow",),
+    "--all-modules": ("pin", "push"), "--address": ("pin", "push"), "--package": ("add",), "--to": ("sync",),
 }  # fmt: skip
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
-    parser.add_argument("what", choices=("add", "list", "default", "prune", "pin", "push", "sync", "follow"), nargs="?",
+    parser.add_argument("what", choices=("add", "list", "default", "prune", "pin", "push", "sync",
+                                         "follow"), nargs="?",
                         default="list", help="what to do")
     parser.add_argument("version", nargs="?", default="", metavar="VERSION|DOMU",
                         help="a kernel version, as uname -r prints it; with pin and push: the domU")
-    parser.add_argument("second", nargs="?", default="", metavar="VERSION", help="with pin and push: the version")
+    parser.add_argument("second", nargs="?", default="", metavar="VERSION",
+                        help="with pin and push: the version; with pin also: own")
     parser.add_argument("--package", default=None, metavar="PACKAGE",
                         help="with add: the kernel in a Debian package, a file .deb or a name that apt downloads")
     parser.add_argument("--json", action="store_true", help="with list: print JSON")
-    parser.add_argument("--keep", type=int, default=None, metavar="N", help="with prune: keep the N newest of each flavour (default: the setting keep)")
+    parser.add_argument("--keep", type=int, default=None, metavar="N",
+                        help="with prune: keep the N newest of each flavour (default: the setting keep)")
     parser.add_argument("--removed", action="store_true", help="with follow: dom0 has the kernel no more")
     parser.add_argument("--to", action="append", default=[], metavar="PEER",
                         help="with sync: to this peer only; may be given again")
@@ -142,6 +148,8 @@ def _give(store: Store, options: argparse.Namespace, settings: config.Config) ->
     names.check(name)
     with lock(leftovers.lock_name(name), what=f"domU {name}", status=EXIT_USAGE):
         domu = domu_config.by_name(name)
+        if pins and version == own.WORD:
+            return _pin_own(domu, options)
         kernel = store.find(version) if version else store.default() if pins else _own(store, domu)
         if pins:
             _check_pin(domu, kernel)
@@ -156,6 +164,20 @@ def _give(store: Store, options: argparse.Namespace, settings: config.Config) ->
         print(f"domU {name} has the modules of kernel {kernel.version}")
         return EXIT_OK
     print(f"domU {name} has kernel {kernel.version} from its next start on; hosts with a copy of it need that kernel, too")
+    return EXIT_OK
+
+
+def _pin_own(domu: DomuConfig, options: argparse.Namespace) -> int:
+    """Have a domU start its own kernel."""
+    if options.all_modules or options.address:
+        die("a domU's own kernel has its modules", hint="leave --all-modules and --address out")
+    own.check(domu)
+    if options.dry_run:
+        print(f"would write GRUB into {domu.file} in place of its kernel")
+        return EXIT_OK
+    now = domu_config.read(domu.file)
+    files.replace(now.file, own.with_grub(now), mode=now.file.stat().st_mode & 0o777)
+    print(f"domU {domu.name} starts its own kernel from its next start on; hosts with a copy of it need {loader.PACKAGE}")
     return EXIT_OK
 
 
@@ -235,7 +257,9 @@ def _prune(store: Store, version: str, options: argparse.Namespace, settings: co
 
     def chosen() -> list[Kernel]:
         said = prune.texts()
-        return [prune.check(store, version, said)] if version else prune.superfluous(store, said, keep or len(store.kernels()))
+        if version:
+            return [prune.check(store, version, said)]
+        return prune.superfluous(store, said, keep or len(store.kernels()))
 
     if not options.dry_run:
         leftovers.remove_drafts()
