@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-DRAFT = "xen-legi-new"  # end of the name of a file that is being written: no other program makes one, and its writer holds it
+DRAFT = "xen-legi-new"  # end of the name of what is being written: no other program makes one, and its writer holds it
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 

@@ -8,8 +8,8 @@ from xen_legi.kernels.store import Kernel
 
 
 def pinned(domu: DomuConfig, kernel: Kernel) -> str:
-    """Return the text of a domU's file with a kernel and its initramfs. Die if the domU brings its own: by a boot loader, which
-    xl obeys whatever kernel the file names, by GRUB in place of a kernel, or by the firmware of an HVM domU."""
+    """Return the text of a domU's file with a kernel and its initramfs. Die if the domU brings its own: by a boot loader,
+    which xl obeys whatever kernel the file names, by GRUB in place of a kernel, or by the firmware of an HVM domU."""
     if loader := described(domu):
         die(f"{domu.name} brings its own kernel: in {domu.file} {loader}", hint="it is updated inside the domU, by apt")
     if not domu.root:

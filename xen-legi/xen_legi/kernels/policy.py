@@ -30,7 +30,7 @@ def newest(source: Source, flavour: str) -> str:
 
 
 def hold_default(store: Store, settings: Config) -> None:
-    """Before a kernel is added: where it is not to be that of new domUs by itself, the one that is becomes the chosen one."""
+    """Before a kernel is added: where new domUs are not to get it by that alone, theirs of today becomes the chosen one."""
     if settings.follow != YES and not store.chosen() and (one := store.default_or_none()):
         choose(store, one.version)
 
@@ -60,7 +60,7 @@ def came(store: Store, version: str, settings: Config, source: Source = Source()
 
 
 def went(store: Store, version: str, settings: Config, source: Source = Source()) -> list[Kernel]:
-    """Dom0 has a kernel no more: it goes here, too, unless something uses it or new domUs have no other. Return what went."""
+    """Dom0 has a kernel no more: it goes here, too, unless something uses it or it is the last. Return what went."""
     if settings.follow == NO or source.kernel(version).image.exists():
         return []
     return _remove(store, settings, lambda: _given_up(store, version))

@@ -43,8 +43,8 @@ def _running(text: str) -> dict[str, str]:
 
 
 def _files(place: Path) -> Iterator[Path]:
-    """Yield the files below a directory; a link to a directory is entered as /etc/xen/auto may be one. What is being written,
-    or was when its writer was killed, is none yet: what it will replace is there, or its kernel is held, see need_whole()."""
+    """Yield the files below a directory; a link to a directory is entered as /etc/xen/auto may be one. A draft is none yet,
+    whether its writer is at work or was killed: what it replaces is there, or its kernel is held, see need_whole()."""
     for directory, _, names in os.walk(place, followlinks=True):
         yield from (path for name in names if (path := Path(directory, name)).is_file() and not is_draft(path))
 

@@ -22,8 +22,8 @@ _SECTOR = 512
 
 
 def unfit(domu: DomuConfig, kernel: Kernel) -> str:
-    """Return why a domU would not start with the initramfs of a kernel; nothing if it would, or if nobody can tell. Of dom0's
-    own initramfs, which has no note beside it, nothing is said: udev and LVM are in it."""
+    """Return why a domU would not start with the initramfs of a kernel; nothing if it would, or if nobody can tell. Of
+    dom0's own initramfs, which has no note beside it, nothing is said: udev and LVM are in it."""
     if not kernel.note.exists():
         return ""
     if not _GOOD.fullmatch(domu.root):

@@ -131,8 +131,8 @@ def in_order(versions: Iterable[str]) -> list[str]:
 
 
 def order(version: str) -> tuple[object, ...]:
-    """Return what to compare instead of a version: its number as Debian compares versions (deb-version(7)), then its flavour,
-    which only tells two kernels of one number apart."""
+    """Return what to compare instead of a version: its number as Debian compares versions (deb-version(7)), then its
+    flavour, which only tells two kernels of one number apart."""
     number, flavour = _split(version)
     words = re.findall(r"(\D*)(\d*)", number)  # the last pair is empty: the end of a version is compared, too
     return tuple((_letters(word), int(digits or 0)) for word, digits in words), flavour
