@@ -180,3 +180,11 @@ def test_without_a_version_the_newest_of_the_flavour_is_added_and_nothing_goes(
     monkeypatch.setattr(policy.came, "__defaults__", (dom0,))
     assert cli._follow(ours, "", Namespace(removed=False), SETTINGS) == 0
     assert versions(ours) == [*OLD, NEW] and capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("line", [
+    'follow = "newest"', "follow = true", "keep = 51", "keep = -1", 'flavour = "-amd64"', 'flavour = "a b"',
+])
+def test_what_is_no_policy_is_refused(line: str) -> None:
+    with pytest.raises(Problem, match=r"\[kernels\]"):
+        config.parse(f"[kernels]\n{line}\n")

@@ -1,5 +1,6 @@
 """Which roots the initramfs that is made for domUs finds: real file systems in files of the test."""
 
+import gzip
 import shutil
 import subprocess
 from argparse import Namespace
@@ -14,7 +15,7 @@ from xen_legi import config
 from xen_legi.cli import kernel as cli
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import Problem
-from xen_legi.kernels import root
+from xen_legi.kernels import initramfs, root
 from xen_legi.kernels.store import Kernel
 
 SMALL = 4 << 20
@@ -79,6 +80,28 @@ def test_the_file_system_of_the_root_needs_a_module(
     kernel.note.write_text("xen-blkfront\n")
     (kernel.modules / "modules.builtin").write_text("kernel/fs/ext4/ext4.ko\nkernel/fs/btrfs/btrfs.ko\n")
     assert root.unfit(one, kernel) == ""
+
+
+@pytest.mark.skipif(not shutil.which("cpio"), reason="this computer has no cpio")
+@pytest.mark.parametrize("names, modules", [
+    (("init", "modules", "dev", "ext4.ko", "xen-blkfront.ko.xz"), ("ext4", "xen-blkfront")),
+    (("init", "bin", "scripts"), None), (("init", "modules", "scripts"), None),
+])
+def test_what_an_initramfs_of_a_peer_holds_is_read_in_it(
+    tmp_path: Path, kernel: Kernel, names: tuple[str, ...], modules: tuple[str, ...] | None
+) -> None:
+    for name in names:
+        (tmp_path / "tree" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "tree" / name).write_text(name)
+    words = "find . ! -name . -print0 | sort -z | cpio --null -o --quiet -H newc"
+    made = subprocess.run(["sh", "-c", words], cwd=tmp_path / "tree", check=True, capture_output=True).stdout
+    kernel.note.unlink()
+    kernel.ramdisk.write_bytes(gzip.compress(made))
+    assert initramfs.held(kernel) == modules
+    large = gzip.compress(b"0" * (40 << 20))
+    for bad in (made, gzip.compress(made)[:-30], gzip.compress(b"070701" + b"x" * 200), large, b""):
+        kernel.ramdisk.write_bytes(bad)
+        initramfs.held(kernel)  # what a peer sends does no harm
 
 
 @pytest.mark.skipif(not shutil.which("sfdisk"), reason="this computer has no sfdisk")

@@ -144,12 +144,12 @@ class Config:
     srv: str = setting("domu", "/srv/xen", "directory of domU kernels, their modules, and templates", _directory)
     follow: str = setting(
         "kernels", "yes",
-        "when dom0 gets a kernel, domUs can have it, and new ones get it: yes; new ones keep the one that they got: add;"
-        " nothing is done: no", _one_of("yes", "add", "no"),
+        "what becomes of a kernel that dom0 gets: yes, it is that of new domUs; add, domUs can have it; no, nothing",
+        _one_of("yes", "add", "no"),
     )
     keep: int = setting(
-        "kernels", 3, "how many of each flavour stay when that comes, or kernel prune is said, and nobody uses them; 0: all",
-        _kept,
+        "kernels", 3,
+        "how many of each flavour stay, though nobody uses them, when dom0 gets another, or at kernel prune; 0: all", _kept,
     )
     flavour: str = setting(
         "kernels", "amd64", "end of the version of those of which new domUs get the newest: amd64, cloud-amd64", _flavour

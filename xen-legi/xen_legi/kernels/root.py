@@ -11,6 +11,7 @@ from pathlib import Path
 from xen_legi import files
 from xen_legi.domu import disks
 from xen_legi.domu.config import Disk, DomuConfig
+from xen_legi.kernels import initramfs
 from xen_legi.kernels.store import Kernel
 from xen_legi.run import run
 from xen_legi.storage import identity
@@ -23,24 +24,25 @@ _SECTOR = 512
 
 def unfit(domu: DomuConfig, kernel: Kernel) -> str:
     """Return why a domU would not start with the initramfs of a kernel; nothing if it would, or if nobody can tell. Of
-    dom0's own initramfs, which has no note beside it, nothing is said: udev and LVM are in it."""
-    if not kernel.note.exists():
+    dom0's own initramfs nothing is said: udev and LVM are in it."""
+    modules = initramfs.held(kernel)
+    if modules is None:
         return ""
     if not _GOOD.fullmatch(domu.root):
         return f"which finds no root={domu.root}"
     for kind in _kinds(domu):
         if domu.root.startswith("UUID=") and kind not in _KNOWN_UUID:
             return f"which finds no {kind} by its UUID"
-        if not _holds(kernel, kind):
+        if not _holds(kernel, modules, kind):
             return f"which has no module for the {kind} of its root"
     return ""
 
 
-def _holds(kernel: Kernel, kind: str) -> bool:
+def _holds(kernel: Kernel, modules: tuple[str, ...], kind: str) -> bool:
     """Tell whether the initramfs has what mounts a file system, or the kernel has it built in."""
     names = ("ext4", kind) if kind in EXT else (kind,)
     built_in = files.read(kernel.modules / "modules.builtin").split()
-    return bool(set(names) & {*files.read(kernel.note).split(), *(Path(one).stem for one in built_in)})
+    return bool(set(names) & {*modules, *(Path(one).stem for one in built_in)})
 
 
 def _kinds(domu: DomuConfig) -> Iterator[str]:
