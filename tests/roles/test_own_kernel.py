@@ -37,7 +37,7 @@ def test_debians_kernel_is_installed_and_its_packages_keep_the_links_that_grub_r
     (version,) = own_kernel.versions(guest)
     links = {name: (tree / "boot" / name).readlink() for name in ("vmlinuz", "initrd.img")}
     assert links == {"vmlinuz": Path(f"vmlinuz-{version}"), "initrd.img": Path(f"initrd.img-{version}")}
-    look = ["chroot", tree, "lsinitramfs", f"/boot/initrd.img-{version}"]
+    look = ["chroot", str(tree), "lsinitramfs", f"/boot/initrd.img-{version}"]
     held = subprocess.run(look, text=True, capture_output=True, check=True)
     names = {Path(one).name.split(".")[0] for one in held.stdout.splitlines()}
     assert {"xen-blkfront", "ext4", "fsck"} <= names

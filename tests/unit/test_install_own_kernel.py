@@ -4,12 +4,12 @@ import argparse
 import shutil
 import subprocess
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
 from test_install_plan import FACTS, SOURCE, WISH
-from xen_legi.backup import boot
+from xen_legi.backup import boot, trusted
 from xen_legi.backup.request import BootFile
 from xen_legi.cli import create as cli
 from xen_legi.config import Config
@@ -38,6 +38,11 @@ def test_grub_stands_in_the_file_in_place_of_a_kernel(kind: str, image: str) -> 
     assert one.root == "/dev/xvda2", "what resizes or renames it knows its root"
     assert loader.described(one) and "started by GRUB" in show.described(made)
     assert environment(made)["kernel"] == one.kernel and not {"initrd", "modules"} & set(environment(made))
+
+
+def test_its_file_is_taken_by_a_peer() -> None:
+    one = config.parse(rendered(plan(OWN, HERE, SOURCE)), Path("web1.cfg"))
+    assert trusted.refusals(one, "web1", [disk.path for disk in one.disks], PurePath("/srv/xen/boot")) == []
 
 
 def test_without_the_option_nothing_changes() -> None:
