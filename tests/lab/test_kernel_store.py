@@ -13,7 +13,7 @@ ALL = "find /srv/xen -name '*-tiny*' | sort"
 MAKE = (
     f"mkdir -p /srv/xen/boot && cd /srv/xen/boot && for version in {' '.join(VERSIONS)}; do "
     "mkdir -p ../lib/modules/$version && touch ../lib/modules/$version/modules.dep && "
-    "echo x | tee vmlinuz-$version initrd.img-$version initrd.img-$version.modules >/dev/null || exit 1; done"
+    "echo ext4 | tee vmlinuz-$version initrd.img-$version initrd.img-$version.modules >/dev/null || exit 1; done"
 )
 
 

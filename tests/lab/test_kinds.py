@@ -191,6 +191,54 @@ def test_a_domu_of_four_volumes_on_two_vlans_has_both_addresses_after_a_reboot(d
         dom0a.run("xen-legi delete web2 --force --yes; rm -f /root/apart")
 
 
+BOOT = """\
+[root]
+size = 1400M
+type = ext4
+mountpoint = /
+
+[boot]
+size = 300M
+type = ext4
+mountpoint = /boot
+
+[swap]
+size = 64M
+type = swap
+"""
+# what a guest says of its kernel: the kind of machine, that the kernel is its own, and its root
+OWN = "cat /sys/hypervisor/guest_type; test -e /boot/vmlinuz-$(uname -r) && echo own; findmnt -no SOURCE /"
+
+
+@pytest.mark.parametrize(("kind", "image"), [("pv", "grub-x86_64-xen.bin"), ("pvh", "grub-i386-xen_pvh.bin")])
+def test_a_domu_starts_its_own_kernel_by_grub(dom0a: Host, vlan72: Host, kind: str, image: str) -> None:
+    """The PV one has several volumes, and /boot on one of its own."""
+    make_keys(dom0a, vlan72)
+    dom0a.check_output("test -e /usr/lib/grub-xen || DEBIAN_FRONTEND=noninteractive apt-get install -y -q grub-xen-host")
+    before = state(dom0a)
+    try:
+        made = CREATE.format("web2", WEB2) + f" --own-kernel --type {kind}"
+        apart = made.replace("--size 2G", "--partitions /root/apart")
+        dom0a.check_output(f"printf %s {shlex.quote(BOOT)} > /root/apart && {apart if kind == 'pv' else made}")
+        assert f'"/usr/lib/grub-xen/{image}"' in dom0a.check_output("grep ^kernel /etc/xen/web2.cfg")
+        wait_for_ssh(vlan72, WEB2)
+        assert guest(vlan72, OWN, WEB2).split() == [kind.upper(), "own", "/dev/xvda2"]
+        assert "eth72" in guest(vlan72, "ls /sys/class/net", WEB2).split()
+        running = dom0a.run("xen-legi kernel pin web2 own")
+        assert running.rc == 2 and "brings its own kernel already" in running.stderr
+        dom0a.check_output("xen-legi stop web2 --wait 300")
+        written = dom0a.check_output("cat /etc/xen/web2.cfg")
+        dom0a.check_output("sed -i 's#^kernel .*#kernel  = \"/srv/xen/boot/vmlinuz-'$(uname -r)'\"\\nramdisk = \"/none\"#' "
+                           "/etc/xen/web2.cfg && grep -q ^ramdisk /etc/xen/web2.cfg && xen-legi kernel pin web2 own")
+        assert dom0a.check_output("cat /etc/xen/web2.cfg") == written
+        dom0a.check_output("xen-legi start web2")
+        wait_for_ssh(vlan72, WEB2)
+        dom0a.check_output("xen-legi delete web2 --stop --yes")
+        assert state(dom0a) == before
+    finally:
+        dom0a.run("xen-legi delete web2 --force --yes; rm -f /root/apart")
+
+
 def wait_for_another_boot(host: Host, boot: str) -> None:
     """Wait until web2 has started anew; `boot` is the ID of its boot before."""
     deadline = time.monotonic() + 300 * patience()

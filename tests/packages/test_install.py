@@ -114,6 +114,17 @@ def test_a_new_kernel_is_offered_to_domus(plain_tree: Tree) -> None:
     assert plain_tree.run("ls /srv/xen/lib/modules").split() == [kernel]
 
 
+def test_a_kernel_that_dom0_has_no_more_goes_from_the_domus_too(plain_tree: Tree) -> None:
+    kernel = plain_tree.run("linux-version list").strip()
+    copied = f"cd /srv/xen && cp boot/vmlinuz-{kernel} boot/vmlinuz-0.1-amd64 && touch boot/initrd.img-0.1-amd64 && " \
+        f"cp -r lib/modules/{kernel} lib/modules/0.1-amd64"
+    plain_tree.run(copied)
+    gone = HOOK.replace("configure", "remove").replace("postinst", "postrm")
+    assert "removed: kernel 0.1-amd64" in plain_tree.run(f"({gone % '0.1-amd64'}) 2>&1")
+    assert "0.1-amd64" not in plain_tree.run(f"({gone % kernel}) 2>&1; ls /srv/xen/boot /srv/xen/lib/modules")
+    assert f"vmlinuz-{kernel}" in plain_tree.run("ls /srv/xen/boot")
+
+
 def test_a_kernel_that_cannot_be_offered_does_not_stop_its_own_installation(plain_tree: Tree) -> None:
     said = plain_tree.run(HOOK % "9.9.9-none")
     assert "domUs do not have kernel 9.9.9-none" in said
@@ -128,7 +139,7 @@ def test_xen_is_the_default_with_the_memory_of_the_settings(plain_tree: Tree) ->
 def test_removed_packages_leave_settings_that_do_nothing(plain_tree: Tree) -> None:
     plain_tree.run(f"{APT} remove 'xen-legi-*' 2>&1")
     assert "dom0_mem" not in plain_tree.run(GRUB + "echo $GRUB_CMDLINE_XEN_DEFAULT")
-    assert plain_tree.run("set -- 9.9.9; . /etc/kernel/postinst.d/zz-xen-legi") == ""
+    assert plain_tree.run("set -- 9.9.9; . /etc/kernel/postinst.d/zz-xen-legi; . /etc/kernel/postrm.d/zz-xen-legi") == ""
     line = plain_tree.run("sed -n 's/^[0-9].* root //p' /etc/cron.d/xen-legi-backup").strip()
     assert line and plain_tree.run(line) == ""
     for hook in plain_tree.run("find /etc/network/if-*.d -name '*xen-legi*'").split():

@@ -77,7 +77,7 @@ def test_two_volumes_of_one_name_are_refused() -> None:
 
 def test_an_ordinary_configuration_is_accepted_from_another_host() -> None:
     assert refusals(CONFIG) == []
-    assert refusals(CONFIG + "bootloader = 'pygrub'\non_crash = 'restart'\nextra = 'quiet'\n") == []
+    assert refusals(CONFIG + "bootloader = 'pygrub'\nbootloader_restrict = 1\non_crash = 'restart'\nextra = 'quiet'\n") == []
 
 
 @pytest.mark.parametrize("name", ["javascript-disk", "script", "web1-script", "script-web1"])

@@ -130,6 +130,16 @@ def test_a_boot_loader_of_ones_own_is_refused(loader: str) -> None:
     assert "boot loader" in " ".join(refusals(f"{CONFIG}bootloader = '{loader}'\n"))
 
 
+@pytest.mark.parametrize("restricted", [
+    "", "bootloader_restrict = 0\n", "bootloader_restrict = ''\n", "bootloader_restrict = ['1']\n",
+    "bootloader_restrict = 1\nbootloader_user = 'root'\n",
+])
+def test_a_boot_loader_that_has_dom0s_rights_is_refused(restricted: str) -> None:
+    """pygrub reads the guest's filesystems in dom0 (XSA-443)."""
+    said = " ".join(refusals(f"{CONFIG}bootloader = 'pygrub'\n{restricted}"))
+    assert "pygrub would read its disks here as root" in said or "sets bootloader_user" in said
+
+
 @pytest.mark.parametrize("word", [
     "backend=db1", "script=/tmp/x", "script=vif-xen-legi/../x", "ip=$(id)", "colo_default=1", "id", "bridge = x;y",
 ])
@@ -143,8 +153,11 @@ def test_a_vif_may_not_be_more_than_a_vif(word: str) -> None:
     "vif = ['ip=10.0.0.2 10.0.0.3 ,mac=00:16:3E:48:12:34, bridge=xenbr72,vifname=web1.0,rate=1Mb/s@20ms', '']", "vif = []",
     "vif = ['bridge=br0,vlan=72p/80-90/100+10x4', 'script=vif-xen-legi,bridge=br0.72:80']",
     "builder = 'generic'", "type = 'PV'", "root = '/dev/xvda2 ro'", "cpus = ['2', '3-8,^5']", "maxmem = 1024",
-    "dhcp = 'dhcp'", "xen_shell = 'admin, other'", "shadow_memory = 8", "bootloader = '/usr/lib/xen-4.17/bin/pygrub'",
-    "bootloader = '/usr/lib/xen-default/bin/pygrub'", "disk = ['/dev/vg0/web1-disk,raw,xvda2,rw,backendtype=phy']",
+    "dhcp = 'dhcp'", "xen_shell = 'admin, other'", "shadow_memory = 8",
+    "bootloader = '/usr/lib/xen-4.17/bin/pygrub'\nbootloader_restrict = 1",
+    "bootloader_restrict=1\nbootloader = '/usr/lib/xen-default/bin/pygrub'",
+    "kernel = '/usr/lib/grub-xen/grub-i386-xen_pvh.bin'",
+    "disk = ['/dev/vg0/web1-disk,raw,xvda2,rw,backendtype=phy']",
     "uuid = '0fc8d1d1-7a5e-4f3c-9d3e-6f0a3f0b8a11'", "on_watchdog = 'restart'", "localtime = 1", "cpu_weight = 512",
 ])
 def test_what_only_shapes_the_guest_is_taken(line: str) -> None:

@@ -55,6 +55,17 @@ def test_what_would_keep_a_domu_from_starting_is_told(old: str, new: str, said: 
     assert told(domu(GOOD.replace(old, new))) == [f"/etc/xen/web1.cfg: {said}"]
 
 
+@pytest.mark.parametrize("lines, warned", [
+    ("bootloader = 'pygrub'", True), ("bootloader = '/usr/lib/xen-4.17/bin/pygrub'\nbootloader_restrict = 0", True),
+    ("bootloader = 'pygrub'\nbootloader_restrict = 1", False), ("bootloader_restrict = 0", False),
+    ("bootloader = '/opt/mine'", False),
+])
+def test_pygrub_with_the_rights_of_dom0_is_warned_of(lines: str, warned: bool) -> None:
+    said = told(domu(f"{GOOD}{lines}\n"))
+    assert ["warning: pygrub reads its disks as root of dom0 (XSA-443)" in one for one in said] == [True] * warned
+    assert not said or said[0].endswith("xen-legi kernel pin web1 own")
+
+
 def test_a_volume_that_is_not_active_is_told_with_the_remedy() -> None:
     text = GOOD.replace("/dev/vg0/web1-disk", "/dev/mapper/vg0-web1--root")
     (line,) = told(domu(text), of=here("web1-root"))

@@ -1,5 +1,6 @@
 """How a domU that runs is recognized, and what is shown of what it says."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from xen_legi.domu import config
 from xen_legi.errors import CommandFailed, Problem
 from xen_legi.kernels import over_ssh
+from xen_legi.kernels.store import Store
 
 MAC = "00:16:3E:48:12:34"
 
@@ -40,6 +42,26 @@ def test_another_machine_and_one_without_rsync_are_refused(
     with pytest.raises(Problem, match=answer) as raised:
         over_ssh._is_there(guest, "/lib/modules/1")
     assert raised.value.status == 2 and raised.value.hint
+
+
+def test_what_a_killed_push_of_another_version_left_in_the_guest_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees = tmp_path / "lib/modules"
+    for name in (".new-xen-legi-6.1.9/kernel", "6.1.9", "6.1.10"):
+        (trees / name).mkdir(parents=True)
+    commands: list[str] = []
+
+    def shell(self: over_ssh.Login, command: str, timeout: float) -> str:
+        commands.append(command)
+        return subprocess.run(["sh", "-c", command.replace("/lib/modules", str(trees))], text=True, capture_output=True,
+                              check=True).stdout
+
+    monkeypatch.setattr(over_ssh.Login, "run", shell)
+    monkeypatch.setattr(over_ssh, "_is_there", lambda guest, tree: False)
+    monkeypatch.setattr(over_ssh, "_copy", lambda *words: (trees / ".new-xen-legi-6.1.10").mkdir())
+    over_ssh.push(over_ssh.login("192.0.2.7", domu()), Store(tmp_path).kernel("6.1.10"), (), 0)
+    assert sorted(one.name for one in trees.iterdir()) == ["6.1.10", "6.1.9"]
 
 
 def test_the_first_address_of_the_file_is_taken() -> None:

@@ -27,6 +27,11 @@ def test_kernel_and_initramfs_change_and_nothing_else(text: str, after: str) -> 
 @pytest.mark.parametrize(("text", "said"), [
     ("bootloader = 'pygrub'\n", "a brings its own kernel: in /etc/xen/a.cfg it names none"),
     ("kernel = '/usr/lib/grub-xen/grub-x86_64-xen.bin'\nroot = 'x'\n", "its kernel is /usr/lib/grub-xen/grub-x86_64"),
+    ("bootloader = 'pygrub'\nkernel = '/boot/old'\nroot = 'x'\n", "its boot loader is pygrub"),
+    ("bootloader = '/opt/mine'\nkernel = '/boot/old'\nroot = 'x'\n", "its boot loader is /opt/mine"),
+    ("kernel = '/usr/local/lib/grub-xen/grub-x86_64-xen.bin'\nroot = 'x'\n", "its kernel is /usr/local/lib/grub-xen"),
+    ("kernel = '/srv/xen/boot/grub-i386-xen_pvh.bin'\nroot = 'x'\n", "its kernel is /srv/xen/boot/grub-i386"),
+    ("kernel = '/usr/lib/xen-4.17/boot/pv-grub-x86_64.gz'\nroot = 'x'\n", "its kernel is"),
     ("kernel = '/usr/lib/xen-4.17/boot/hvmloader'\nroot = 'x'\n", "brings its own kernel"),
     ("builder = 'hvm'\nkernel = '/boot/old'\nroot = 'x'\n", "brings its own kernel"),
     ("kernel = '/boot/old'\n", "/etc/xen/a.cfg does not say what its root is"),

@@ -1,5 +1,6 @@
 """Which kernels nobody needs, and how one goes: in directories of the test."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,17 @@ def store(tmp_path: Path) -> Store:
     """Four whole kernels."""
     made = Store(tmp_path / "xen")
     for version in VERSIONS:
-        one = made.kernel(version)
-        one.image.parent.mkdir(parents=True, exist_ok=True)
-        one.modules.mkdir(parents=True)
-        for path in (one.image, one.ramdisk, one.note, one.modules / "modules.dep"):
-            path.write_text("x")
+        make(made, version)
     return made
+
+
+def make(store: Store, version: str) -> None:
+    """Make a kernel whole."""
+    one = store.kernel(version)
+    one.image.parent.mkdir(parents=True, exist_ok=True)
+    one.modules.mkdir(parents=True)
+    for path in (one.image, one.ramdisk, one.note, one.modules / "modules.dep"):
+        path.write_text("x")
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +69,37 @@ def test_the_newest_the_default_and_those_in_use_stay(store: Store) -> None:
 def test_a_file_that_names_it_keeps_it_whatever_file_that_is(store: Store, tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     assert going(store, prune.texts()) == ["6.1.10"]
+
+
+@pytest.mark.parametrize("part", ["vmlinuz", "initrd.img"])
+def test_a_link_that_leads_to_it_keeps_it(store: Store, etc: Path, part: str) -> None:
+    (store.top / "boot/current").symlink_to(f"{part}-6.1.9")
+    (store.top / "boot/other").symlink_to("current")
+    (etc / "web1.cfg").write_text(f"kernel = '{store.top}/boot/other'\n")
+    assert going(store, prune.texts()) == ["6.1.10"]
+    with pytest.raises(Problem, match="kernel 6.1.9 is in use: .*web1.cfg"):
+        prune.check(store, "6.1.9", prune.texts())
+
+
+def test_another_name_of_the_same_file_keeps_it(store: Store, etc: Path) -> None:
+    os.link(store.kernel("6.1.9").image, etc.parent / "mine")
+    assert going(store, {"web1": f"kernel=\"{etc.parent}/mine\""}) == ["6.1.10"]
+    assert going(store, {"web1": f'{{"kernel":"{etc.parent}\\/mine"}}'}) == ["6.1.10"]
+
+
+def test_what_runs_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = '[{"domid": 3, "config": {"c_info": {"name": "web1"}, "b_info": {"kernel": "/srv/xen/boot/vmlinuz-6.1.9"}}}]'
+    monkeypatch.setattr(xl, "answers", lambda: True)
+    monkeypatch.setattr(xl, "started_with", lambda: known)
+    assert "vmlinuz-6.1.9" in prune.texts()["domU web1, which runs"]
+    monkeypatch.setattr(xl, "started_with", lambda: "vmlinuz-6.1.9 and no JSON")
+    assert "vmlinuz-6.1.9" in prune.texts()["a domU that runs"]
+
+
+def test_each_flavour_keeps_its_newest(store: Store) -> None:
+    for version in ("6.12.2-rt-amd64", "6.12.3-rt-amd64", "6.12.4-rt-amd64"):
+        make(store, version)
+    assert going(store, {}) == ["6.1.9", "6.1.10", "6.12.2-rt-amd64"]
 
 
 def test_of_a_file_too_large_to_be_read_nobody_knows_what_it_names(etc: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from xen_legi.domu import config as domu_config
 from xen_legi.errors import Problem
 from xen_legi.kernels import add, initramfs
 from xen_legi.kernels.store import Kernel, Store, in_order
@@ -34,6 +33,26 @@ def test_versions_are_ordered_by_their_numbers() -> None:
     names = ["6.12.48+deb13-amd64", "6.1.0-18-amd64", "6.9.2-amd64", "6.12.5-amd64", "6.13~rc1-amd64", "6.13-amd64"]
     assert in_order(names) == ["6.1.0-18-amd64", "6.9.2-amd64", "6.12.5-amd64", "6.12.48+deb13-amd64", "6.13~rc1-amd64",
                                "6.13-amd64"]
+
+
+@pytest.mark.parametrize(("older", "newer"), [
+    ("6.12.9-amd64", "6.12.10-amd64"), ("6.12.9-rt-amd64", "6.12.10-amd64"), ("6.12.9-cloud-amd64", "6.12.10-amd64"),
+    ("6.13-rc7-amd64", "6.13-amd64"), ("6.13~rc1-amd64", "6.13~rc2-amd64"), ("6.1.0-9-amd64", "6.1.0-10-amd64"),
+    ("6.12.48-amd64", "6.12.48+deb13-amd64"), ("6.12.1", "6.12.1-2"), ("5.10.0-0.deb10.16-amd64", "5.10.0-1-amd64"),
+])
+def test_versions_are_compared_as_debian_does(older: str, newer: str) -> None:
+    assert in_order([newer, older]) == [older, newer]
+
+
+@pytest.mark.parametrize(("flavour", "default"), [
+    ("amd64", "6.12.48+deb13-amd64"), ("cloud-amd64", "6.12.49+deb13-cloud-amd64"), ("rt-amd64", "6.12.48+deb13-rt-amd64"),
+    ("other", "6.12.49+deb13-cloud-amd64"),
+])
+def test_the_default_is_the_newest_of_its_flavour(tmp_path: Path, flavour: str, default: str) -> None:
+    names = ("6.12.47+deb13-amd64", "6.12.48+deb13-amd64", "6.12.49+deb13-cloud-amd64", "6.12.48+deb13-rt-amd64")
+    one = Store(store(tmp_path, *names).top, flavour)
+    assert one.default().version == default
+    assert one.kernel("6.12.49+deb13-cloud-amd64").flavour == "cloud-amd64"
 
 
 def test_the_newest_is_the_default_until_one_is_chosen(tmp_path: Path) -> None:
@@ -144,19 +163,6 @@ def test_two_hosts_make_the_same_initramfs_at_different_times(tmp_path: Path) ->
     (tmp_path / "out").mkdir()
     subprocess.run(["cpio", "-i", "--quiet"], cwd=tmp_path / "out", input=initramfs.lasting(one), check=True)
     assert (tmp_path / "out/init").read_text() == "a program" and (tmp_path / "out/dev").is_dir()
-
-
-@pytest.mark.parametrize("lines, root", [
-    ('root = "/dev/xvda2 ro"', ""), ('cmdline = "root=/dev/xvda2 ro console=hvc0"', ""), ('extra = "console=hvc0"', ""),
-    ('root = "UUID=0b1c-2d ro"', ""), ('cmdline = "ro root=0xca02"', ""), ("bootloader = 'pygrub'", ""),
-    ('root = "/dev/mapper/vg-root ro"', "/dev/mapper/vg-root"), ('cmdline = "root=LABEL=root ro"', "LABEL=root"),
-    ('cmdline = "ro root=PARTUUID=12-34"', "PARTUUID=12-34"),
-    ('extra = "root=/dev/disk/by-label/x"', "/dev/disk/by-label/x"),
-])
-def test_a_root_that_the_initramfs_of_domus_does_not_find_is_known(tmp_path: Path, lines: str, root: str) -> None:
-    file = tmp_path / "web1.cfg"
-    file.write_text(f"name = 'web1'\nmemory = 64\n{lines}\n")
-    assert initramfs.root_not_found(domu_config.read(file)) == root
 
 
 def test_a_kernel_that_dom0_does_not_have_is_refused(tmp_path: Path) -> None:

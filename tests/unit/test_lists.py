@@ -8,6 +8,7 @@ import pytest
 from xen_legi.cli import kernel, peer, template
 from xen_legi.domu import config as domu_config
 from xen_legi.install.templates import Template
+from xen_legi.kernels import prune
 from xen_legi.kernels.store import Store
 
 
@@ -25,12 +26,17 @@ def test_templates_have_a_heading_and_what_is_unknown_is_told_as_such(capsys: py
 def test_the_default_kernel_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                       capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(domu_config, "all_domus", list)
+    monkeypatch.setattr(prune, "texts", lambda: {"/etc/xen/copies/vg0/web1.cfg": "vmlinuz-6.1.0-1", "domU web2, which runs":
+                                                 f'"{tmp_path}/boot/mine"'})
+    (tmp_path / "boot").mkdir()
+    (tmp_path / "boot/mine").symlink_to("vmlinuz-6.12.0-2")
     for version in ("6.1.0-1", "6.12.0-2"):
         for file in (f"boot/vmlinuz-{version}", f"boot/initrd.img-{version}", f"lib/modules/{version}/modules.dep"):
             (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / file).touch()
     assert kernel._list(Store(tmp_path), as_json=False) == 0
-    assert capsys.readouterr().out == "   VERSION   DOMUS\n   6.1.0-1\n*  6.12.0-2\n"
+    assert capsys.readouterr().out == (
+        "   VERSION   DOMUS\n   6.1.0-1   /etc/xen/copies/vg0/web1.cfg\n*  6.12.0-2  domU web2, which runs\n")
 
 
 def test_a_peer_that_only_sends_has_no_address(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

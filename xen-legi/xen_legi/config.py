@@ -82,6 +82,16 @@ def _retries(value: int) -> None:
         raise ValueError("is not a number of retries: 0 to 10")
 
 
+def _kept(value: int) -> None:
+    if not 0 <= value <= 50:
+        raise ValueError("is not a number of kernels: 1 to 50, or 0 for all")
+
+
+def _flavour(value: str) -> None:
+    if not re.fullmatch(r"|[A-Za-z][A-Za-z0-9.+~_-]*", value):
+        raise ValueError("is not the end of a kernel's version: amd64, cloud-amd64")
+
+
 def _percent(value: int) -> None:
     if not 0 <= value <= 95:
         raise ValueError("is not a share that leaves the pool some room: 0 to 95")
@@ -132,6 +142,18 @@ class Config:
     template: str = setting("domu", "trixie", "template from which domUs are made")
     nameserver: tuple[str, ...] = setting("domu", (), "name servers of a new domU (default: those of this host)")
     srv: str = setting("domu", "/srv/xen", "directory of domU kernels, their modules, and templates", _directory)
+    follow: str = setting(
+        "kernels", "yes",
+        "what becomes of a kernel that dom0 gets: yes, it is that of new domUs; add, domUs can have it; no, nothing",
+        _one_of("yes", "add", "no"),
+    )
+    keep: int = setting(
+        "kernels", 3,
+        "how many of each flavour stay, though nobody uses them, when dom0 gets another, or at kernel prune; 0: all", _kept,
+    )
+    flavour: str = setting(
+        "kernels", "amd64", "end of the version of those of which new domUs get the newest: amd64, cloud-amd64", _flavour
+    )
     destinations: tuple[str, ...] = setting(
         "backup", (), 'where copies of the domUs go: local volume groups ("vg1"), other dom0s ("dom0b"); default: all peers'
     )

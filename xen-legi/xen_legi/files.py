@@ -4,8 +4,14 @@ A byte that is no UTF-8 (a name in Latin-1 in a domU's file) passes through as i
 must not make a copy fail after its volumes say that it is good.
 """
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+DRAFT = "xen-legi-new"  # end of the name of what is being written: no other program makes one, and its writer holds it
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def read(path: Path) -> str:
@@ -22,30 +28,86 @@ def replace(path: Path, text: str, *, mode: int = 0o644) -> None:
     if path.exists() and read(path) == text:
         return
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    draft(path, text, mode).replace(path)
+    with _drafted(path, text, mode) as new:
+        new.replace(path)
     sync(path.parent)
 
 
 def make(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write a new file, whole or not at all. Raise FileExistsError if there is one of that name."""
-    new = draft(path, text, mode)
-    try:
-        os.link(new, path)  # unlike a rename it does not put itself in the place of another file
-    finally:
-        new.unlink()
+    with _drafted(path, text, mode) as new:
+        try:
+            os.link(new, path)  # unlike a rename it does not put itself in the place of another file
+        finally:
+            new.unlink()
     sync(path.parent)
 
 
-def draft(path: Path, text: str, mode: int, ending: str = "new") -> Path:
+def draft(path: Path, text: str, mode: int, ending: str) -> Path:
     """Write what is to become `path` under another name beside it, all of it on the disk, and return where."""
     new = path.with_name(f".{path.name}.{ending}")
     new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    _write(os.open(new, _NEW, mode), text)
+    return new
+
+
+def is_draft(path: Path) -> bool:
+    """Tell whether a file is what replace() and make() write first, by its name."""
+    return path.name.startswith(".") and path.name.endswith(f".{DRAFT}")
+
+
+def drop_draft(path: Path) -> bool:
+    """Remove a draft that a killed run left: its name is ours, and the kernel tells that its writer is gone. Tell whether it
+    was one; a draft that is being written stays, as does what is no plain file."""
+    if not is_draft(path):
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # it has gone, or it is a link
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.is_file() and _is(path, descriptor):
+            path.unlink()
+            return True
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextlib.contextmanager
+def _drafted(path: Path, text: str, mode: int) -> Iterator[Path]:
+    """Write the draft of a file, and hold it inside the context, so that nobody takes it for what a killed run left."""
+    new = path.with_name(f".{path.name}.{DRAFT}")
+    while True:
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, _NEW, mode)
+        held = os.dup(descriptor)  # the lock is that of both
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            _write(descriptor, text)
+            if _is(new, held):  # else it was taken for a leftover between its making and the lock
+                yield new
+                return
+        finally:
+            os.close(held)
+
+
+def _write(descriptor: int, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(descriptor)
-    return new
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    """Tell whether a path still names an open file."""
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def sync(path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from xen_legi import config, files
 from xen_legi.backup.request import BootFile
+from xen_legi.domu import loader
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import die, fail
 
@@ -61,7 +62,10 @@ def warnings(wanted: Iterable[BootFile]) -> list[str]:
     for one in wanted:
         path = Path(one.path)
         if not path.exists() and path.parent != directory():
-            found.append(f"{path} does not exist here and lies outside of {directory()}: the copy would not start")
+            remedy = f" (apt install {loader.PACKAGE})" if path in loader.IMAGES.values() else ""
+            found.append(f"{path} does not exist here and lies outside of {directory()}: the copy would not start{remedy}")
+        elif path in loader.IMAGES.values():
+            continue  # each host's GRUB starts the kernel that is in the copy
         elif path.exists() and digest(path) != one.sha256:
             found.append(f"{path} is not the same here: the copy would start from this host's")
     return found

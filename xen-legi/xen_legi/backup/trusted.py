@@ -10,12 +10,14 @@ from pathlib import PurePath
 
 from xen_legi.domu import xlcfg
 from xen_legi.domu.config import DomuConfig
+from xen_legi.domu.loader import is_pygrub, is_restricted
 
 _LOADER = re.compile(r"|(?:/usr/bin/|/usr/lib/xen-(?:[0-9.]+|default)/bin/)?pygrub")
 # What only shapes the guest. Everything else is refused: many settings of xl.cfg(5) become options of a qemu in dom0, name
 # files or devices of dom0, or another domain that serves a device; and every version of Xen has new ones.
 _SETTINGS = frozenset(
-    "name uuid type builder pvh kernel ramdisk cmdline root extra bootloader memory maxmem vcpus maxvcpus cpus cpus_soft"
+    "name uuid type builder pvh kernel ramdisk cmdline root extra bootloader bootloader_restrict"
+    " memory maxmem vcpus maxvcpus cpus cpus_soft"
     " cpu_weight cap pool disk vif on_poweroff on_reboot on_crash on_watchdog on_soft_reset localtime rtc_timeoffset"
     " timer_mode tsc_mode nomigrate max_grant_frames max_maptrack_frames max_grant_version max_event_channels"
     " acpi apic pae nx hap shadow_memory cpuid dhcp xen_shell".split()  # the last two: xen-tools writes them, xl passes by
@@ -46,6 +48,9 @@ def refusals(config: DomuConfig, domu: str, sent: Iterable[str], boot: PurePath)
     found += [f"it writes {key} with a \\, which xl reads in its own way" for key in _escaped(config)]
     if not _LOADER.fullmatch(config.settings.get("bootloader", "")):
         found.append(f"it names a boot loader {config.settings['bootloader']!r}")
+    elif is_pygrub(config) and not is_restricted(config):
+        found.append("pygrub would read its disks here as root (XSA-443): it must set bootloader_restrict = 1, or start its"
+                     " own kernel by GRUB (xen-legi kernel pin)")
     found += _disks(config, set(sent))
     found += [f"it says {word!r} of a vif" for word in _words(config, "vif") if not _VIF.fullmatch(word)]
     for path in (config.kernel, config.ramdisk):

@@ -38,6 +38,7 @@ EXAMPLES = """\
   xen-legi create web2 --vlan 72 --ip dhcp --method tar --source /root/web2.tar.zst
   xen-legi create web3 --vlan 72 --ip 192.168.72.13 --config /etc/xen-tools/xen-tools.conf
   xen-legi create test1 --vlan 72 --ip dhcp --dir /srv/xen
+  xen-legi create own1 --vlan 72 --ip dhcp --own-kernel --type pv
   xen-legi create db2 --vlan 72 --ip dhcp --partitions /root/db.partitions
   xen-legi create web1 --vlan 72 --ip 192.168.72.11/24 --dry-run
 """
@@ -91,6 +92,8 @@ def _machine(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--vcpus", default="", metavar="N", help="its virtual processors")
     group.add_argument("--type", default="", choices=("pvh", "pv"), help="kind of its machine")
     group.add_argument("--kernel", default="", metavar="VERSION", help="its kernel (see xen-legi kernel list)")
+    group.add_argument("--own-kernel", action="store_true",
+                       help="instead: linux-image-amd64 in the guest, started by GRUB (package grub-xen-host of this host)")
     group.add_argument("--all-modules", action="store_true",
                        help="all modules of its kernel, for PCI passthrough (default: none for hardware that no domU has)")
 
@@ -156,7 +159,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _planned(options: argparse.Namespace, wished: Wish, settings: config.Config) -> tuple[Plan, Method]:
     """Return the plan and the method that fills the root; die for whatever could not work."""
-    facts = gather(settings, options.kernel.rpartition("vmlinuz-")[2], wished.directory)
+    facts = gather(settings, options.kernel.rpartition("vmlinuz-")[2], wished.directory, own_kernel=wished.own_kernel)
     check_wish(wished, facts)
     name = options.method or DEFAULT
     chosen = method(name, settings, Wanted(options.dist, options.source, options.mirror, options.keyring, options.arch))

@@ -2,33 +2,37 @@
 
 `add` takes a kernel of dom0 (the newest, or VERSION) or, with --package, of a Debian package that dom0 does not install.
 `list` shows what there is ("peer": another host has sent it), `default` shows or sets the kernel of new domUs. Without a set
-default it is always the newest of this host's own. No domU changes its kernel by itself: its file names it. `prune` removes
-VERSION, or all but the newest ones of this host's own (--keep), where no domU that runs, no copy and no file in /etc/xen
-names it; those that peers have sent are kept only while something names them. `sync` sends the peers what they lack of
-VERSION, or of the kernels that domUs here name and that of new ones: modules, initramfs, image. What they have is never
-replaced, and no kernel of a peer becomes the default by itself.
+default it is the newest of this host's own of one flavour (see flavour and follow in xen-legi config sample). No domU
+changes its kernel by itself: its file names it. `prune` removes VERSION, or all but the newest ones of this host's own of
+each flavour (--keep), where no domU that runs, no copy and no file in /etc/xen names it, by a link either; those that peers
+have sent are kept only while something names them. `follow` is what dom0's kernel packages call when VERSION was installed,
+or removed (--removed): it adds or removes and prunes as the settings say. `sync` sends the peers what they lack of VERSION,
+or of the kernels that domUs here name and that of new ones: modules, initramfs, image. What they have is never replaced, and
+no kernel of a peer becomes the default by itself.
 
 `pin` gives a domU another kernel (the default of new domUs, or VERSION): its modules, then its file; it starts with it when
-it is started next (xen-legi restart; a reboot inside it keeps the kernel that it has). `push` gives it the modules alone, of
-that kernel or of the one that its file names. A domU that is off gets them on its disk, one that runs over ssh, by rsync(1),
-as root.
+it is started next (xen-legi restart; a reboot inside it keeps the kernel that it has). A kernel with which it would not find
+its root is refused. `pin NAME own` has it start the kernel that is installed in it, by GRUB, which needs a grub.cfg there;
+the domU must be off. `push` gives it the modules alone, of that kernel or of the one that its file names. A domU that is off
+gets them on its disk, one that runs over ssh, by rsync(1), as root.
 """
 
 import argparse
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from xen_legi import config, files
 from xen_legi.cli import no_more
 from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
-from xen_legi.domu import names, xlcfg
+from xen_legi.domu import loader, names, xlcfg
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, die, need_root
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, Problem, die, need_root
 from xen_legi.install import leftovers
-from xen_legi.kernels import prune
+from xen_legi.kernels import own, policy, prune, root
 from xen_legi.kernels.add import Source, add, add_package
-from xen_legi.kernels.initramfs import root_not_found
 from xen_legi.kernels.pinning import pinned
 from xen_legi.kernels.push import push, target
 from xen_legi.kernels.store import Kernel, Store
@@ -46,25 +50,31 @@ EXAMPLES = """\
   xen-legi kernel sync                     # what the peers lack of the kernels that are used here
   xen-legi kernel sync 6.12.48+deb13-amd64 --to dom0b
   xen-legi kernel pin web1 6.12.48+deb13-amd64
+  xen-legi kernel pin web1 own             # the kernel that is installed in it
   xen-legi kernel push web1 --address 192.168.72.11
 """
 _MEANT = {
     "--json": ("list",), "--keep": ("prune",), "--dry-run": ("prune", "sync", "pin", "push"),
+    "--removed": ("follow",),
     "--all-modules": ("pin", "push"), "--address": ("pin", "push"), "--package": ("add",), "--to": ("sync",),
 }  # fmt: skip
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words of this verb."""
-    parser.add_argument("what", choices=("add", "list", "default", "prune", "pin", "push", "sync"), nargs="?",
+    parser.add_argument("what", choices=("add", "list", "default", "prune", "pin", "push", "sync",
+                                         "follow"), nargs="?",
                         default="list", help="what to do")
     parser.add_argument("version", nargs="?", default="", metavar="VERSION|DOMU",
                         help="a kernel version, as uname -r prints it; with pin and push: the domU")
-    parser.add_argument("second", nargs="?", default="", metavar="VERSION", help="with pin and push: the version")
+    parser.add_argument("second", nargs="?", default="", metavar="VERSION",
+                        help="with pin and push: the version; with pin also: own")
     parser.add_argument("--package", default=None, metavar="PACKAGE",
                         help="with add: the kernel in a Debian package, a file .deb or a name that apt downloads")
     parser.add_argument("--json", action="store_true", help="with list: print JSON")
-    parser.add_argument("--keep", type=int, default=None, metavar="N", help="with prune: keep the N newest (default: 2)")
+    parser.add_argument("--keep", type=int, default=None, metavar="N",
+                        help="with prune: keep the N newest of each flavour (default: the setting keep)")
+    parser.add_argument("--removed", action="store_true", help="with follow: dom0 has the kernel no more")
     parser.add_argument("--to", action="append", default=[], metavar="PEER",
                         help="with sync: to this peer only; may be given again")
     parser.add_argument("--dry-run", action="store_true",
@@ -78,19 +88,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Do it."""
     settings = config.load()
-    store = Store(Path(settings.srv))
+    store = policy.store_of(settings)
     version = options.version
     _check_options(options)
     if options.what in ("pin", "push"):
         return _give(store, options, settings)
     no_more(f"kernel {options.what}", options.second or (version if options.what == "list" else ""))
-    if options.what == "list":
-        return _list(store, as_json=options.json)
     if options.what == "default":
         return _default(store, version)
     need_root(f"xen-legi kernel {options.what}")
+    if options.what == "list":
+        return _list(store, as_json=options.json)
     if options.what == "prune":
-        return _prune(store, version, options)
+        return _prune(store, version, options, settings)
+    if options.what == "follow":
+        return _follow(store, version, options, settings)
     if options.what == "sync":
         return _sync(store, version, options)
     return _add(store, version, settings) if options.package is None else _add_package(store, options, settings)
@@ -101,16 +113,17 @@ def _check_options(options: argparse.Namespace) -> None:
     given = {
         "--json": options.json, "--keep": options.keep is not None, "--dry-run": options.dry_run,
         "--all-modules": options.all_modules, "--address": bool(options.address), "--package": options.package is not None,
-        "--to": bool(options.to),
+        "--to": bool(options.to), "--removed": options.removed,
     }  # fmt: skip
     for name in (one for one, said in given.items() if said and options.what not in _MEANT[one]):
         die(f"xen-legi kernel {options.what} knows no {name}", hint=f"it is for {', '.join(_MEANT[name])}")
 
 
 def _add(store: Store, version: str, settings: config.Config) -> int:
-    chosen = version or _newest(Source())
+    chosen = version or _newest(Source(), settings)
+    policy.hold_default(store, settings)
     if add(store, chosen, settings.initramfs):
-        _warn_of_roots(store.kernel(chosen), settings.initramfs)
+        _warn_of_roots(store.kernel(chosen))
     elif not version:
         say(f"domUs have kernel {chosen} already")
     return EXIT_OK
@@ -118,9 +131,10 @@ def _add(store: Store, version: str, settings: config.Config) -> int:
 
 def _add_package(store: Store, options: argparse.Namespace, settings: config.Config) -> int:
     no_more("kernel add --package", options.version)
+    policy.hold_default(store, settings)
     version, taken = add_package(store, options.package, settings.initramfs)
     if taken:
-        _warn_of_roots(store.kernel(version), settings.initramfs)
+        _warn_of_roots(store.kernel(version))
     say(f"domUs have kernel {version}" + ("" if taken else " already"))
     return EXIT_OK
 
@@ -134,9 +148,11 @@ def _give(store: Store, options: argparse.Namespace, settings: config.Config) ->
     names.check(name)
     with lock(leftovers.lock_name(name), what=f"domU {name}", status=EXIT_USAGE):
         domu = domu_config.by_name(name)
+        if pins and version == own.WORD:
+            return _pin_own(domu, options)
         kernel = store.find(version) if version else store.default() if pins else _own(store, domu)
         if pins:
-            pinned(domu, kernel)  # dies while nothing is changed yet
+            _check_pin(domu, kernel)
         if options.dry_run:
             return _tell(domu, kernel, options, pins=pins)
         everything = options.all_modules or "pci" in xlcfg.values(domu.text)
@@ -148,8 +164,29 @@ def _give(store: Store, options: argparse.Namespace, settings: config.Config) ->
         print(f"domU {name} has the modules of kernel {kernel.version}")
         return EXIT_OK
     print(f"domU {name} has kernel {kernel.version} from its next start on; hosts with a copy of it need that kernel, too")
-    _warn_of_roots(kernel, settings.initramfs)
     return EXIT_OK
+
+
+def _pin_own(domu: DomuConfig, options: argparse.Namespace) -> int:
+    """Have a domU start its own kernel."""
+    if options.all_modules or options.address:
+        die("a domU's own kernel has its modules", hint="leave --all-modules and --address out")
+    own.check(domu)
+    if options.dry_run:
+        print(f"would write GRUB into {domu.file} in place of its kernel")
+        return EXIT_OK
+    now = domu_config.read(domu.file)
+    files.replace(now.file, own.with_grub(now), mode=now.file.stat().st_mode & 0o777)
+    print(f"domU {domu.name} starts its own kernel from its next start on; hosts with a copy of it need {loader.PACKAGE}")
+    return EXIT_OK
+
+
+def _check_pin(domu: DomuConfig, kernel: Kernel) -> None:
+    """Die, while nothing is changed yet, if the domU would not start with this kernel."""
+    pinned(domu, kernel)
+    if why := root.unfit(domu, kernel):
+        die(f"{domu.name} would not start with {kernel.ramdisk}, {why}",
+            hint=f"name the module in initramfs, or say initramfs = [] in {config.FILE}; then kernel add {kernel.version}")
 
 
 def _tell(domu: DomuConfig, kernel: Kernel, options: argparse.Namespace, *, pins: bool) -> int:
@@ -177,30 +214,55 @@ def _own(store: Store, domu: DomuConfig) -> Kernel:
     return known
 
 
-def _warn_of_roots(kernel: Kernel, modules: tuple[str, ...]) -> None:
+def _warn_of_roots(kernel: Kernel) -> None:
     """Tell of domUs that start with this kernel and whose root the initramfs made for domUs does not find."""
     for one in domu_config.all_domus():
-        if modules and Path(one.ramdisk) == kernel.ramdisk and (root := root_not_found(one)):
-            warn(f"{one.name} will not start with {kernel.ramdisk}, which finds no root={root}: "
+        if Path(one.ramdisk) == kernel.ramdisk and (why := _why_unfit(one, kernel)):
+            warn(f"{one.name} will not start with {kernel.ramdisk}, {why}: "
                  f"give {one.file} another ramdisk, or say initramfs = [] in {config.FILE}")
 
 
-def _newest(source: Source) -> str:
-    versions = source.versions()
-    if not versions:
+def _why_unfit(domu: DomuConfig, kernel: Kernel) -> str:
+    try:
+        return root.unfit(domu, kernel)
+    except Problem:  # a disk of it does not answer
+        return ""
+
+
+def _newest(source: Source, settings: config.Config) -> str:
+    version = policy.newest(source, settings.flavour)
+    if not version:
         die(f"dom0 has no kernel in {source.boot}", hint="apt install linux-image-amd64")
-    return versions[-1]
+    return version
 
 
-def _prune(store: Store, version: str, options: argparse.Namespace) -> int:
-    keep = 2 if options.keep is None else options.keep
-    if keep < 1:
+def _follow(store: Store, version: str, options: argparse.Namespace, settings: config.Config) -> int:
+    """Keep in step with dom0, and tell what went. Without a version the newest is added, and nothing goes."""
+    if not version:
+        if options.removed:
+            die("xen-legi kernel follow --removed needs a version", hint="that of the kernel that dom0 has no more")
+        newest = policy.newest(Source(), settings.flavour)
+        gone = policy.came(store, newest, replace(settings, keep=0)) if newest else []
+    else:
+        gone = (policy.went if options.removed else policy.came)(store, version, settings)
+    for one in gone:
+        print(f"removed: kernel {one.version}")
+    return EXIT_OK
+
+
+def _prune(store: Store, version: str, options: argparse.Namespace, settings: config.Config) -> int:
+    keep = settings.keep if options.keep is None else options.keep
+    if options.keep is not None and keep < 1:
         die(f"--keep {keep} would leave new domUs no kernel", hint="--keep 1 keeps the newest")
 
     def chosen() -> list[Kernel]:
         said = prune.texts()
-        return [prune.check(store, version, said)] if version else prune.superfluous(store, said, keep)
+        if version:
+            return [prune.check(store, version, said)]
+        return prune.superfluous(store, said, keep or len(store.kernels()))
 
+    if not options.dry_run:
+        leftovers.remove_drafts()
     going = chosen() if options.dry_run else prune.remove(store, chosen)
     done = "would go" if options.dry_run else "removed"
     print(*(f"{done}: kernel {one.version}" for one in going), sep="\n") if going else say("no kernel is superfluous")
@@ -232,7 +294,8 @@ def _sync(store: Store, version: str, options: argparse.Namespace) -> int:
 
 def _wanted(store: Store) -> list[Kernel]:
     """Return the kernels that domUs of this host name, and that of new ones."""
-    return [one for one in store.kernels() if one == store.default_or_none() or _users(one)]
+    said = {str(one.file): one.text for one in domu_config.all_domus()}
+    return [one for one in store.kernels() if one == store.default_or_none() or prune.users(one, said)]
 
 
 def _default(store: Store, version: str) -> int:
@@ -241,9 +304,9 @@ def _default(store: Store, version: str) -> int:
         return EXIT_OK
     need_root("xen-legi kernel default")
     if version == "newest":
-        store.choose_newest()
+        policy.choose_newest(store)
     else:
-        store.choose(version)
+        policy.choose(store, version)
     say(f"new domUs get kernel {store.default().version}")
     return EXIT_OK
 
@@ -251,7 +314,8 @@ def _default(store: Store, version: str) -> int:
 def _list(store: Store, *, as_json: bool) -> int:
     kernels = store.kernels()
     default = one.version if (one := store.default_or_none()) else ""
-    users = {one.version: _users(one) for one in kernels}
+    said, names = prune.texts(), {str(one.file): one.name for one in domu_config.all_domus()}
+    users = {one.version: _users(one, said, names) for one in kernels}
     if as_json:
         print(json.dumps([_facts(one, default, users[one.version]) for one in kernels], indent=2))
         return EXIT_OK
@@ -276,6 +340,6 @@ def _facts(one: Kernel, default: str, users: list[str]) -> dict[str, object]:
     }
 
 
-def _users(kernel: Kernel) -> list[str]:
-    """Return the domUs whose file names this kernel."""
-    return [one.name for one in domu_config.all_domus() if Path(one.kernel) == kernel.image]
+def _users(kernel: Kernel, said: Mapping[str, str], names: Mapping[str, str]) -> list[str]:
+    """Return what keeps this kernel from being removed: domUs by their name, else the file that names it."""
+    return list(dict.fromkeys(names.get(one, one) for one in prune.users(kernel, said)))

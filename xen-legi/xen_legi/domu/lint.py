@@ -8,6 +8,7 @@ from xen_legi.domu import claims
 from xen_legi.domu.claims import Claim
 from xen_legi.domu.config import AUTOSTART, DomuConfig, Unreadable
 from xen_legi.domu.disks import Devices, absolute, locate
+from xen_legi.domu.loader import is_pygrub, is_restricted
 from xen_legi.finding import Finding
 from xen_legi.storage.lvm import Volume
 
@@ -67,6 +68,7 @@ def _alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
     for what, path in (("kernel", domu.kernel), ("ramdisk", domu.ramdisk)):
         if path and not here.exists(path):
             yield "error", f"its {what} {path} is not there"
+    yield from _pygrub(domu)
     yield from _missing_disks(domu, here)
     macs = _macs(domu)
     for mac in sorted({one for one in macs if macs.count(one) > 1}):
@@ -80,6 +82,13 @@ def _alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
         yield "warning", "it has no memory line: xl gives it 128 MiB"
     if here.memory is not None and domu.memory > here.memory:
         yield "error", f"its memory, {domu.memory} MiB, is more than the {here.memory} of this host"
+
+
+def _pygrub(domu: DomuConfig) -> Iterator[tuple[str, str]]:
+    """Tell if a program of dom0 reads the domU's disks with all of dom0's rights, each time that it starts."""
+    if is_pygrub(domu) and not is_restricted(domu):
+        yield "warning", ("pygrub reads its disks as root of dom0 (XSA-443): bootloader_restrict = 1 (Xen 4.17: in the"
+                          f" environment, LIBXL_BOOTLOADER_RESTRICT=1), or, better, xen-legi kernel pin {domu.name} own")
 
 
 def _missing_disks(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:

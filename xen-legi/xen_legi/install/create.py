@@ -11,7 +11,7 @@ from pathlib import Path
 
 from xen_legi import files
 from xen_legi.domu import config
-from xen_legi.install import log
+from xen_legi.install import log, own_kernel
 from xen_legi.install.commit import commit
 from xen_legi.install.copying import copy_tree
 from xen_legi.install.guest import Guest
@@ -25,6 +25,7 @@ from xen_legi.install.show import described
 from xen_legi.install.volumes import fill_options, make_filesystems, volumes
 from xen_legi.kernels.guest_modules import rsync_options
 from xen_legi.kernels.prune import need_whole
+from xen_legi.kernels.store import Kernel
 from xen_legi.steps import lock, named_point, step
 from xen_legi.storage.mounts import mounted, private_mounts
 
@@ -38,7 +39,7 @@ def create(plan: Plan, method: Method) -> None:
         with private_mounts(), _tree(plan) as root:
             _fill(plan, method, root)
         named_point("create:after-umount")
-        with need_whole(plan.kernel):
+        with need_whole(plan.kernel) if plan.kernel else contextlib.nullcontext():
             commit(plan.name, rendered(plan), plan.ips, [one.mac for one in plan.nics])
         named_point("create:after-commit")
         if plan.final_roles:
@@ -77,13 +78,21 @@ def _fill(plan: Plan, method: Method, root: Path) -> None:
         method.install(root)
     named_point("create:after-copy")
     guest = Guest(root)
-    with step(f"modules of kernel {plan.kernel.version}"):
-        modules = guest.path(f"/lib/modules/{plan.kernel.version}")
-        modules.mkdir(parents=True, exist_ok=True)
-        with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
-            copy_tree(plan.kernel.modules, modules, what="copied", options=rsync_options(plan.modules))
-    named_point("create:after-modules")
+    if plan.kernel:
+        _give_modules(guest, plan.kernel, plan.modules)
+        named_point("create:after-modules")
     with step("settle the guest: name, network, fstab, keys, console"):
         settle(guest, plan)
     named_point("create:after-settle")
+    if not plan.kernel:
+        own_kernel.install(guest, plan)  # its initramfs holds what its fstab needs
+        named_point("create:after-own-kernel")
     run_roles(plan, root)
+
+
+def _give_modules(guest: Guest, kernel: Kernel, choice: str) -> None:
+    with step(f"modules of kernel {kernel.version}"):
+        modules = guest.path(f"/lib/modules/{kernel.version}")
+        modules.mkdir(parents=True, exist_ok=True)
+        with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
+            copy_tree(kernel.modules, modules, what="copied", options=rsync_options(choice))

@@ -7,22 +7,23 @@ from pathlib import Path
 
 from xen_legi.backup import everywhere
 from xen_legi.config import Config
-from xen_legi.domu import config, xl
+from xen_legi.domu import config, loader, xl
 from xen_legi.install.model import Facts
 from xen_legi.install.templates import measured
-from xen_legi.kernels.store import Store
+from xen_legi.kernels import policy
 from xen_legi.run import run, run_json
 from xen_legi.storage import images, lvm
 
 # where the first names only systemd-resolved, which is asked from its own host alone, the second has those that it asks
 _RESOLV_CONFS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+_OWN_KERNEL = 600 << 20  # bytes: Debian 12's linux-image-amd64 has 400 MiB of files, and makes an initramfs of 50
 
 
-def gather(settings: Config, kernel: str = "", directory: str = "") -> Facts:
-    """Return the facts; `kernel` is a version, nothing: the default of new domUs. Die if there is no such kernel, or if the
-    directory, where one is given, cannot hold images."""
-    store = Store(Path(settings.srv))
-    chosen = store.find(kernel) if kernel else store.default()
+def gather(settings: Config, kernel: str = "", directory: str = "", *, own_kernel: bool = False) -> Facts:
+    """Return the facts; `kernel` is a version, nothing: the default of new domUs, which who has an own one does not need.
+    Die if there is no such kernel, or if the directory, where one is given, cannot hold images."""
+    store = policy.store_of(settings)
+    chosen = None if own_kernel else store.find(kernel) if kernel else store.default()
     volumes, domus = tuple(lvm.volumes()), tuple(config.all_domus())
     return Facts(
         groups=lvm.groups(),
@@ -34,7 +35,8 @@ def gather(settings: Config, kernel: str = "", directory: str = "") -> Facts:
         addresses=own_addresses(),
         nameservers=host_nameservers(_RESOLV_CONFS),
         kernel=chosen,
-        modules_size=measured(chosen.modules),
+        modules_size=measured(chosen.modules) if chosen else _OWN_KERNEL,
+        loaders=frozenset(kind for kind, image in loader.IMAGES.items() if image.is_file()),
         free_memory=free_memory(run(["xl", "info"]).stdout) if xl.answers() else None,
         directory=images.directory(Path(directory)) if directory else None,
         others=tuple(everywhere.here(domus, volumes)),

@@ -68,8 +68,16 @@ def doubt(name: str, broken: Iterable[Unreadable], files: Iterable[str]) -> str:
     return f"{config.DIRECTORY / aside[0]} may name it" if aside else ""
 
 
+def remove_drafts() -> None:
+    """Remove what was to become a file of /etc/xen when its writer was killed: it may hold a password."""
+    for path in config.DIRECTORY.rglob(f".*.{files.DRAFT}"):
+        if files.drop_draft(path):
+            say(f"an earlier run was killed: removing {path}")
+
+
 def clean() -> None:
     """Put right what killed runs left. Whoever is at work is left alone; what cannot be removed now is warned of."""
+    remove_drafts()
     found = {one.name for one in repairs(lvm.volumes(), ())}
     found |= set(images.notes())
     found |= {path.name[1:].removesuffix(".cfg.making") for path in config.DIRECTORY.glob(".*.cfg.making")}

@@ -55,6 +55,7 @@ class Wish:
     role_args: str = ""
     role_directory: str = ""
     modules: str = "guest"
+    own_kernel: bool = False  # by GRUB, instead of one of dom0
     start: bool = True
 
 
@@ -70,8 +71,9 @@ class Facts:
     bridges: frozenset[str]
     addresses: frozenset[str]  # of dom0 itself
     nameservers: tuple[str, ...]
-    kernel: Kernel
-    modules_size: int = 0
+    kernel: Kernel | None  # of dom0; None where it is to have its own
+    modules_size: int = 0  # or what its own kernel takes
+    loaders: frozenset[str] = frozenset()  # kinds of machine for which GRUB is there
     free_memory: int | None = None
     directory: Directory | None = None  # for images, if any are wished for
     others: tuple[Claim, ...] = ()  # dom0, and domUs that have no file here: of peers, and those that run without one
@@ -146,7 +148,7 @@ class Plan:
     memory: int
     maxmem: int
     vcpus: int
-    kernel: Kernel
+    kernel: Kernel | None  # of dom0; None: GRUB starts its own
     parts: tuple[Part, ...]
     nics: tuple[Nic, ...]
     nameservers: tuple[str, ...]
@@ -177,6 +179,11 @@ class Plan:
     def lacks_name_servers(self) -> bool:
         """Tell whether the guest has an interface and nobody to ask for names: no DHCP server gives it one, either."""
         return bool(self.nics) and not self.nameservers and not any(one.dhcp for one in self.nics)
+
+    @property
+    def boot(self) -> Part:
+        """Return the volume that holds /boot."""
+        return next((one for one in self.parts if one.mount.rstrip("/") == "/boot"), self.root)
 
     @property
     def hostname(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xen_legi.domu import addresses, claims, mac, names
+from xen_legi.domu import addresses, claims, loader, mac, names
 from xen_legi.errors import die
 from xen_legi.install import addressing
 from xen_legi.install.model import SWAP, Facts, Nic, Part, Partition, Plan, Wish
@@ -38,6 +38,7 @@ def plan(
     check_wish(wish, facts)
     parts = _images(wish, facts, source) if wish.directory else _volumes(wish, facts, source)
     _check_memory(wish, facts)
+    _check_own_kernel(wish, facts, parts)
     return Plan(
         name=wish.name,
         type=wish.type,
@@ -205,6 +206,19 @@ def _check_memory(wish: Wish, facts: Facts) -> None:
             f"memory {wanted} is more than the {free} that Xen has free",
             hint="choose less, stop a domU, or make it without starting it: --no-start",
         )
+
+
+def _check_own_kernel(wish: Wish, facts: Facts, parts: tuple[Part, ...]) -> None:
+    """Die if GRUB cannot start the domU's own kernel. It is as old as dom0's Debian: a newer xfs it may not read."""
+    if not wish.own_kernel:
+        return
+    if wish.type not in facts.loaders:
+        die(f"{loader.IMAGES[wish.type]}, which starts a domU's own kernel, is not there",
+            hint=f"apt install {loader.PACKAGE}")
+    places = {one.mount.rstrip("/") or "/": one for one in parts if one.mount}
+    if (holder := places.get("/boot") or places["/"]).filesystem != "ext4":
+        die(f"GRUB may not read the {holder.filesystem} of {holder.name}, where /boot is",
+            hint="--fs ext4, or an ext4 of its own for /boot (--partitions)")
 
 
 def _nics(wish: Wish, facts: Facts) -> tuple[Nic, ...]:

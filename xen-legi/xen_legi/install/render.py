@@ -1,5 +1,6 @@
 """A new domU's configuration file, written to be read and edited by people. See xl.cfg(5)."""
 
+from xen_legi.domu import loader
 from xen_legi.install.model import Nic, Part, Plan
 
 _FILE = """\
@@ -9,11 +10,7 @@ _FILE = """\
 name    = "{name}"
 type    = "{type}"
 
-# dom0's kernel, with an initramfs for domUs; xen-legi kernel list. noresume: with dom0's own it would wait for dom0's swap
-kernel  = "{kernel}"
-ramdisk = "{ramdisk}"
-cmdline = "root=/dev/{root} ro noresume console=hvc0"
-
+{boot}
 memory  = {memory}
 {maxmem}vcpus   = {vcpus}
 
@@ -28,6 +25,19 @@ on_reboot   = "restart"
 on_crash    = "restart"
 """
 
+_KERNEL = """\
+# dom0's kernel, with an initramfs for domUs; xen-legi kernel list. noresume: with dom0's own it would wait for dom0's swap
+kernel  = "{kernel}"
+ramdisk = "{ramdisk}"
+cmdline = "root=/dev/{root} ro noresume console=hvc0"
+"""
+_GRUB = """\
+# GRUB, which starts the domU's own kernel as its /boot/grub/grub.cfg says. It does not look at cmdline, which tells xen-legi
+# and people which disk is the root
+kernel  = "{kernel}"
+cmdline = "root=/dev/{root}"
+"""
+
 
 def rendered(plan: Plan) -> str:
     """Return the text of a planned domU's file."""
@@ -35,15 +45,19 @@ def rendered(plan: Plan) -> str:
         name=plan.name,
         source=plan.source,
         type=plan.type,
-        kernel=plan.kernel.image,
-        ramdisk=plan.kernel.ramdisk,
-        root=plan.root.device,
+        boot=_boot(plan),
         memory=plan.memory,
         maxmem=f"maxmem  = {plan.maxmem}\n" if plan.maxmem else "",
         vcpus=plan.vcpus,
         disks="\n".join(_disk(one) for one in plan.parts),
         vifs=_vifs(plan.nics),
     )
+
+
+def _boot(plan: Plan) -> str:
+    if plan.kernel:
+        return _KERNEL.format(kernel=plan.kernel.image, ramdisk=plan.kernel.ramdisk, root=plan.root.device)
+    return _GRUB.format(kernel=loader.IMAGES[plan.type], root=plan.root.device)
 
 
 def _disk(part: Part) -> str:

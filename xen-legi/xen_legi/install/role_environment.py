@@ -11,6 +11,7 @@ from ipaddress import IPv4Interface
 from pathlib import Path
 
 from xen_legi import run
+from xen_legi.domu import loader
 from xen_legi.domu import config
 from xen_legi.install import mirror, partitions
 from xen_legi.install.guest import Guest
@@ -90,9 +91,9 @@ def _machine(plan: Plan) -> dict[str, str]:
         "maxmem": f"{plan.maxmem}M" if plan.maxmem else "",
         "vcpus": str(plan.vcpus),
         "type": plan.type,
-        "kernel": str(plan.kernel.image),
-        "initrd": str(plan.kernel.ramdisk),
-        "modules": str(plan.kernel.modules),
+        "kernel": str(plan.kernel.image if plan.kernel else loader.IMAGES[plan.type]),
+        "initrd": str(plan.kernel.ramdisk) if plan.kernel else "",
+        "modules": str(plan.kernel.modules) if plan.kernel else "",
         "disk_device": "xvda",
         "serial_device": "hvc0",
     }

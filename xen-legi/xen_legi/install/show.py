@@ -13,7 +13,7 @@ def described(plan: Plan) -> str:
     """Return what `create` would do, in the order in which it would."""
     lines = [f"domU {plan.name} ({plan.type}, {plan.memory} MiB, {_vcpus(plan)}) from {plan.source}"]
     lines += [f"  make {_kind(one)} {_part(one)}" for one in plan.parts]
-    lines += [f"  fill {plan.root.path} from {plan.source}", f"  {_MODULES[plan.modules]} and kernel {plan.kernel.version}"]
+    lines += [f"  fill {plan.root.path} from {plan.source}", f"  {_kernel(plan)}"]
     lines += [f"  interface {_nic(one)}" for one in plan.nics] or ["  no network interface"]
     lines += [f"  name servers {_nameservers(plan)}"]
     lines += [f"  root: {_login(plan)}"]
@@ -44,6 +44,12 @@ def summary(plan: Plan, took: str) -> str:
     elif not known:
         lines.append("  log in    nobody can: root has no password and no key (see --ssh-key, --password)")
     return "\n".join(lines)
+
+
+def _kernel(plan: Plan) -> str:
+    if not plan.kernel:
+        return "its own kernel: linux-image-amd64 if it has none, started by GRUB"
+    return f"{_MODULES[plan.modules]} and kernel {plan.kernel.version}"
 
 
 def _vcpus(plan: Plan) -> str:

@@ -48,8 +48,16 @@ def from_options(options: argparse.Namespace, settings: Config) -> Wish:
         role_args=options.role_args,
         role_directory=os.path.abspath(options.roledir) if options.roledir else "",
         modules="all" if options.all_modules else settings.modules,
+        own_kernel=_own_kernel(options),
         start=not options.no_start,
     )
+
+
+def _own_kernel(options: argparse.Namespace) -> bool:
+    for word, said in (("--kernel", options.kernel), ("--all-modules", options.all_modules)):
+        if options.own_kernel and said:
+            die(f"--own-kernel and {word} exclude each other", hint="its own kernel comes from Debian, with all its modules")
+    return bool(options.own_kernel)
 
 
 def ssh_keys(path: str) -> str:

@@ -6,12 +6,12 @@ domU starts on another host as its original does.
 """
 
 import gzip
-import re
 import shutil
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from xen_legi import files
-from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import die
 from xen_legi.kernels.store import Kernel
 from xen_legi.run import run
@@ -21,6 +21,7 @@ MAKER = Path("/usr/sbin/mktirfs")
 # c_ino, c_mtime, c_devmajor and c_devminor of a file's header in a cpio archive: see "newc" in cpio(5)
 _HEADER, _CHANGING = 110, (0, 5, 7, 8)
 _SIZE, _NAME_SIZE = 6, 11
+_LARGEST = 32 << 20  # bytes of one of ours, which has some five
 
 
 def current(kernel: Kernel, modules: tuple[str, ...], *sources: Path) -> bool:
@@ -69,25 +70,46 @@ def make(kernel: Kernel, modules: tuple[str, ...], draft: Path) -> None:
 
 def lasting(archive: bytes) -> bytes:
     """Return a cpio archive (newc) without what differs from one making to the next: times and inodes."""
-    result, place, number = bytearray(archive), 0, 0
-    while result[place:place + 6] == b"070701":
-        words = [int(result[at:at + 8], 16) for at in range(place + 6, place + _HEADER, 8)]
-        number += 1
+    result = bytearray(archive)
+    for number, (place, _) in enumerate(_entries(archive), 1):
         for index in _CHANGING:
             at = place + 6 + 8 * index
             result[at:at + 8] = b"%08X" % (number if index == 0 else 0)
-        place += _padded(_HEADER + words[_NAME_SIZE]) + _padded(words[_SIZE])
     return bytes(result)
 
 
-def root_not_found(domu: DomuConfig) -> str:
-    """Return the root= of a domU if this initramfs does not find it; nothing if it does, or none is written down.
+def held(kernel: Kernel) -> tuple[str, ...] | None:
+    """Return the modules in the initramfs of a kernel; None if it was not made for domUs. One that a peer has sent has no
+    note beside it: what is in it tells."""
+    if kernel.note.exists():
+        return tuple(files.read(kernel.note).split())
+    names = [name.removeprefix("./") for _, name in _entries(_content(kernel.ramdisk))]
+    if not {"init", "modules"} <= set(names) or "scripts" in names:  # the last is initramfs-tools'
+        return None
+    return tuple(Path(one).name.partition(".ko")[0] for one in names if ".ko" in one)
 
-    It knows the kernel's own names of disks, UUID= of ext, xfs and btrfs, and device numbers: see
-    /usr/share/doc/tiny-initramfs-core/README.md.gz.
-    """
-    good = r"|/dev/[a-z0-9]+|UUID=[0-9a-fA-F-]+|0x[0-9a-fA-F]+"
-    return "" if re.fullmatch(good, domu.root) else domu.root
+
+def _content(ramdisk: Path) -> bytes:
+    """Return what is in an initramfs as far as it may be ours; nothing of one that is larger, or compressed otherwise."""
+    try:
+        if ramdisk.stat().st_size > _LARGEST:
+            return b""
+        return zlib.decompressobj(wbits=31).decompress(ramdisk.read_bytes(), _LARGEST)
+    except (OSError, zlib.error):
+        return b""
+
+
+def _entries(archive: bytes) -> Iterator[tuple[int, str]]:
+    """Yield where each header of a cpio archive is, and the name in it. It ends where the archive is damaged."""
+    place = 0
+    while archive[place:place + 6] == b"070701" and len(archive) >= place + _HEADER:
+        try:
+            words = [int(archive[at:at + 8], 16) for at in range(place + 6, place + _HEADER, 8)]
+        except ValueError:
+            return
+        name = archive[place + _HEADER:place + _HEADER + words[_NAME_SIZE] - 1]
+        yield place, name.decode(errors="replace")
+        place += _padded(_HEADER + words[_NAME_SIZE]) + _padded(words[_SIZE])
 
 
 def _note(modules: tuple[str, ...]) -> str:

@@ -1,6 +1,8 @@
 """Has a domU that is off the modules of the kernel that its file names? Its disk is read and never written: a journal that
 waits to be replayed goes on waiting."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from xen_legi.domu import disks, growth
@@ -32,15 +34,24 @@ def lacking(domu: DomuConfig, store: Store) -> str:
         return ""
 
 
+@contextlib.contextmanager
+def seen(path: Path) -> Iterator[Guest | None]:
+    """Inside the context, what is on a disk, a volume or an image file; None if dom0 reads no such filesystem."""
+    kind = grow.kind(path)
+    if kind not in _NO_REPLAY:
+        yield None
+        return
+    options = namespace.options(kind, writable=False) + _NO_REPLAY[kind] + (",loop" if path.is_file() else "")
+    with private_mounts(), mounted(path, kind, options) as place:
+        yield Guest(place)
+
+
 def _has(domu: DomuConfig, kernel: Kernel) -> bool:
     volume = _root(domu)
-    kind = grow.kind(volume.path) if volume.active and not volume.open else ""
-    if kind not in _NO_REPLAY:
+    if not volume.active or volume.open:
         return True
-    options = namespace.options(kind, writable=False) + _NO_REPLAY[kind]
-    with private_mounts(), mounted(volume.path, kind, options) as place:
-        guest = Guest(place)
-        return not guest.has("/etc") or guest.has(f"{TREES}/{kernel.version}/modules.dep")
+    with seen(volume.path) as guest:
+        return not guest or not guest.has("/etc") or guest.has(f"{TREES}/{kernel.version}/modules.dep")
 
 
 def _root(domu: DomuConfig) -> Volume | Image:

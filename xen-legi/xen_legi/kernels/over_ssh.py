@@ -28,6 +28,8 @@ _ASK = (
     "cat /sys/class/net/*/address; ! command -v rsync >/dev/null || echo xen-legi:rsync; "
     "test ! -d {tree} || echo xen-legi:tree"
 )
+# what any push that was killed left: the domU's lock is held
+_CLEAN = f"mkdir -p {TREES} && rm -rf {TREES}/{NEW}*"
 # the new tree takes the place of none, or of what is no directory
 _SETTLE = "rm -rf {tree} && mv {new} {tree} && sync"
 # modules of its own come into the list of modules again
@@ -74,7 +76,7 @@ def push(guest: Login, kernel: Kernel, options: Sequence[str], total: int) -> No
     tree, new = f"{TREES}/{kernel.version}", f"{TREES}/{NEW}{kernel.version}"
     try:
         there = _is_there(guest, tree)
-        guest.run(f"mkdir -p {TREES}", 60)
+        guest.run(_CLEAN, 300)
         try:
             _copy(guest, kernel, tree if there else new, (*options, *(KERNELS_OWN if there else ())), total)
         except BaseException:

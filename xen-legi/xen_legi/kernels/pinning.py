@@ -2,17 +2,15 @@
 
 from xen_legi.domu import xlcfg
 from xen_legi.domu.config import DomuConfig
+from xen_legi.domu.loader import described
 from xen_legi.errors import die
 from xen_legi.kernels.store import Kernel
 
-_LOADERS = ("/usr/lib/grub-xen/", "/usr/lib/xen")
-
 
 def pinned(domu: DomuConfig, kernel: Kernel) -> str:
-    """Return the text of a domU's file with a kernel and its initramfs. Die if the domU brings its own: by pygrub, by
-    grub-xen (its file has a boot loader as kernel then), or by the firmware of an HVM domU."""
-    if not domu.kernel or domu.type == "hvm" or domu.kernel.startswith(_LOADERS):
-        loader = f"its kernel is {domu.kernel}" if domu.kernel else "it names none"
+    """Return the text of a domU's file with a kernel and its initramfs. Die if the domU brings its own: by a boot loader,
+    which xl obeys whatever kernel the file names, by GRUB in place of a kernel, or by the firmware of an HVM domU."""
+    if loader := described(domu):
         die(f"{domu.name} brings its own kernel: in {domu.file} {loader}", hint="it is updated inside the domU, by apt")
     if not domu.root:
         die(f"{domu.file} does not say what its root is", hint="a kernel needs it: root = '/dev/xvda2 ro'")

@@ -5,6 +5,7 @@ next ends what a killed run began.
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -14,12 +15,13 @@ from pathlib import Path
 
 from xen_legi.domu import config, xl
 from xen_legi.errors import die, fail
-from xen_legi.files import read
+from xen_legi.files import is_draft, read
 from xen_legi.kernels.store import Kernel, Store
 from xen_legi.steps import lock, named_point, step
 
 GONE = ".new-gone-"  # before the name of an image; add() takes what begins with .new- for its own leftovers
 COPIES = Path("/var/lib/xen-legi/copies")  # what a sender says of a copy before its file is in /etc/xen
+_PATH = re.compile(r"""['"](/[^'"\n]*)['"]|(/[^\s'",;\]]*)""")
 _LARGEST = 1 << 20  # bytes of a file that may be one of a domU
 
 
@@ -28,14 +30,23 @@ def texts() -> dict[str, str]:
     and what Xen knows of domUs that run (a reboot inside one starts it with the kernel that it was started with)."""
     found = {str(path): _text(path) for place in (config.DIRECTORY, config.AUTOSTART, COPIES) for path in _files(place)}
     if xl.answers():
-        found["a domU that runs"] = xl.started_with()
+        found |= _running(xl.started_with())
     return found
 
 
+def _running(text: str) -> dict[str, str]:
+    """Given what xl knows of how domains were started, return it by domain; as one if it is not what we know."""
+    try:
+        return {f"domU {one['config']['c_info']['name']}, which runs": json.dumps(one) for one in json.loads(text)}
+    except (ValueError, LookupError, TypeError):
+        return {"a domU that runs": text}
+
+
 def _files(place: Path) -> Iterator[Path]:
-    """Yield the files below a directory; a link to a directory is entered as /etc/xen/auto may be one."""
+    """Yield the files below a directory; a link to a directory is entered as /etc/xen/auto may be one. A draft is none yet,
+    whether its writer is at work or was killed: what it replaces is there, or its kernel is held, see need_whole()."""
     for directory, _, names in os.walk(place, followlinks=True):
-        yield from (path for name in names if (path := Path(directory, name)).is_file())
+        yield from (path for name in names if (path := Path(directory, name)).is_file() and not is_draft(path))
 
 
 def _text(path: Path) -> str:
@@ -49,17 +60,39 @@ def _text(path: Path) -> str:
 
 
 def users(kernel: Kernel, files: Mapping[str, str]) -> list[str]:
-    """Return the files that name a kernel, by whatever path."""
+    """Return the files that name a kernel: by its name wherever that is, or by a path that leads to it, as links do."""
     named = re.compile(rf"(vmlinuz|initrd\.img)-{re.escape(kernel.version)}(?![A-Za-z0-9.+~_-])")
-    return [path for path, text in files.items() if named.search(text)]
+    parts = {_identity(one) for one in (kernel.image, kernel.ramdisk)} - {None}
+    return [path for path, text in files.items() if named.search(text) or parts & set(map(_identity, _paths(text)))]
+
+
+def naming(link: Path, files: Mapping[str, str]) -> list[str]:
+    """Return the files that name a path, as it is written."""
+    return [file for file, text in files.items() if str(link) in {os.path.normpath(one) for one in _paths(text)}]
+
+
+def _paths(text: str) -> set[str]:
+    """Return all that may be an absolute path in a text: between quotes, or as far as no blank or comma comes."""
+    plain = text.replace("\\/", "/")  # some JSON writes it so
+    return {one for found in _PATH.findall(plain) for one in found if one}
+
+
+def _identity(path: Path | str) -> tuple[int, int] | None:
+    """Return what a path leads to, whatever it is called."""
+    try:
+        facts = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 def superfluous(store: Store, files: Mapping[str, str], keep: int) -> list[Kernel]:
-    """Return the kernels that no file names, but for the newest `keep` of this host's own and the default of new domUs;
-    oldest first."""
+    """Return the kernels that no file names, but for the newest `keep` of this host's own of each flavour and the default of
+    new domUs; oldest first."""
     known = store.kernels()
     default = store.default_or_none()
-    kept = {one.version for one in [one for one in known if not one.foreign][-keep:]}
+    flavours = {one.flavour: [of for of in known if of.flavour == one.flavour and not of.foreign] for one in known}
+    kept = {one.version for own in flavours.values() for one in own[-keep:]}
     kept |= {default.version} if default else set()
     return [one for one in known if one.version not in kept and not users(one, files)]
 

@@ -2,7 +2,8 @@
 
 A kernel V is boot/vmlinuz-V, boot/initrd.img-V (initrd.img-V.modules tells what it holds) and lib/modules/V; where a peer
 has sent it, boot/.from-peer-V is there, too. The link boot/vmlinuz names the default of new domUs; without it that is the
-newest of this host's own. A domU's file names its kernel by version, so that a new default changes no domU.
+newest of this host's own of one flavour, the end of a version: amd64, cloud-amd64, rt-amd64. A domU's file names its kernel
+by version, so that a new default changes no domU.
 """
 
 import os
@@ -13,6 +14,12 @@ from pathlib import Path
 
 from xen_legi.errors import die
 
+FLAVOUR = "amd64"
+# what follows the last digits' dash, but for a pre-release, as in 6.13-rc7-amd64
+_VERSION = re.compile(r"(?P<number>.*?)(?:-(?P<flavour>(?!rc\d)[A-Za-z].*))?")
+# in Debian's order of letters a tilde goes before the end, the end before letters, and letters before all else
+_FIRST = {"~": -1}
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -22,6 +29,11 @@ class Kernel:
     image: Path
     ramdisk: Path
     modules: Path
+
+    @property
+    def flavour(self) -> str:
+        """Return for what it was built, amd64 or cloud-amd64; nothing if its version does not tell."""
+        return _split(self.version)[1]
 
     @property
     def note(self) -> Path:
@@ -46,9 +58,10 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Store:
-    """The directory of domU kernels, usually /srv/xen."""
+    """The directory of domU kernels, usually /srv/xen, and the flavour of which new domUs get the newest one."""
 
     top: Path
+    flavour: str = FLAVOUR
 
     @property
     def link(self) -> Path:
@@ -72,7 +85,8 @@ class Store:
         return Path(os.readlink(self.link)).name.removeprefix("vmlinuz-")
 
     def default(self) -> Kernel:
-        """Return the kernel of new domUs: the chosen one, else the newest that no peer has sent. Die if there is none."""
+        """Return the kernel of new domUs: the chosen one, else the newest of our flavour that no peer has sent. Die if there
+        is none."""
         if chosen := self.chosen():
             return self.find(chosen)
         found = self.default_or_none()
@@ -81,10 +95,12 @@ class Store:
         return found
 
     def default_or_none(self) -> Kernel | None:
-        """Return the same, None where there is none."""
+        """Return the same, None where there is none. While none is of our flavour, those of others are as good."""
         known = self.kernels()
-        chosen = self.chosen()
-        usable = [one for one in known if (one.version == chosen if chosen else not one.foreign)]
+        if chosen := self.chosen():
+            return next((one for one in known if one.version == chosen), None)
+        own = [one for one in known if not one.foreign]
+        usable = [one for one in own if one.flavour == self.flavour] or own
         return usable[-1] if usable else None
 
     def find(self, version: str) -> Kernel:
@@ -114,7 +130,27 @@ def in_order(versions: Iterable[str]) -> list[str]:
     return sorted(versions, key=order)
 
 
-def order(version: str) -> tuple[tuple[int, str], ...]:
-    """Return what to compare instead of a version: its numbers as numbers. A pre-release (~rc1) goes before its release."""
-    words = re.findall(r"\d+|~|[^\d~]+", version) + [""]
-    return tuple((int(word), "") if word.isdigit() else (-1 if word == "~" else 0, word) for word in words)
+def order(version: str) -> tuple[object, ...]:
+    """Return what to compare instead of a version: its number as Debian compares versions (deb-version(7)), then its
+    flavour, which only tells two kernels of one number apart."""
+    number, flavour = _split(version)
+    words = re.findall(r"(\D*)(\d*)", number)  # the last pair is empty: the end of a version is compared, too
+    return tuple((_letters(word), int(digits or 0)) for word, digits in words), flavour
+
+
+def newest_of(versions: Iterable[str], flavour: str) -> str:
+    """Return the newest version of a flavour; if there is none, the newest of all; nothing if there are no versions."""
+    ordered = in_order(versions)
+    same = [one for one in ordered if _split(one)[1] == flavour]
+    return ([""] + ordered + same)[-1]
+
+
+def _split(version: str) -> tuple[str, str]:
+    match = _VERSION.fullmatch(version)
+    assert match
+    return match["number"].replace("-rc", "~rc"), match["flavour"] or ""
+
+
+def _letters(word: str) -> tuple[tuple[int, str], ...]:
+    """Return what to compare instead of what stands between two numbers; its end goes after a tilde and before letters."""
+    return (*((_FIRST.get(one, 1 if one.isalpha() else 2), one) for one in word), (0, ""))
