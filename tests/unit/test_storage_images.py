@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,19 @@ def test_a_filesystem_in_a_file_is_mounted_by_a_loop_device(tmp_path: Path) -> N
     image = made(tmp_path / "a.img", size=MIB)
     assert mounts.of_image(image, "ext4") == ",loop,noinit_itable" and mounts.of_image(image, "xfs") == ",loop"
     assert mounts.of_image(Path("/dev/null"), "ext4") == ""
+
+
+def test_an_image_that_a_program_writes_is_in_use_as_a_volume_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resize2fs of a killed run goes on, on no loop device: nobody starts the domU beside it."""
+    monkeypatch.setattr(images, "loops", lambda path: [])
+    image = made(tmp_path / "a.img", size=MIB)
+    os.link(image, tmp_path / "b.img")
+    with image.open("rb"):
+        assert not images.used(image)
+    other = subprocess.Popen(["sleep", "60"], stdout=(tmp_path / "b.img").open("r+b"))
+    try:
+        assert images.used(image) and not images.used(made(tmp_path / "c.img"))
+    finally:
+        other.kill()
+        other.wait()
+    assert not images.used(image) and not images.used(tmp_path / "none.img")

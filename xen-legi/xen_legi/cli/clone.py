@@ -111,7 +111,7 @@ def _caught(plan: Cloning, volumes: list[Volume]) -> On:
     if files and xl.answers() and xl.stays(plan.old):
         return {one.path: _on(one, plan.old, volumes) for one in files}
     if held := [one for one in files if images.used(one.path)]:  # asked now: Xen lets go of them some time after its domain
-        die(f"{held[0].path} is in use, though {plan.old} is off", hint="is it mounted here? see losetup -a")
+        die(f"{held[0].path} is in use, though {plan.old} is off", hint="is it mounted here? mount, lsof, losetup -a")
     return {}
 
 

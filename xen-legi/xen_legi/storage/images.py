@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi import files
+from xen_legi import files, processes
 from xen_legi.errors import die, fail
 from xen_legi.run import run
 
@@ -245,11 +245,11 @@ def size(path: Path) -> int | None:
 
 def used(path: Path) -> bool:
     """Tell whether a loop device leads to a file, by whatever path: a domU has it, or a mount. One that udev looks at yet
-    is waited for: it is let go by nobody but the last who has it open."""
-    if not loops(path):
-        return False
-    run(["udevadm", "settle", "--timeout=10"], ok=range(256))
-    return bool(loops(path))
+    is waited for: it is let go by nobody but the last who has it open. So does a program that writes the file itself: qemu
+    for a domU, or the resize2fs of a run that was killed, which goes on."""
+    if loops(path):
+        run(["udevadm", "settle", "--timeout=10"], ok=range(256))
+    return bool(loops(path)) or (path.exists() and processes.writes(path))
 
 
 def loops(path: Path) -> list[Path]:
