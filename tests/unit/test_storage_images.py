@@ -54,6 +54,12 @@ def test_what_is_written_while_it_is_copied_is_no_copy(tmp_path: Path, monkeypat
         image_copy.copy(source, target)
 
 
+def test_what_has_grown_since_its_copy_was_made_is_no_copy(tmp_path: Path) -> None:
+    source, target = made(tmp_path / "a.img", 0), made(tmp_path / "b.img", size=4 * MIB)
+    with pytest.raises(Problem, match="has another size"):
+        image_copy.copy(source, target)
+
+
 def test_a_stretch_is_never_longer_than_is_copied_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_copy, "_AT_ONCE", 1000)
     with made(tmp_path / "a.img", 0, size=2500).open("rb") as stream:
