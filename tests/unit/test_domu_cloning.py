@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from xen_legi.cli import clone
 from xen_legi.domu import cloning, config
-from xen_legi.domu.cloning import Cloning, Place, fixed_addresses, replaced
+from xen_legi.domu.cloning import Cloning, Place, Twin, fixed_addresses, replaced
+from xen_legi.domu.config import Disk
 from xen_legi.domu.disks import NO_DEVICES
 from xen_legi.domu.inventory import vlan_of
 from xen_legi.errors import Problem
@@ -246,3 +248,18 @@ def test_a_vif_that_has_a_name_in_dom0_gets_another() -> None:
 def test_the_only_volume_with_files_is_the_root_where_none_is_told() -> None:
     text = FILE.replace("root =", "other =").replace(",access=w,target", ",access=r,target")
     assert planned(text=text).root.name == "web2-disk" and planned(root="vg0/data").root.name == "web2-data"
+
+
+def test_swap_on_an_image_of_a_domu_that_runs_is_made_anew_wherever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is read in a snapshot: it need not be on a logical volume."""
+    for name in ("answers", "stays"):
+        monkeypatch.setattr(clone.xl, name, lambda *words: True)
+    monkeypatch.setattr(clone.images, "try_out", lambda path: None)
+    monkeypatch.setattr(clone, "image_of", lambda path, volumes: f"is a file: {path}")
+    swap, disk = (Image(Path(f"/srv/web1/{one}.img"), 1 << 20, 1 << 20, open=True) for one in ("swap", "disk"))
+    twins = tuple(Twin(one, f"/srv/web2/{one.path.name}", Disk(str(one.path), "xvda", "w"), kind)
+                  for one, kind in ((swap, "swap"), (disk, "ext4")))
+    only_swap = replace(planned(), twins=twins[:1])
+    assert clone._caught(only_swap, VOLUMES) == {}
+    with pytest.raises(Problem, match=r"/srv/web1/disk\.img is a file"):
+        clone._caught(replace(only_swap, twins=twins), VOLUMES)
