@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from xen_legi.errors import Problem
-from xen_legi.storage import image_copy, images, mounts
+from xen_legi.storage import image_copy, images, mounts, places
+from xen_legi.storage.places import Mount
 from xen_legi.units import MIB
 
 
@@ -115,6 +116,34 @@ def test_an_image_is_never_put_in_the_place_of_another(tmp_path: Path) -> None:
     assert caught.value.status == 2 and old.exists() and not any(new.read_bytes())
     with pytest.raises(Problem, match="there is no image"):
         images.move(tmp_path / "none.img", tmp_path / "nor.img")
+
+
+def test_an_image_that_comes_in_the_last_moment_stays_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = made(tmp_path / "web1.img", 0, size=MIB), tmp_path / "www.img"
+    look = Path.stat
+
+    def comes(path: Path, **words: bool) -> os.stat_result:
+        facts = look(path, **words)
+        if path == tmp_path:  # looked at after all that could be in the way
+            new.write_bytes(b"other")
+        return facts
+
+    monkeypatch.setattr(Path, "stat", comes)
+    with pytest.raises(FileExistsError):
+        images.move(old, new)
+    assert old.read_bytes()[:4] == b"data" and new.read_bytes() == b"other"
+
+
+def test_a_mount_of_the_same_filesystem_is_no_directory_that_can_be_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bind mount has the device number of the directory that it is in, and rename(2) refuses to leave it."""
+    old = made(tmp_path / "web1/disk.img", size=MIB)
+    mount = Mount("8:1", "/elsewhere", str(tmp_path / "web1"), "ext4")
+    monkeypatch.setattr(places, "all_mounts", lambda: [mount])
+    with pytest.raises(Problem, match="is a file system of its own"):
+        images.check_free(old, tmp_path / "www/disk.img")
+    images.check_free(old, tmp_path / "web1/www.img")
 
 
 def test_a_directory_of_that_name_is_anothers_even_if_no_image_of_it_is_in_the_way(tmp_path: Path) -> None:

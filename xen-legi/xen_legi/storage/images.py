@@ -6,6 +6,8 @@ removed for what a note says.
 """
 
 import contextlib
+import ctypes
+import errno
 import os
 import stat
 from collections.abc import Iterable, Mapping
@@ -15,11 +17,14 @@ from pathlib import Path
 from xen_legi import files, processes
 from xen_legi.errors import die, fail
 from xen_legi.run import run
+from xen_legi.storage import places
 
 NOTES = Path("/var/lib/xen-legi")
 _NOTE = "images-"  # and the name of a domU
 _MARK = "user.xen-legi.unfinished"
 _MODE = 0o600
+_HERE, _NOREPLACE = -100, 1  # AT_FDCWD in <fcntl.h>, RENAME_NOREPLACE in <linux/fs.h>
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _BLOCK = 512  # bytes: st_blocks in stat(2)
 
 
@@ -193,7 +198,7 @@ def move(old: Path, new: Path) -> None:
             new.parent.mkdir(mode=0o700)
             os.chown(new.parent, facts.st_uid, facts.st_gid)
             new.parent.chmod(facts.st_mode & 0o7777)
-        old.rename(new)
+        _rename(old, new)
         files.sync(new.parent)
     _drop(old, new)
 
@@ -203,7 +208,7 @@ def check_free(old: Path, new: Path) -> None:
     taken = new if new.parent == old.parent else new.parent
     if os.path.lexists(taken):
         die(f"{taken} exists already", hint="choose another name, or move it away")
-    if new.parent != old.parent and _device(old.parent) != _device(old.parent.parent):
+    if new.parent != old.parent and _is_mount(old.parent):
         die(f"{old.parent} is a file system of its own and cannot get another name", hint="mount it at another place first")
 
 
@@ -269,6 +274,22 @@ def _drop(old: Path, new: Path) -> None:
         with contextlib.suppress(OSError):
             old.parent.rmdir()
             files.sync(old.parent.parent)
+
+
+def _rename(old: Path, new: Path) -> None:
+    """Rename a file, which takes the place of no other one that has come meanwhile: renameat2(2)."""
+    paths = os.fsencode(old), os.fsencode(new)
+    if _LIBC.renameat2(_HERE, paths[0], _HERE, paths[1], _NOREPLACE) == 0:
+        return
+    number = ctypes.get_errno()
+    if number != errno.EINVAL:  # else this filesystem cannot tell
+        raise OSError(number, os.strerror(number), str(new))
+    old.rename(new)
+
+
+def _is_mount(path: Path) -> bool:
+    """Tell whether rename(2) cannot take what is in a directory out of it: also of a bind mount, or a subvolume of btrfs."""
+    return _device(path) != _device(path.parent) or str(path) in {one.place for one in places.all_mounts()}
 
 
 def _device(path: Path) -> int:
