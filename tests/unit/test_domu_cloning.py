@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from xen_legi import steps
 from xen_legi.cli import clone
 from xen_legi.domu import cloning, config
 from xen_legi.domu.cloning import Cloning, Place, Twin, fixed_addresses, replaced
@@ -14,6 +15,8 @@ from xen_legi.domu.config import Disk
 from xen_legi.domu.disks import NO_DEVICES
 from xen_legi.domu.inventory import vlan_of
 from xen_legi.errors import Problem
+from xen_legi.install import clone as install_clone
+from xen_legi.storage import images
 from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Group, Volume
 
@@ -263,3 +266,16 @@ def test_swap_on_an_image_of_a_domu_that_runs_is_made_anew_wherever_it_is(monkey
     assert clone._caught(only_swap, VOLUMES) == {}
     with pytest.raises(Problem, match=r"/srv/web1/disk\.img is a file"):
         clone._caught(replace(only_swap, twins=twins), VOLUMES)
+
+
+def test_an_image_that_came_into_use_after_it_was_planned_is_not_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "LOCKS", tmp_path)
+    monkeypatch.setattr(install_clone.xl, "answers", lambda: False)
+    monkeypatch.setattr(images, "used", lambda path: path.name == "held.img")
+    with install_clone._kept_off("web1", [Path("/srv/free.img")]):
+        pass
+    with pytest.raises(Problem, match="/srv/held.img is in use, though web1 is off"):
+        with install_clone._kept_off("web1", [Path("/srv/free.img"), Path("/srv/held.img")]):
+            pass
