@@ -146,6 +146,20 @@ def test_a_mount_of_the_same_filesystem_is_no_directory_that_can_be_renamed(
     images.check_free(old, tmp_path / "web1/www.img")
 
 
+@pytest.mark.parametrize(("name", "said"), [(b"base.img", "needs 'base.img'"), (b"/srv/base.img", ""), (b"", "")])
+def test_an_image_that_needs_another_one_beside_it_is_not_moved_away(tmp_path: Path, name: bytes, said: str) -> None:
+    old = tmp_path / "web1/disk.img"
+    old.parent.mkdir()
+    place = 112 if name else 0
+    head = b"QFI\xfb" + (3).to_bytes(4, "big") + place.to_bytes(8, "big") + len(name).to_bytes(4, "big")
+    old.write_bytes(head.ljust(112, b"\0") + name + b"more")
+    images.check_free(old, tmp_path / "web1/www.img")
+    if not said:
+        return images.check_free(old, tmp_path / "www/disk.img")
+    with pytest.raises(Problem, match=said):
+        images.check_free(old, tmp_path / "www/disk.img")
+
+
 def test_a_directory_of_that_name_is_anothers_even_if_no_image_of_it_is_in_the_way(tmp_path: Path) -> None:
     old = made(tmp_path / "web1/disk.img", size=MIB)
     images.check_free(old, tmp_path / "www/disk.img")

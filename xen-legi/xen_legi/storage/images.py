@@ -210,6 +210,8 @@ def check_free(old: Path, new: Path) -> None:
         die(f"{taken} exists already", hint="choose another name, or move it away")
     if new.parent != old.parent and _is_mount(old.parent):
         die(f"{old.parent} is a file system of its own and cannot get another name", hint="mount it at another place first")
+    if new.parent != old.parent and (other := _backing_file(old)) and not other.startswith("/"):
+        die(f"{old} needs {other!r}, which it looks for beside itself", hint="qemu-img(1) rebase -u gives it the whole path")
 
 
 def take_back(old: Path, new: Path) -> None:
@@ -285,6 +287,15 @@ def _rename(old: Path, new: Path) -> None:
     if number != errno.EINVAL:  # else this filesystem cannot tell
         raise OSError(number, os.strerror(number), str(new))
     old.rename(new)
+
+
+def _backing_file(path: Path) -> str:
+    """Return the file that a qcow2 image has what is not in it from, nothing if there is none. See qemu's qcow2.txt."""
+    with path.open("rb") as stream:
+        head = stream.read(20).ljust(20, b"\0")
+        stream.seek(int.from_bytes(head[8:16], "big") & 0xFFFF_FFFF)
+        name = stream.read(min(int.from_bytes(head[16:20], "big"), 1023))
+    return os.fsdecode(name) if head.startswith(b"QFI\xfb") and any(head[8:16]) else ""
 
 
 def _is_mount(path: Path) -> bool:
