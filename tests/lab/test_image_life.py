@@ -18,6 +18,7 @@ TOP = "/var/tmp/life"
 ONE, TWO = f"{TOP}/domains/life1", f"{TOP}/domains/life2"
 MAC = "00:16:3E:48:12:35"
 HELD = f"mount -o ro,loop {ONE}/disk.img /mnt"
+WRITTEN = f"setsid sleep 20 3<>{ONE}/disk.img </dev/null >/dev/null 2>&1 &"  # as the resize2fs of a killed run
 CLONE = "xen-legi clone life1 life2 --ip 192.168.72.14 --no-start"
 NETWORK = "iface eth72 inet static\\n    address {}/24\\n"
 CONFIG = f"""\
@@ -209,6 +210,7 @@ def test_it_is_deleted_with_its_images_and_no_look_alike(life: Host) -> None:
     (f"touch {TOP}/life2-raw.img", "xen-legi rename life1 life2", f"{TOP}/life2-raw.img exists already"),
     (HELD, "xen-legi rename life1 life2", f"{ONE}/disk.img is in use"),
     (HELD, "xen-legi resize life1 --size +1M", f"{ONE}/disk.img is in use, though life1 is off"),
+    (WRITTEN, "xen-legi resize life1 --size +1M", f"{ONE}/disk.img is in use, though life1 is off"),
     ("true", "xen-legi resize life1 --size 16M", "a disk is never made smaller"),
     ("true", "xen-legi resize life1 --size +900G", "more are needed"),
     ("sed -i 's/raw.img,raw/raw.img,qcow2/' /etc/xen/life1.cfg", "xen-legi resize life1 --size +1M --disk xvdb",

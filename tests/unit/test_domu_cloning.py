@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
+from xen_legi import steps
+from xen_legi.cli import clone
 from xen_legi.domu import cloning, config
 from xen_legi.domu.claims import Claim
-from xen_legi.domu.cloning import Cloning, Place, check_networks, fixed_addresses, replaced
+from xen_legi.domu.cloning import Cloning, Place, Twin, check_networks, fixed_addresses, replaced
+from xen_legi.domu.config import Disk
 from xen_legi.domu.disks import NO_DEVICES
 from xen_legi.domu.inventory import vlan_of
 from xen_legi.errors import Problem
+from xen_legi.install import clone as install_clone
+from xen_legi.storage import images
 from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Group, Volume
 
@@ -291,3 +296,31 @@ def test_an_address_of_a_clone_is_no_network_and_an_ipv6_address_may_be_written_
         check_networks({"192.168.72.11": "192.168.72.255"}, ["address 192.168.72.11/24"])
     with pytest.raises(Problem, match="2001:db8:1::2 is outside of 2001:db8::/64"):
         check_networks({"2001:DB8:0::1": "2001:db8:1::2"}, ["address 2001:db8::1/64"])
+
+
+def test_swap_on_an_image_of_a_domu_that_runs_is_made_anew_wherever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is read in a snapshot: it need not be on a logical volume."""
+    for name in ("answers", "stays"):
+        monkeypatch.setattr(clone.xl, name, lambda *words: True)
+    monkeypatch.setattr(clone.images, "try_out", lambda path: None)
+    monkeypatch.setattr(clone, "image_of", lambda path, volumes: f"is a file: {path}")
+    swap, disk = (Image(Path(f"/srv/web1/{one}.img"), 1 << 20, 1 << 20, open=True) for one in ("swap", "disk"))
+    twins = tuple(Twin(one, f"/srv/web2/{one.path.name}", Disk(str(one.path), "xvda", "w"), kind)
+                  for one, kind in ((swap, "swap"), (disk, "ext4")))
+    only_swap = replace(planned(), twins=twins[:1])
+    assert clone._caught(only_swap, VOLUMES) == {}
+    with pytest.raises(Problem, match=r"/srv/web1/disk\.img is a file"):
+        clone._caught(replace(only_swap, twins=twins), VOLUMES)
+
+
+def test_an_image_that_came_into_use_after_it_was_planned_is_not_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "LOCKS", tmp_path)
+    monkeypatch.setattr(install_clone.xl, "answers", lambda: False)
+    monkeypatch.setattr(images, "used", lambda path: path.name == "held.img")
+    with install_clone._kept_off("web1", [Path("/srv/free.img")]):
+        pass
+    with pytest.raises(Problem, match="/srv/held.img is in use, though web1 is off"):
+        with install_clone._kept_off("web1", [Path("/srv/free.img"), Path("/srv/held.img")]):
+            pass

@@ -2,12 +2,14 @@
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from xen_legi.errors import Problem
-from xen_legi.storage import image_copy, images, mounts
+from xen_legi.storage import image_copy, images, mounts, places
+from xen_legi.storage.places import Mount
 from xen_legi.units import MIB
 
 
@@ -50,6 +52,12 @@ def test_what_is_written_while_it_is_copied_is_no_copy(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(image_copy, "stretches", written)
     with pytest.raises(Problem, match="was written while it was copied"):
+        image_copy.copy(source, target)
+
+
+def test_what_has_grown_since_its_copy_was_made_is_no_copy(tmp_path: Path) -> None:
+    source, target = made(tmp_path / "a.img", 0), made(tmp_path / "b.img", size=4 * MIB)
+    with pytest.raises(Problem, match="has another size"):
         image_copy.copy(source, target)
 
 
@@ -110,6 +118,48 @@ def test_an_image_is_never_put_in_the_place_of_another(tmp_path: Path) -> None:
         images.move(tmp_path / "none.img", tmp_path / "nor.img")
 
 
+def test_an_image_that_comes_in_the_last_moment_stays_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = made(tmp_path / "web1.img", 0, size=MIB), tmp_path / "www.img"
+    look = Path.stat
+
+    def comes(path: Path, **words: bool) -> os.stat_result:
+        facts = look(path, **words)
+        if path == tmp_path:  # looked at after all that could be in the way
+            new.write_bytes(b"other")
+        return facts
+
+    monkeypatch.setattr(Path, "stat", comes)
+    with pytest.raises(FileExistsError):
+        images.move(old, new)
+    assert old.read_bytes()[:4] == b"data" and new.read_bytes() == b"other"
+
+
+def test_a_mount_of_the_same_filesystem_is_no_directory_that_can_be_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bind mount has the device number of the directory that it is in, and rename(2) refuses to leave it."""
+    old = made(tmp_path / "web1/disk.img", size=MIB)
+    mount = Mount("8:1", "/elsewhere", str(tmp_path / "web1"), "ext4")
+    monkeypatch.setattr(places, "all_mounts", lambda: [mount])
+    with pytest.raises(Problem, match="is a file system of its own"):
+        images.check_free(old, tmp_path / "www/disk.img")
+    images.check_free(old, tmp_path / "web1/www.img")
+
+
+@pytest.mark.parametrize(("name", "said"), [(b"base.img", "needs 'base.img'"), (b"/srv/base.img", ""), (b"", "")])
+def test_an_image_that_needs_another_one_beside_it_is_not_moved_away(tmp_path: Path, name: bytes, said: str) -> None:
+    old = tmp_path / "web1/disk.img"
+    old.parent.mkdir()
+    place = 112 if name else 0
+    head = b"QFI\xfb" + (3).to_bytes(4, "big") + place.to_bytes(8, "big") + len(name).to_bytes(4, "big")
+    old.write_bytes(head.ljust(112, b"\0") + name + b"more")
+    images.check_free(old, tmp_path / "web1/www.img")
+    if not said:
+        return images.check_free(old, tmp_path / "www/disk.img")
+    with pytest.raises(Problem, match=said):
+        images.check_free(old, tmp_path / "www/disk.img")
+
+
 def test_a_directory_of_that_name_is_anothers_even_if_no_image_of_it_is_in_the_way(tmp_path: Path) -> None:
     old = made(tmp_path / "web1/disk.img", size=MIB)
     images.check_free(old, tmp_path / "www/disk.img")
@@ -134,3 +184,19 @@ def test_a_filesystem_in_a_file_is_mounted_by_a_loop_device(tmp_path: Path) -> N
     image = made(tmp_path / "a.img", size=MIB)
     assert mounts.of_image(image, "ext4") == ",loop,noinit_itable" and mounts.of_image(image, "xfs") == ",loop"
     assert mounts.of_image(Path("/dev/null"), "ext4") == ""
+
+
+def test_an_image_that_a_program_writes_is_in_use_as_a_volume_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resize2fs of a killed run goes on, on no loop device: nobody starts the domU beside it."""
+    monkeypatch.setattr(images, "loops", lambda path: [])
+    image = made(tmp_path / "a.img", size=MIB)
+    os.link(image, tmp_path / "b.img")
+    with image.open("rb"):
+        assert not images.used(image)
+    other = subprocess.Popen(["sleep", "60"], stdout=(tmp_path / "b.img").open("r+b"))
+    try:
+        assert images.used(image) and not images.used(made(tmp_path / "c.img"))
+    finally:
+        other.kill()
+        other.wait()
+    assert not images.used(image) and not images.used(tmp_path / "none.img")

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,24 @@ def at_work(number: int) -> str:
     """Return the same; nothing also if it has been stopped (Ctrl-Z), or has ended and nobody has asked how."""
     found = look(number)
     return str(found.began) if found and not found.ended and found.state != "T" else ""
+
+
+def writes(file: Path) -> bool:
+    """Tell whether a process has a file open for writing, by whatever path. The mode of an entry in /proc/PID/fd tells for
+    what it is open, as in proc(5)."""
+    facts = file.stat()
+    for number in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has ended
+            if any(_leads(f"/proc/{number}/fd/{one}", facts) for one in os.listdir(f"/proc/{number}/fd")):
+                return True
+    return False
+
+
+def _leads(entry: str, facts: os.stat_result) -> bool:
+    try:
+        return bool(os.lstat(entry).st_mode & stat.S_IWUSR) and os.path.samestat(os.stat(entry), facts)
+    except OSError:  # it has been closed
+        return False
 
 
 def tell(process: Process, sent: signal.Signals) -> None:

@@ -109,13 +109,14 @@ def _plan(options: argparse.Namespace, given: settings.Config) -> tuple[Cloning,
 def _caught(plan: Cloning, volumes: list[Volume]) -> On:
     """Return what the images are on that are copied while the domU runs. Die if they cannot be, or if their likes have no
     place."""
-    files = [one.origin for one in plan.twins if isinstance(one.origin, Image)]
-    for twin in (one for one in plan.twins if isinstance(one.origin, Image)):
+    twins = [one for one in plan.twins if isinstance(one.origin, Image)]
+    for twin in twins:
         images.try_out(twin.path.parent)
+    files = [one.origin for one in twins if isinstance(one.origin, Image) and one.copied]
     if files and xl.answers() and xl.stays(plan.old):
         return {one.path: _on(one, plan.old, volumes) for one in files}
     if held := [one for one in files if images.used(one.path)]:  # asked now: Xen lets go of them some time after its domain
-        die(f"{held[0].path} is in use, though {plan.old} is off", hint="is it mounted here? see losetup -a")
+        die(f"{held[0].path} is in use, though {plan.old} is off", hint="is it mounted here? mount, lsof, losetup -a")
     return {}
 
 

@@ -7,7 +7,7 @@ the clone carry our marks until its file is there: what a killed run left is put
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from xen_legi.install.model import Part
 from xen_legi.install.settle import identity as own_identity
 from xen_legi.install.volumes import volumes
 from xen_legi.steps import lock, named_point, step
-from xen_legi.storage import identity, image_copy, lvm, namespace
+from xen_legi.storage import identity, image_copy, images, lvm, namespace
 from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Volume
 from xen_legi.storage.mounts import mounted, private_mounts
@@ -104,7 +104,7 @@ def _fill_images(plan: Cloning, ghosts: Mapping[str, Ghost], on: On) -> None:
     for one in (one for one in files if one.origin.path in on):
         _from_ghost(one, *on[one.origin.path], ghosts)
     if own := [one for one in files if one.origin.path not in on]:
-        with _kept_off(plan.old):
+        with _kept_off(plan.old, [one.origin.path for one in own]):
             for one in own:
                 _copy(one, one.origin.path)
 
@@ -126,11 +126,14 @@ def _copy(one: Twin, source: Path) -> None:
 
 
 @contextlib.contextmanager
-def _kept_off(name: str) -> Iterator[None]:
-    """Keep a domU from being started, by us. Fail if it was meanwhile."""
+def _kept_off(name: str, files: Sequence[Path]) -> Iterator[None]:
+    """Keep a domU from being started, by us. Fail if it was meanwhile, or if one of these images of it is in use: what is
+    mounted may be written only when all is copied."""
     with lock(leftovers.lock_name(name), what=f"domU {name}", wait=10):
         if xl.answers() and xl.is_running(name):
             fail(f"domU {name} was started meanwhile", hint=f"its images are copied while it is off: xen-legi stop {name}")
+        if held := [one for one in files if images.used(one)]:
+            fail(f"{held[0]} is in use, though {name} is off", hint="is it mounted here? mount, lsof, losetup -a")
         yield
 
 
@@ -184,7 +187,7 @@ def _old_root(plan: Cloning, ghosts: Mapping[str, Ghost], on: On) -> Iterator[Pa
             need_same(caught, place / caught.within)
             yield place / caught.within
     else:
-        with _kept_off(plan.old):
+        with _kept_off(plan.old, [origin.path]):
             yield origin.path
 
 

@@ -11,8 +11,7 @@ from ipaddress import IPv4Interface
 from pathlib import Path
 
 from xen_legi import run
-from xen_legi.domu import loader
-from xen_legi.domu import config
+from xen_legi.domu import config, loader
 from xen_legi.install import mirror, partitions
 from xen_legi.install.guest import Guest
 from xen_legi.install.model import SWAP, Part, Plan

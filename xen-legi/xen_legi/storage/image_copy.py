@@ -1,4 +1,4 @@
-"""Copy what is in one image file into another one that is empty yet: its holes are left out.
+"""Copy what is in one image file into another one of its size that is empty yet: its holes are left out.
 
 On a filesystem that can share blocks (btrfs, xfs) the kernel shares them, and it takes a moment: copy_file_range(2).
 """
@@ -24,6 +24,8 @@ def copy(source: Path, target: Path) -> None:
         writing = os.open(target, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             before = os.fstat(reading)
+            if before.st_size != os.fstat(writing).st_size:
+                fail(f"{source} has another size than when its copy was made", hint="was it made larger? try again")
             _all(reading, writing, before)
             os.fsync(writing)
             after = os.fstat(reading)

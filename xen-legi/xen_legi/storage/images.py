@@ -6,20 +6,25 @@ removed for what a note says.
 """
 
 import contextlib
+import ctypes
+import errno
 import os
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xen_legi import files
+from xen_legi import files, processes
 from xen_legi.errors import die, fail
 from xen_legi.run import run
+from xen_legi.storage import places
 
 NOTES = Path("/var/lib/xen-legi")
 _NOTE = "images-"  # and the name of a domU
 _MARK = "user.xen-legi.unfinished"
 _MODE = 0o600
+_HERE, _NOREPLACE = -100, 1  # AT_FDCWD in <fcntl.h>, RENAME_NOREPLACE in <linux/fs.h>
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _BLOCK = 512  # bytes: st_blocks in stat(2)
 
 
@@ -193,7 +198,7 @@ def move(old: Path, new: Path) -> None:
             new.parent.mkdir(mode=0o700)
             os.chown(new.parent, facts.st_uid, facts.st_gid)
             new.parent.chmod(facts.st_mode & 0o7777)
-        old.rename(new)
+        _rename(old, new)
         files.sync(new.parent)
     _drop(old, new)
 
@@ -203,8 +208,10 @@ def check_free(old: Path, new: Path) -> None:
     taken = new if new.parent == old.parent else new.parent
     if os.path.lexists(taken):
         die(f"{taken} exists already", hint="choose another name, or move it away")
-    if new.parent != old.parent and _device(old.parent) != _device(old.parent.parent):
+    if new.parent != old.parent and _is_mount(old.parent):
         die(f"{old.parent} is a file system of its own and cannot get another name", hint="mount it at another place first")
+    if new.parent != old.parent and (other := _backing_file(old)) and not other.startswith("/"):
+        die(f"{old} needs {other!r}, which it looks for beside itself", hint="qemu-img(1) rebase -u gives it the whole path")
 
 
 def take_back(old: Path, new: Path) -> None:
@@ -245,11 +252,11 @@ def size(path: Path) -> int | None:
 
 def used(path: Path) -> bool:
     """Tell whether a loop device leads to a file, by whatever path: a domU has it, or a mount. One that udev looks at yet
-    is waited for: it is let go by nobody but the last who has it open."""
-    if not loops(path):
-        return False
-    run(["udevadm", "settle", "--timeout=10"], ok=range(256))
-    return bool(loops(path))
+    is waited for: it is let go by nobody but the last who has it open. So does a program that writes the file itself: qemu
+    for a domU, or the resize2fs of a run that was killed, which goes on."""
+    if loops(path):
+        run(["udevadm", "settle", "--timeout=10"], ok=range(256))
+    return bool(loops(path)) or (path.exists() and processes.writes(path))
 
 
 def loops(path: Path) -> list[Path]:
@@ -269,6 +276,31 @@ def _drop(old: Path, new: Path) -> None:
         with contextlib.suppress(OSError):
             old.parent.rmdir()
             files.sync(old.parent.parent)
+
+
+def _rename(old: Path, new: Path) -> None:
+    """Rename a file, which takes the place of no other one that has come meanwhile: renameat2(2)."""
+    paths = os.fsencode(old), os.fsencode(new)
+    if _LIBC.renameat2(_HERE, paths[0], _HERE, paths[1], _NOREPLACE) == 0:
+        return
+    number = ctypes.get_errno()
+    if number != errno.EINVAL:  # else this filesystem cannot tell
+        raise OSError(number, os.strerror(number), str(new))
+    old.rename(new)
+
+
+def _backing_file(path: Path) -> str:
+    """Return the file that a qcow2 image has what is not in it from, nothing if there is none. See qemu's qcow2.txt."""
+    with path.open("rb") as stream:
+        head = stream.read(20).ljust(20, b"\0")
+        stream.seek(int.from_bytes(head[8:16], "big") & 0xFFFF_FFFF)
+        name = stream.read(min(int.from_bytes(head[16:20], "big"), 1023))
+    return os.fsdecode(name) if head.startswith(b"QFI\xfb") and any(head[8:16]) else ""
+
+
+def _is_mount(path: Path) -> bool:
+    """Tell whether rename(2) cannot take what is in a directory out of it: also of a bind mount, or a subvolume of btrfs."""
+    return _device(path) != _device(path.parent) or str(path) in {one.place for one in places.all_mounts()}
 
 
 def _device(path: Path) -> int:
