@@ -275,7 +275,7 @@ def test_the_peers_are_asked_before_a_person_is(monkeypatch: pytest.MonkeyPatch)
     def ask(options: argparse.Namespace) -> str:
         raise AssertionError("nobody is asked for a password of what cannot be made")
 
-    monkeypatch.setattr(create, "gather", lambda settings, kernel, directory: FACTS)
+    monkeypatch.setattr(create, "gather", lambda settings, kernel, directory, own_kernel: FACTS)
     monkeypatch.setattr(create, "method", lambda name, settings, wanted: SOURCE)
     monkeypatch.setattr(create, "need_programs", lambda parts: None)
     monkeypatch.setattr(wish, "ssh_keys", lambda file: "")
