@@ -1,6 +1,7 @@
 """The manual pages tell of every verb, option and setting, because those parts are made from the programs."""
 
 import argparse
+import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -45,6 +46,13 @@ def test_what_every_verb_understands_is_told_once(
     program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert page(program, capsys, monkeypatch).splitlines().count("*--debug*") == 1
+
+
+@pytest.mark.parametrize("program", ["xen-legi", "backup-domu"])
+def test_scdoc_takes_the_page(program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that begins with an option, for one, is a broken list to it."""
+    made = subprocess.run(["scdoc"], input=page(program, capsys, monkeypatch), capture_output=True, text=True)
+    assert (made.returncode, made.stderr) == (0, "")
 
 
 def test_every_setting_is_in_the_manual(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
