@@ -47,7 +47,8 @@ def ours(here: Path, script: str, start: str = "") -> "subprocess.Popen[str]":
         f"from xen_legi.run import run\n{start}\n"
         f"run(['sh', '-c', {script!r}], cwd={str(here)!r}, capture=False, session=Path({str(here / 'note')!r}))"
     )
-    return subprocess.Popen([sys.executable, "-c", code], start_new_session=True, text=True, stderr=subprocess.DEVNULL)
+    words = ["env", "--default-signal=INT", sys.executable, "-c", code]  # who runs in the background is deaf to Ctrl-C
+    return subprocess.Popen(words, start_new_session=True, text=True, stderr=subprocess.DEVNULL)
 
 
 def test_a_name_may_have_spaces_and_brackets() -> None:
