@@ -1,5 +1,6 @@
 """What `xen-legi lint` finds in the domUs' files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,24 @@ def test_a_disk_that_is_only_read_may_be_that_of_several() -> None:
 def test_a_file_that_cannot_be_read_is_an_error() -> None:
     (one,) = lint([], [Unreadable(Path("/etc/xen/x.cfg"), "line 3: no value")], here())
     assert str(one) == "/etc/xen/x.cfg: error: cannot be read: line 3: no value"
+
+
+@pytest.mark.parametrize("free, memory, said", [
+    (2000, 2000, []),
+    (2000, 2001, ["warning: its memory, 2001 MiB, is more than the 2000 that are free now"]),
+    (2000, 3072, ["warning: its memory, 3072 MiB, is more than the 2000 that are free now"]),
+    (2000, 3073, ["error: its memory, 3073 MiB, is more than the 3072 that dom0 leaves of this host's 4096"]),
+    (None, 4096, []),  # dom0 gives up some of its own
+    (None, 4097, ["error: its memory, 4097 MiB, is more than the 4096 of this host"]),
+])
+def test_memory_that_cannot_fit_beside_dom0_or_is_not_free_is_told(free: int | None, memory: int, said: list[str]) -> None:
+    one = domu(GOOD.replace("512", str(memory)))
+    host = replace(here("web1-disk"), memory=4096, of_dom0=1024, free=free, off=frozenset({one.file}))
+    assert told(one, of=host) == [f"/etc/xen/web1.cfg: {line}" for line in said]
+
+
+def test_what_a_domu_that_runs_has_need_not_be_free() -> None:
+    assert told(domu(), of=replace(here("web1-disk"), free=0)) == []
 
 
 @pytest.mark.parametrize("of_dom0, started, said", [

@@ -16,17 +16,15 @@ from xen_legi import config as settings
 from xen_legi.backup import ghost
 from xen_legi.domu import cloning, config, disks, inventory, names, xl
 from xen_legi.domu.cloning import Cloning, Place
-from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import facts, hooks, leftovers
 from xen_legi.install.clone import clone
 from xen_legi.install.commit import start
 from xen_legi.install.plan import check_domu_name
 from xen_legi.install.tidy import tidy
-from xen_legi.run import run
 from xen_legi.steps import lock, warn
 from xen_legi.storage import grow, lvm
-from xen_legi.units import MIB, exact_size, format_seconds
+from xen_legi.units import format_seconds
 
 EXAMPLES = """\
   xen-legi clone web1 web2 --ip 192.168.72.12
@@ -83,7 +81,7 @@ def _plan(options: argparse.Namespace, given: settings.Config) -> Cloning:
     domu = config.by_name(options.name)
     _check_free(options.new)
     if not options.no_start:
-        _check_memory(domu)
+        facts.need_memory(domu, hint="--no-start makes the clone and leaves it off")
     volumes = lvm.volumes()
     known = disks.devices(found, volumes)
     place = Place(
@@ -102,10 +100,3 @@ def _check_free(new: str) -> None:
         die(f"{config.DIRECTORY / new}.cfg exists already", hint="choose another name, or move the file away")
     if xl.answers() and xl.is_running(new):
         die(f"a domain {new} is running", hint="choose another name")
-
-
-def _check_memory(domu: DomuConfig) -> None:
-    free = facts.free_memory(run(["xl", "info"]).stdout) if xl.answers() else None
-    if free is not None and domu.memory > free:
-        die(f"this host has {exact_size(free * MIB)} of memory free, {domu.name} has {exact_size(domu.memory * MIB)}",
-            hint="--no-start makes the clone and leaves it off")

@@ -6,7 +6,7 @@ kernel? Those that start with dom0 must fit into its memory together. Nothing is
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from xen_legi import config as settings
 from xen_legi.domu import config, disks, lint, names, xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, need_root
 from xen_legi.finding import Finding, summary
+from xen_legi.install import facts
 from xen_legi.kernels import inside
 from xen_legi.kernels.store import Store
 from xen_legi.steps import say
@@ -42,8 +43,9 @@ def main(options: argparse.Namespace) -> int:
     domus = [one for one in files if config.is_domu(one)]
     domains = xl.domains() if xl.answers() else []
     running = {one.name for one in domains}
-    off = [one for one in domus if one.name not in running and (not wanted or str(one.file) in wanted)]
-    told = [*lint.lint(domus, broken, _here(domus, domains)), *_without_modules(off)]
+    off = [one for one in domus if one.name not in running]
+    told = [*lint.lint(domus, broken, _here(domus, domains, off)),
+            *_without_modules(one for one in off if not wanted or str(one.file) in wanted)]
     found = sorted(one for one in told if not wanted or one.where in wanted)
     if options.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
@@ -53,7 +55,7 @@ def main(options: argparse.Namespace) -> int:
     return EXIT_FAILED if any(one.level == "error" for one in found) else EXIT_OK
 
 
-def _without_modules(off: list[config.DomuConfig]) -> Iterator[Finding]:
+def _without_modules(off: Iterable[config.DomuConfig]) -> Iterator[Finding]:
     """Tell which of these domUs have no modules of their kernel."""
     store = Store(Path(settings.load().srv))
     for one in off:
@@ -62,7 +64,7 @@ def _without_modules(off: list[config.DomuConfig]) -> Iterator[Finding]:
             yield Finding(str(one.file), "warning", f"its root has no modules of kernel {version}: {remedy}")
 
 
-def _here(domus: list[config.DomuConfig], domains: list[xl.Domain]) -> lint.Here:
+def _here(domus: list[config.DomuConfig], domains: list[xl.Domain], off: list[config.DomuConfig]) -> lint.Here:
     volumes = lvm.volumes()
     return lint.Here(
         exists=lambda path: Path(path).exists(),
@@ -72,4 +74,6 @@ def _here(domus: list[config.DomuConfig], domains: list[xl.Domain]) -> lint.Here
         memory=xl.total_memory() if domains else None,
         of_dom0=domains[0].memory if domains else 0,
         autostarted=frozenset(one.name for one in domus if one.autostart),
+        free=facts.free_now(),
+        off=frozenset(one.file for one in off),
     )

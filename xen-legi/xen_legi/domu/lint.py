@@ -13,7 +13,8 @@ from xen_legi.storage.lvm import Volume
 @dataclass(frozen=True)
 class Here:
     """What the host has. `devices`: where the disks' paths lead; `memory`: the MiB of the whole host (None if not known),
-    `of_dom0` of it dom0's; `autostarted`: the names of domUs that start with it."""
+    `of_dom0` of it dom0's, `free` nobody's (None if dom0 gives up some of its own for domUs); `autostarted`: the names of
+    domUs that start with it; `off`: the files of those that do not run."""
 
     exists: Callable[[str], bool]
     volumes: Sequence[Volume]
@@ -22,6 +23,8 @@ class Here:
     memory: int | None
     of_dom0: int = 0
     autostarted: frozenset[str] = frozenset()
+    free: int | None = None
+    off: frozenset[Path] = frozenset()
 
 
 def lint(domus: Sequence[DomuConfig], broken: Iterable[Unreadable], here: Here) -> list[Finding]:
@@ -56,8 +59,18 @@ def _alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
         yield "error", f"its bridge {bridge} is not there"
     if not domu.memory:
         yield "warning", "it has no memory line: xl gives it 128 MiB"
+    yield from _too_much_memory(domu, here)
+
+
+def _too_much_memory(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
+    """Tell if a domU wants more memory than there is, than dom0 leaves where it keeps its own, or than is free now."""
+    has = f"its memory, {domu.memory} MiB, is more than the"
     if here.memory is not None and domu.memory > here.memory:
-        yield "error", f"its memory, {domu.memory} MiB, is more than the {here.memory} of this host"
+        yield "error", f"{has} {here.memory} of this host"
+    elif here.memory is not None and here.free is not None and domu.memory > here.memory - here.of_dom0:
+        yield "error", f"{has} {here.memory - here.of_dom0} that dom0 leaves of this host's {here.memory}"
+    elif here.free is not None and domu.file in here.off and domu.memory > here.free:
+        yield "warning", f"{has} {here.free} that are free now"
 
 
 def _missing_disks(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:

@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 
 from xen_legi.config import Config
-from xen_legi.domu import config, xl
+from xen_legi.domu import config, xl, xlconf
+from xen_legi.domu.config import DomuConfig
+from xen_legi.errors import die
 from xen_legi.install.model import Facts
 from xen_legi.install.templates import measured
 from xen_legi.kernels.store import Store
 from xen_legi.run import run, run_json
 from xen_legi.storage import images, lvm
+from xen_legi.units import MIB, exact_size
 
 
 def gather(settings: Config, kernel: str = "", directory: str = "") -> Facts:
@@ -28,7 +31,7 @@ def gather(settings: Config, kernel: str = "", directory: str = "") -> Facts:
         nameservers=nameservers(_text(Path("/etc/resolv.conf"))),
         kernel=chosen,
         modules_size=measured(chosen.modules),
-        free_memory=free_memory(run(["xl", "info"]).stdout) if xl.answers() else None,
+        free_memory=free_now(),
         directory=images.directory(Path(directory)) if directory else None,
     )
 
@@ -39,12 +42,25 @@ def nameservers(text: str) -> tuple[str, ...]:
     return tuple(one for one in found if not one.startswith("127.") and one != "::1")
 
 
-def free_memory(text: str) -> int | None:
-    """Given what `xl info` printed, return the MiB that a new domU can have; None where dom0 gives up some of its own."""
+def free_memory(text: str, autoballoon: str = "") -> int | None:
+    """Given what `xl info` printed and the setting of xl.conf(5), return the MiB that a new domU can have; None where dom0
+    gives up some of its own."""
     facts = dict(re.split(r"\s*:\s*", line, maxsplit=1) for line in text.splitlines() if ":" in line)
-    if "dom0_mem=" not in facts.get("xen_commandline", "") or not facts.get("free_memory", "").isdigit():
-        return None
-    return int(facts["free_memory"])
+    keeps = autoballoon in ("off", "0") or (autoballoon in ("", "auto") and "dom0_mem=" in facts.get("xen_commandline", ""))
+    return int(facts["free_memory"]) if keeps and facts.get("free_memory", "").isdigit() else None
+
+
+def free_now() -> int | None:
+    """Return the same as this host has it; None also where there is no Xen."""
+    return free_memory(run(["xl", "info"]).stdout, xlconf.read().get("autoballoon", "")) if xl.answers() else None
+
+
+def need_memory(domu: DomuConfig, *, has: int = 0, hint: str) -> None:
+    """Die if this host cannot give a domU its memory, of which it `has` so many MiB already."""
+    free = free_now()
+    if free is not None and domu.memory > free + has:
+        die(f"this host has {exact_size(free * MIB)} of memory free, {domu.name} needs {exact_size(domu.memory * MIB)}",
+            hint=hint)
 
 
 def _text(path: Path) -> str:
