@@ -60,7 +60,8 @@ def _without_modules(off: Iterable[config.DomuConfig]) -> Iterator[Finding]:
     store = Store(Path(settings.load().srv))
     for one in off:
         if version := inside.lacking(one, store):
-            remedy = f"xen-legi kernel push {one.name}"
+            push = f"xen-legi kernel push {one.name} {version}"
+            remedy = push if store.kernel(version).complete else f"xen-legi kernel add {version}, then {push}"
             yield Finding(str(one.file), "warning", f"its root has no modules of kernel {version}: {remedy}")
 
 
