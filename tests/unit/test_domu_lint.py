@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from xen_legi.domu import config
 from xen_legi.domu.config import DomuConfig, Unreadable
-from xen_legi.domu.lint import Here, lint
+from xen_legi.domu.lint import lint
+from xen_legi.domu.lint_here import Here
 from xen_legi.storage.lvm import Volume
 
 GOOD = """name = 'web1'

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from xen_legi import config as settings
 from xen_legi.domu import config, disks, lint, names, xl
+from xen_legi.domu.lint_here import Here
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, need_root
 from xen_legi.finding import Finding, summary
 from xen_legi.install import facts
@@ -65,9 +66,9 @@ def _without_modules(off: Iterable[config.DomuConfig]) -> Iterator[Finding]:
             yield Finding(str(one.file), "warning", f"its root has no modules of kernel {version}: {remedy}")
 
 
-def _here(domus: list[config.DomuConfig], domains: list[xl.Domain], off: list[config.DomuConfig]) -> lint.Here:
+def _here(domus: list[config.DomuConfig], domains: list[xl.Domain], off: list[config.DomuConfig]) -> Here:
     volumes = lvm.volumes()
-    return lint.Here(
+    return Here(
         exists=lambda path: Path(path).exists(),
         volumes=volumes,
         devices=disks.devices(domus, volumes),
