@@ -7,6 +7,7 @@ import pytest
 from xen_legi.domu import config
 from xen_legi.domu.config import DomuConfig, Unreadable
 from xen_legi.domu.lint import lint
+from xen_legi.domu.lint_alone import is_meant
 from xen_legi.domu.lint_here import Here
 from xen_legi.storage.lvm import Volume
 
@@ -52,6 +53,27 @@ def test_of_a_good_file_nothing_is_told() -> None:
 ])
 def test_what_would_keep_a_domu_from_starting_is_told(old: str, new: str, said: str) -> None:
     assert told(domu(GOOD.replace(old, new))) == [f"/etc/xen/web1.cfg: {said}"]
+
+
+@pytest.mark.parametrize("text, meant", [
+    ("nam = 'web1'\nmemory = 512\n", True),
+    ("disk = ['phy:/dev/vg0/web1-disk,xvda2,w']\n", True),
+    ("name = 'web1'\nkernal = '/x'\nmemroy = 512\nvif = ['bridge=xenbr72']\n", True),
+    ("name = 'web1'\nmemory = 512\n", True),
+    ("name = 'pool1'\nsched = 'credit2'\ncpus = ['0', '1']\n", False),
+    ("# nothing\n", False),
+])
+def test_a_file_that_is_meant_for_a_domu_is_looked_at_also_if_xl_would_not_take_it(text: str, meant: bool) -> None:
+    assert is_meant(domu(text)) is meant
+
+
+def test_a_file_without_a_name_is_told() -> None:
+    assert told(domu(GOOD.replace("name", "nam"))) == ["/etc/xen/web1.cfg: error: it has no name: xl refuses it"]
+
+
+def test_two_files_without_a_name_have_not_the_same_one() -> None:
+    text = "kernel = '/srv/xen/boot/vmlinuz'\nmemory = 512\n"
+    assert [line for line in told(domu(text), domu(text, "db1")) if "that of" in line] == []
 
 
 def test_a_volume_that_is_not_active_is_told_with_the_remedy() -> None:

@@ -6,12 +6,15 @@ kernel? Those that start with dom0 must fit into its memory together. Nothing is
 
 import argparse
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from xen_legi import config as settings
+from xen_legi import files as texts
 from xen_legi.domu import config, disks, lint, names, xl
+from xen_legi.domu.lint_alone import is_meant
 from xen_legi.domu.lint_here import Here
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, need_root
 from xen_legi.finding import Finding, summary
@@ -39,9 +42,9 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi lint")
     for name in options.names:
         names.check(name)
-    wanted = {str(config.by_name(name).file) for name in options.names}
     files, broken = config.all_files()
-    domus = [one for one in files if config.is_domu(one)]
+    wanted = {str(file) for name in options.names for file in _files(name, files, broken)}
+    domus = [one for one in files if is_meant(one)]
     domains = xl.domains() if xl.answers() else []
     running = {one.name for one in domains}
     off = [one for one in domus if one.name not in running]
@@ -54,6 +57,23 @@ def main(options: argparse.Namespace) -> int:
         print(*found, sep="\n", end="\n" if found else "")
         say(summary(found))
     return EXIT_FAILED if any(one.level == "error" for one in found) else EXIT_OK
+
+
+def _files(name: str, files: list[config.DomuConfig], broken: list[config.Unreadable]) -> set[Path]:
+    """Return the files of a domU. One that cannot be read, or has no name, is that of the domU after which it is called.
+    Die if there is none."""
+    found = {one.file for one in files if is_meant(one) and (one.name or one.file.stem) == name}
+    line = re.compile(rf"^\s*name\s*=\s*[\"']{re.escape(name)}[\"']", re.MULTILINE)
+    found |= {one.file for one in broken if one.file.stem == name or line.search(_text(one.file))}
+    return found or {config.by_name(name).file}
+
+
+def _text(file: Path) -> str:
+    """Return what can be read of a file."""
+    try:
+        return texts.read(file)
+    except OSError:
+        return ""
 
 
 def _without_modules(off: Iterable[config.DomuConfig]) -> Iterator[Finding]:

@@ -5,13 +5,22 @@ An error is what xl(1) certainly refuses, or with what the guest certainly does 
 
 from collections.abc import Iterator
 
-from xen_legi.domu.config import DomuConfig
+from xen_legi.domu.config import DomuConfig, is_domu
 from xen_legi.domu.disks import absolute, locate
 from xen_legi.domu.lint_here import Here
+
+_DOMUS_OWN = {"builder", "bootloader", "firmware", "kernel", "memory", "ramdisk", "type"}
+
+
+def is_meant(one: DomuConfig) -> bool:
+    """Tell whether a file is meant for a domU, also where xl would not take it; that of a cpupool has a name, too."""
+    return is_domu(one) or bool(one.disks or one.vifs or _DOMUS_OWN & one.settings.keys())
 
 
 def alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
     """Tell what is wrong with one file by itself."""
+    if not domu.name:
+        yield "error", "it has no name: xl refuses it"
     for what, path in (("kernel", domu.kernel), ("ramdisk", domu.ramdisk)):
         if path and not here.exists(path):
             yield "error", f"its {what} {path} is not there"

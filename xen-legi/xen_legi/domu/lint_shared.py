@@ -29,7 +29,7 @@ def _shared(domus: Sequence[DomuConfig], of: Callable[[DomuConfig], Iterable[str
 
 
 def _names(one: DomuConfig) -> list[str]:
-    return [one.name]
+    return [one.name] if one.name else []
 
 
 def _macs(one: DomuConfig) -> list[str]:
