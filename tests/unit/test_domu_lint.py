@@ -67,6 +67,53 @@ def test_a_file_that_is_meant_for_a_domu_is_looked_at_also_if_xl_would_not_take_
     assert is_meant(domu(text)) is meant
 
 
+KERNEL = "kernel = '/srv/xen/boot/vmlinuz'\nramdisk = '/srv/xen/boot/initrd.img'\n"
+NEITHER = "error: it has neither kernel nor bootloader: xl refuses it"
+
+
+@pytest.mark.parametrize("lines, said", [
+    ("", [NEITHER]),
+    ("type = 'pvh'\n", [NEITHER]),
+    ("type = 'hvm'\n", []),
+    ("bootloader = 'pygrub'\n", []),
+    ("type = 'pv'\nfirmware = 'pvgrub64'\n", []),
+    ("type = 'pvh'\nfirmware = 'pvgrub64'\n", [NEITHER]),
+    ("bootloader = 'pygrub'\nkernel = '/boot/in-the-guest'\nramdisk = '/boot/in-the-guest, too'\n", []),
+    ("kernel = '/boot/vmlinuz-6.1.0-40-amd64'\nramdisk = '/boot/initrd.img-6.1.0-40-amd64'\n", []),
+    ("kernel = '/boot/vmlinuz-6.1.0-40-amd64'\nramdisk = '/boot/initrd.img-6.1.0-40-amd64.domu'\n", []),
+    ("kernel = '/boot/vmlinuz-6.1.0-40-amd64'\nramdisk = '/boot/initrd.img'\n", []),
+    ("kernel = '/boot/vmlinuz-6.1.0-4'\nramdisk = '/boot/initrd.img-6.1.0-40'\n",
+     ["warning: its kernel is 6.1.0-4, its ramdisk is of 6.1.0-40"]),
+    ("kernel = '/boot/vmlinuz-6.1.0-40-amd64'\nramdisk = '/boot/initrd.img-6.1.0-39-amd64'\n",
+     ["warning: its kernel is 6.1.0-40-amd64, its ramdisk is of 6.1.0-39-amd64"]),
+])
+def test_what_a_domu_cannot_be_booted_from_is_told(lines: str, said: list[str]) -> None:
+    host = replace(here("web1-disk"), exists=lambda path: "in-the-guest" not in path)
+    assert told(domu(GOOD.replace(KERNEL, lines)), of=host) == [f"/etc/xen/web1.cfg: {one}" for one in said]
+
+
+NOT_FOUND = "its ramdisk /srv/xen/boot/initrd.img, made for domUs, finds no root="
+
+
+@pytest.mark.parametrize("lines, said", [
+    ("root = '/dev/xvda2 ro'\n", []),
+    ("cmdline = 'root=UUID=0c83-11 ro'\n", []),
+    ("root = '/dev/xvda ro'\n", ["warning: its root /dev/xvda is none of its disks: xvda2, xvdc"]),
+    ("root = '/dev/xvdc1 ro'\n", []),
+    ("root = '/dev/sda2 ro'\n", []),
+    ("root = '/dev/nfs'\n", []),
+    ("extra = 'root=LABEL=root ro'\n", [f"error: {NOT_FOUND}LABEL=root"]),
+    ("cmdline = 'root=PARTUUID=0c83-01'\n", [f"error: {NOT_FOUND}PARTUUID=0c83-01"]),
+    ("root = '/dev/mapper/vg-root ro'\n", [f"warning: {NOT_FOUND}/dev/mapper/vg-root"]),
+    ("bootloader = 'pygrub'\nroot = 'LABEL=root'\n", []),
+])
+def test_a_root_that_is_not_found_is_told(lines: str, said: list[str]) -> None:
+    host = replace(here("web1-disk"), made=frozenset({"/srv/xen/boot/initrd.img"}))
+    assert told(domu(GOOD + lines), of=host) == [f"/etc/xen/web1.cfg: {one}" for one in said]
+    found = [line for line in told(domu(GOOD + lines)) if "finds no root" in line]
+    assert found == []  # dom0's own finds more
+
+
 def test_a_file_without_a_name_is_told() -> None:
     assert told(domu(GOOD.replace("name", "nam"))) == ["/etc/xen/web1.cfg: error: it has no name: xl refuses it"]
 
@@ -94,14 +141,14 @@ def test_what_two_domus_have_is_told_for_both_however_it_is_written() -> None:
 
 
 def test_two_files_of_one_domu_are_told() -> None:
-    again = "name = 'web1'\nmemory = 1\n"
+    again = "name = 'web1'\ntype = 'hvm'\nmemory = 1\n"
     first, second = told(domu(), domu(again, "web1-old"))
     assert first.endswith("web1-old.cfg: error: the name web1 is that of /etc/xen/web1.cfg, too")
     assert second.endswith("web1.cfg: error: the name web1 is that of /etc/xen/web1-old.cfg, too")
 
 
 def test_a_disk_that_is_only_read_may_be_that_of_several() -> None:
-    other = "name = 'db1'\nmemory = 1\ndisk = ['file:/srv/rescue.iso,xvdc,r']\n"
+    other = "name = 'db1'\ntype = 'hvm'\nmemory = 1\ndisk = ['file:/srv/rescue.iso,xvdc,r']\n"
     assert told(domu(), domu(other, "db1")) == []
 
 
@@ -135,4 +182,4 @@ def test_what_a_domu_that_runs_has_need_not_be_free() -> None:
 ])
 def test_more_memory_than_dom0_leaves_at_its_start_is_told(of_dom0: int, started: set[str], said: list[str]) -> None:
     host = Here(lambda path: True, [], {}, frozenset({"xenbr72"}), 2048, of_dom0, frozenset(started))
-    assert told(domu(), domu("name = 'db1'\nmemory = 512\n", "db1"), of=host) == said
+    assert told(domu(), domu("name = 'db1'\ntype = 'hvm'\nmemory = 512\n", "db1"), of=host) == said

@@ -48,6 +48,8 @@ def test_the_version_of_a_kernel_in_the_store_is_that_of_its_name(tmp_path: Path
         path.touch()
     domu = config.parse(f"name = 'web1'\nkernel = '{kernel.image}'\n", Path("web1.cfg"))
     assert inside.version(domu, Store(tmp_path)) == "0-tiny"
+    guests_own = config.parse(f"name = 'web1'\nkernel = '{kernel.image}'\nbootloader = 'pygrub'\n", Path("web1.cfg"))
+    assert inside.version(guests_own, Store(tmp_path)) == ""
     assert inside.version(config.parse("name = 'web1'\n", Path("web1.cfg")), Store(tmp_path)) == ""
 
 

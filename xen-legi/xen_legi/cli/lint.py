@@ -98,4 +98,5 @@ def _here(domus: list[config.DomuConfig], domains: list[xl.Domain], off: list[co
         autostarted=frozenset(one.name for one in domus if one.autostart),
         free=facts.free_now(),
         off=frozenset(one.file for one in off),
+        made=frozenset(str(one.ramdisk) for one in Store(Path(settings.load().srv)).kernels() if one.note.exists()),
     )

@@ -3,12 +3,17 @@
 An error is what xl(1) certainly refuses, or with what the guest certainly does not boot; all else is a warning.
 """
 
+import re
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from xen_legi.domu.config import DomuConfig, is_domu
 from xen_legi.domu.disks import absolute, locate
 from xen_legi.domu.lint_here import Here
+from xen_legi.kernels.initramfs import root_not_found
 
+_KERNEL, _RAMDISK = re.compile(r"vmlinu[xz]-(\d.*)"), re.compile(r"initrd(?:\.img)?-(\d.*)")
+_XVD = re.compile(r"xvd[a-z]+\d*")  # other names may be others in the guest: its sda is xvda for some kernels
 _DOMUS_OWN = {"builder", "bootloader", "firmware", "kernel", "memory", "ramdisk", "type"}
 
 
@@ -21,9 +26,9 @@ def alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
     """Tell what is wrong with one file by itself."""
     if not domu.name:
         yield "error", "it has no name: xl refuses it"
-    for what, path in (("kernel", domu.kernel), ("ramdisk", domu.ramdisk)):
-        if path and not here.exists(path):
-            yield "error", f"its {what} {path} is not there"
+    if not domu.settings.get("bootloader"):  # else kernel, ramdisk and root are places in the guest
+        yield from _kernel(domu, here)
+        yield from _root(domu, here)
     yield from _missing_disks(domu, here)
     devices = [disk.device for disk in domu.disks if disk.device]
     for device in sorted({one for one in devices if devices.count(one) > 1}):
@@ -44,6 +49,31 @@ def _too_much_memory(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
         yield "error", f"{has} {here.memory - here.of_dom0} that dom0 leaves of this host's {here.memory}"
     elif here.free is not None and domu.file in here.off and domu.memory > here.free:
         yield "warning", f"{has} {here.free} that are free now"
+
+
+def _kernel(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
+    """Tell of a kernel or ramdisk that is not there, or that do not belong together."""
+    inside = domu.type == "hvm" or (domu.type == "pv" and domu.settings.get("firmware"))
+    if not domu.kernel and not inside:
+        yield "error", "it has neither kernel nor bootloader: xl refuses it"
+    for what, path in (("kernel", domu.kernel), ("ramdisk", domu.ramdisk)):
+        if path and not here.exists(path):
+            yield "error", f"its {what} {path} is not there"
+    kernel, ramdisk = _KERNEL.match(PurePath(domu.kernel).name), _RAMDISK.match(PurePath(domu.ramdisk).name)
+    if kernel and ramdisk and not re.match(rf"{re.escape(kernel[1])}(?![\w+~-])", ramdisk[1]):
+        yield "warning", f"its kernel is {kernel[1]}, its ramdisk is of {ramdisk[1]}"
+
+
+def _root(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
+    """Tell of a root that its ramdisk does not find, or that is on none of its disks."""
+    if domu.ramdisk in here.made and (lost := root_not_found(domu)):
+        surely = lost.startswith(("LABEL=", "PARTLABEL=", "PARTUUID=", "/dev/disk/"))
+        text = f"its ramdisk {domu.ramdisk}, made for domUs, finds no root={lost}"
+        yield "error" if surely else "warning", text
+    devices = [one.device for one in domu.disks]
+    root = re.fullmatch(r"/dev/((xvd[a-z]+)\d*)", domu.root)
+    if root and not {root[1], root[2]} & {*devices} and all(_XVD.fullmatch(one) for one in devices):
+        yield "warning", f"its root {domu.root} is none of its disks: {', '.join(devices) or 'it has none'}"
 
 
 def _missing_disks(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:

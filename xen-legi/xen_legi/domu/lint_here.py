@@ -12,7 +12,7 @@ from xen_legi.storage.lvm import Volume
 class Here:
     """What the host has. `devices`: where the disks' paths lead; `memory`: the MiB of the whole host (None if not known),
     `of_dom0` of it dom0's, `free` nobody's (None if dom0 gives up some of its own for domUs); `autostarted`: the names of
-    domUs that start with it; `off`: the files of those that do not run."""
+    domUs that start with it; `off`: the files of those that do not run; `made`: ramdisks that were made for domUs."""
 
     exists: Callable[[str], bool]
     volumes: Sequence[Volume]
@@ -23,3 +23,4 @@ class Here:
     autostarted: frozenset[str] = frozenset()
     free: int | None = None
     off: frozenset[Path] = frozenset()
+    made: frozenset[str] = frozenset()

@@ -36,6 +36,8 @@ def lacking(domu: DomuConfig, store: Store) -> str:
 def version(domu: DomuConfig, store: Store) -> str:
     """Return the version of the kernel that a domU's file names: of one in the store by its name, else as the image says,
     else as its name ends. Return nothing if that is no Linux, or a Linux of which nobody knows."""
+    if domu.settings.get("bootloader"):
+        return ""  # the kernel's path is one in the guest
     path = Path(domu.kernel)
     if any(one.image == path for one in store.kernels()):
         return path.name.removeprefix("vmlinuz-")
