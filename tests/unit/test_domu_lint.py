@@ -30,7 +30,8 @@ def volume(name: str) -> Volume:
 
 
 def here(*names: str) -> Here:
-    return Here(THERE.__contains__, [volume(one) for one in names], {}, frozenset({"lo", "xenbr72"}), 2048)
+    links = {"cards": frozenset({"eth1"}), "links": frozenset({"lo", "eth1", "bond0"})}
+    return Here(THERE.__contains__, [volume(one) for one in names], {}, frozenset({"xenbr72"}), 2048, **links)
 
 
 def told(*domus: DomuConfig, of: Here | None = None) -> list[str]:
@@ -48,6 +49,11 @@ def test_of_a_good_file_nothing_is_told() -> None:
     ("/dev/vg0/web1-disk", "web1.example:disk", "warning: its disk /dev/web1.example:disk is not there"),
     ("xvdc", "xvda2", "error: it has two disks xvda2"),
     ("xenbr72", "xenbr73", "error: its bridge xenbr73 is not there"),
+    ("xenbr72", "eth1", "error: its bridge eth1 is no bridge"),
+    ("xenbr72", "bond0", "warning: its bridge bond0 is no bridge"),  # a bond takes a vif as a port of its own
+    (",bridge=xenbr72", "", "error: it has a vif without a bridge, and that of such, xenbr0, is not there"),
+    ("xenbr72", "br0.72,script=vif-xen-legi", "error: its bridge br0 is not there"),
+    ("xenbr72", "ovs1.72,script=vif-openvswitch", "error: its bridge ovs1 is not there"),
     ("memory = 512\n", "", "warning: it has no memory line: xl gives it 128 MiB"),
     ("512", "4096", "error: its memory, 4096 MiB, is more than the 2048 of this host"),
 ])
@@ -121,6 +127,33 @@ def test_a_file_without_a_name_is_told() -> None:
 def test_two_files_without_a_name_have_not_the_same_one() -> None:
     text = "kernel = '/srv/xen/boot/vmlinuz'\nmemory = 512\n"
     assert [line for line in told(domu(text), domu(text, "db1")) if "that of" in line] == []
+
+
+@pytest.mark.parametrize("vif", [
+    "mac=00:16:3E:48:12:34,bridge=ovs0.72,script=vif-openvswitch",
+    "bridge=ovs0:72:73,script=/etc/xen/scripts/vif-openvswitch",
+    "bridge=xenbr72.5,script=vif-xen-legi",
+    "ip=10.0.0.1,script=vif-route",
+    "bridge=whatever,script=/usr/local/lib/vif-mine",
+    "bridge=net,backend=router",
+    "bridge=xenbr72,backend=0",
+    "bridge=xenbr9",  # vif-bridge takes the bridge eth9
+])
+def test_a_bridge_that_the_script_of_its_vif_finds_is_not_complained_of(vif: str) -> None:
+    bridges = frozenset({"xenbr72", "eth9"})
+    host = replace(here("web1-disk"), bridges=bridges, links=frozenset({"ovs0", "eth1"}), cards=frozenset({"eth1"}))
+    assert told(domu(GOOD.replace("mac=00:16:3E:48:12:34,bridge=xenbr72", vif)), of=host) == []
+
+
+@pytest.mark.parametrize("bridge, script, said", [
+    ("xenbr72", "vif-bridge", []),
+    ("br0", "vif-bridge", ["error: it has a vif without a bridge, and that of such, br0, is not there"]),
+    ("br0", "vif-route", []),
+])
+def test_what_xl_conf_says_of_all_vifs_holds_for_one_that_says_nothing(bridge: str, script: str, said: list[str]) -> None:
+    host = replace(here("web1-disk"), bridge=bridge, script=script)
+    one = domu(GOOD.replace(",bridge=xenbr72", ""))
+    assert told(one, of=host) == [f"/etc/xen/web1.cfg: {line}" for line in said]
 
 
 def test_a_volume_that_is_not_active_is_told_with_the_remedy() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from xen_legi import config as settings
 from xen_legi import files as texts
-from xen_legi.domu import config, disks, lint, names, xl
+from xen_legi.domu import config, disks, lint, names, xl, xlconf
 from xen_legi.domu.lint_alone import is_meant
 from xen_legi.domu.lint_here import Here
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, need_root
@@ -87,16 +87,22 @@ def _without_modules(off: Iterable[config.DomuConfig]) -> Iterator[Finding]:
 
 
 def _here(domus: list[config.DomuConfig], domains: list[xl.Domain], off: list[config.DomuConfig]) -> Here:
-    volumes = lvm.volumes()
+    volumes, said = lvm.volumes(), xlconf.read()
+    links = {one.name: one for one in Path("/sys/class/net").glob("*")}
+    bridges = frozenset(name for name, one in links.items() if (one / "bridge").is_dir())
     return Here(
         exists=lambda path: Path(path).exists(),
         volumes=volumes,
         devices=disks.devices(domus, volumes),
-        bridges=frozenset(one.name for one in Path("/sys/class/net").iterdir()),
+        bridges=bridges,
         memory=xl.total_memory() if domains else None,
         of_dom0=domains[0].memory if domains else 0,
         autostarted=frozenset(one.name for one in domus if one.autostart),
         free=facts.free_now(),
         off=frozenset(one.file for one in off),
         made=frozenset(str(one.ramdisk) for one in Store(Path(settings.load().srv)).kernels() if one.note.exists()),
+        links=frozenset(links) - bridges,
+        cards=frozenset(name for name, one in links.items() if (one / "device").exists()),
+        bridge=said.get("vif.default.bridge") or Here.bridge,
+        script=said.get("vif.default.script") or Here.script,
     )

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from xen_legi.domu.config import DomuConfig, is_domu
+from xen_legi.domu.config import DomuConfig, Vif, is_domu
 from xen_legi.domu.disks import absolute, locate
 from xen_legi.domu.lint_here import Here
 from xen_legi.kernels.initramfs import root_not_found
 
 _KERNEL, _RAMDISK = re.compile(r"vmlinu[xz]-(\d.*)"), re.compile(r"initrd(?:\.img)?-(\d.*)")
 _XVD = re.compile(r"xvd[a-z]+\d*")  # other names may be others in the guest: its sda is xvda for some kernels
+_BRIDGING = ("vif-bridge", "vif-openvswitch", "vif-xen-legi")
 _DOMUS_OWN = {"builder", "bootloader", "firmware", "kernel", "memory", "ramdisk", "type"}
 
 
@@ -33,8 +34,7 @@ def alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
     devices = [disk.device for disk in domu.disks if disk.device]
     for device in sorted({one for one in devices if devices.count(one) > 1}):
         yield "error", f"it has two disks {device}"
-    for bridge in sorted({vif.device for vif in domu.vifs if vif.device} - here.bridges):
-        yield "error", f"its bridge {bridge} is not there"
+    yield from sorted({found for vif in domu.vifs for found in _bridge(vif, here)})
     if not domu.memory:
         yield "warning", "it has no memory line: xl gives it 128 MiB"
     yield from _too_much_memory(domu, here)
@@ -74,6 +74,24 @@ def _root(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
     root = re.fullmatch(r"/dev/((xvd[a-z]+)\d*)", domu.root)
     if root and not {root[1], root[2]} & {*devices} and all(_XVD.fullmatch(one) for one in devices):
         yield "warning", f"its root {domu.root} is none of its disks: {', '.join(devices) or 'it has none'}"
+
+
+def _bridge(vif: Vif, here: Here) -> Iterator[tuple[str, str]]:
+    """Tell if the script of a vif will not find its bridge. Other scripts than these may need none, another domain has its
+    own."""
+    script = PurePath(vif.options.get("script") or here.script).name
+    bridge = vif.bridge or here.bridge
+    if script in ("vif-openvswitch", "vif-xen-legi"):
+        bridge = re.split("[.:]", bridge)[0]  # VLANs follow it
+    elsewhere = vif.options.get("backend", "0") not in ("0", "Domain-0")
+    old = f"eth{bridge.removeprefix('xenbr')}" if bridge.startswith("xenbr") else ""  # vif-bridge takes that instead
+    if elsewhere or script not in _BRIDGING or bridge in here.bridges or old in here.bridges:
+        return
+    if bridge not in here.links:
+        what = f"its bridge {bridge}" if vif.bridge else f"it has a vif without a bridge, and that of such, {bridge},"
+        yield "error", f"{what} is not there"
+    elif script != "vif-openvswitch":
+        yield "error" if bridge in here.cards else "warning", f"its bridge {bridge} is no bridge"
 
 
 def _missing_disks(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
