@@ -185,6 +185,40 @@ def test_a_disk_that_is_only_read_may_be_that_of_several() -> None:
     assert told(domu(), domu(other, "db1")) == []
 
 
+def test_a_mac_address_that_one_domu_has_twice_is_told() -> None:
+    twice = "vif = ['mac=00:16:3e:48:12:34,bridge=xenbr72', 'mac=00:16:3E:48:12:34,bridge=xenbr72', 'bridge=xenbr72']"
+    text = GOOD.replace("vif = ['mac=00:16:3E:48:12:34,bridge=xenbr72']", twice)
+    assert told(domu(text)) == ["/etc/xen/web1.cfg: warning: two of its vifs have the MAC address 00:16:3E:48:12:34"]
+
+
+@pytest.mark.parametrize("line, said", [
+    ("phy:vg0/web1-disk,xvdb,w", True), ("phy:/dev/mapper/vg0-web1--disk,xvdb,r", True),
+    ("file:/srv/rescue.iso,xvdd,r", False), (",,xvdd,cdrom", False),
+])
+def test_a_disk_that_one_domu_has_twice_is_told_if_it_writes_it(line: str, said: bool) -> None:
+    host = replace(here("web1-disk"), exists=lambda path: True)
+    text = GOOD.replace("'file:/srv/rescue.iso", f"'{line}', 'file:/srv/rescue.iso")
+    lines = ["/etc/xen/web1.cfg: warning: it has the disk /dev/vg0/web1-disk twice"] if said else []
+    assert told(domu(text), of=host) == lines
+
+
+def test_a_disk_that_one_domu_writes_and_another_reads_is_told_for_both() -> None:
+    other = "name = 'db1'\ntype = 'hvm'\nmemory = 1\ndisk = ['phy:vg0/web1-disk,xvdb,r']\n"
+    assert told(domu(), domu(other, "db1"), of=replace(here("web1-disk"), exists=lambda path: True)) == [
+        "/etc/xen/db1.cfg: warning: the disk /dev/vg0/web1-disk, which it reads, is written by /etc/xen/web1.cfg",
+        "/etc/xen/web1.cfg: warning: the disk /dev/vg0/web1-disk, which it writes, is read by /etc/xen/db1.cfg",
+    ]
+
+
+def test_an_address_that_two_files_name_is_told_however_it_is_written() -> None:
+    one = GOOD.replace("bridge=", "ip=10.0.0.1/24 2001:db8::1,bridge=")
+    other = "name = 'db1'\ntype = 'hvm'\nmemory = 1\nvif = ['ip=10.0.0.11 2001:DB8:0::1,bridge=xenbr72']\n"
+    assert told(domu(one), domu(other, "db1")) == [
+        "/etc/xen/db1.cfg: warning: the address 2001:db8::1 is that of /etc/xen/web1.cfg, too",
+        "/etc/xen/web1.cfg: warning: the address 2001:db8::1 is that of /etc/xen/db1.cfg, too",
+    ]
+
+
 def test_a_file_that_cannot_be_read_is_an_error() -> None:
     (one,) = lint([], [Unreadable(Path("/etc/xen/x.cfg"), "line 3: no value")], here())
     assert str(one) == "/etc/xen/x.cfg: error: cannot be read: line 3: no value"

@@ -4,12 +4,14 @@ An error is what xl(1) certainly refuses, or with what the guest certainly does 
 """
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 from xen_legi.domu.config import DomuConfig, Vif, is_domu
 from xen_legi.domu.disks import absolute, locate
 from xen_legi.domu.lint_here import Here
+from xen_legi.domu.lint_shared import macs, read, written
 from xen_legi.kernels.initramfs import root_not_found
 
 _KERNEL, _RAMDISK = re.compile(r"vmlinu[xz]-(\d.*)"), re.compile(r"initrd(?:\.img)?-(\d.*)")
@@ -31,9 +33,7 @@ def alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
         yield from _kernel(domu, here)
         yield from _root(domu, here)
     yield from _missing_disks(domu, here)
-    devices = [disk.device for disk in domu.disks if disk.device]
-    for device in sorted({one for one in devices if devices.count(one) > 1}):
-        yield "error", f"it has two disks {device}"
+    yield from _twice(domu, here)
     yield from sorted({found for vif in domu.vifs for found in _bridge(vif, here)})
     if not domu.memory:
         yield "warning", "it has no memory line: xl gives it 128 MiB"
@@ -74,6 +74,22 @@ def _root(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
     root = re.fullmatch(r"/dev/((xvd[a-z]+)\d*)", domu.root)
     if root and not {root[1], root[2]} & {*devices} and all(_XVD.fullmatch(one) for one in devices):
         yield "warning", f"its root {domu.root} is none of its disks: {', '.join(devices) or 'it has none'}"
+
+
+def _twice(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
+    """Tell what a domU has twice; xl takes all but a device of its own twice."""
+    for device in _again(disk.device for disk in domu.disks if disk.device):
+        yield "error", f"it has two disks {device}"
+    writes = written(domu, here)
+    for disk in (one for one in _again([*writes, *read(domu, here)]) if one in writes):
+        yield "warning", f"it has the disk {disk} twice"
+    for mac in _again(macs(domu)):
+        yield "warning", f"two of its vifs have the MAC address {mac}"
+
+
+def _again(things: Iterable[str]) -> list[str]:
+    """Return what is there more than once."""
+    return sorted(thing for thing, count in Counter(things).items() if count > 1)
 
 
 def _bridge(vif: Vif, here: Here) -> Iterator[tuple[str, str]]:
