@@ -55,6 +55,8 @@ def test_of_a_good_file_nothing_is_told() -> None:
     ("xenbr72", "br0.72,script=vif-xen-legi", "error: its bridge br0 is not there"),
     ("xenbr72", "ovs1.72,script=vif-openvswitch", "error: its bridge ovs1 is not there"),
     ("memory = 512\n", "", "warning: it has no memory line: xl gives it 128 MiB"),
+    ("memory", "maxmem = 256\nmemory", "warning: its maxmem, 256 MiB, is less than its memory, 512"),
+    ("memory", "maxvcpus = 1\nvcpus = 2\nmemory", "error: its maxvcpus, 1, are less than its vcpus, 2: xl refuses it"),
     ("512", "4096", "error: its memory, 4096 MiB, is more than the 2048 of this host"),
 ])
 def test_what_would_keep_a_domu_from_starting_is_told(old: str, new: str, said: str) -> None:
@@ -217,6 +219,23 @@ def test_an_address_that_two_files_name_is_told_however_it_is_written() -> None:
         "/etc/xen/db1.cfg: warning: the address 2001:db8::1 is that of /etc/xen/web1.cfg, too",
         "/etc/xen/web1.cfg: warning: the address 2001:db8::1 is that of /etc/xen/db1.cfg, too",
     ]
+
+
+@pytest.mark.parametrize("lines", ["maxmem = 512", "maxmem = 1024\nmaxvcpus = 4\nvcpus = 4", "maxmem = 'much'"])
+def test_maxima_that_leave_room_are_not_complained_of(lines: str) -> None:
+    assert told(domu(f"{GOOD}{lines}\n")) == []
+
+
+@pytest.mark.parametrize("off, other, said", [
+    (True, "", ["warning: its disk vg0/web1-disk is in use, though it is off: lsof /dev/vg0/web1-disk"]),
+    (False, "", []),
+    (True, "name = 'db1'\ntype = 'hvm'\nmemory = 1\ndisk = ['phy:vg0/web1-disk,xvdb,r']\n", []),  # that one may run
+])
+def test_a_volume_that_dom0_has_open_is_told_of_a_domu_that_is_off(off: bool, other: str, said: list[str]) -> None:
+    one, used = domu(), replace(volume("web1-disk"), active=True, open=True)
+    host = replace(here(), exists=lambda path: True, volumes=[used], off=frozenset({one.file} if off else ()))
+    found = told(one, *([domu(other, "db1")] if other else []), of=host)
+    assert [line for line in found if "in use" in line] == [f"/etc/xen/web1.cfg: {line}" for line in said]
 
 
 def test_a_file_that_cannot_be_read_is_an_error() -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
+from xen_legi.domu import shape
 from xen_legi.domu.config import DomuConfig, Vif, is_domu
 from xen_legi.domu.disks import absolute, locate
 from xen_legi.domu.lint_here import Here
@@ -38,6 +39,11 @@ def alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
     if not domu.memory:
         yield "warning", "it has no memory line: xl gives it 128 MiB"
     yield from _too_much_memory(domu, here)
+    most = shape.maxima(domu)
+    if 0 < most.memory < domu.memory:
+        yield "warning", f"its maxmem, {most.memory} MiB, is less than its memory, {domu.memory}"
+    if 0 < most.vcpus < domu.vcpus:
+        yield "error", f"its maxvcpus, {most.vcpus}, are less than its vcpus, {domu.vcpus}: xl refuses it"
 
 
 def _too_much_memory(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:

@@ -12,9 +12,11 @@ from xen_legi.storage.lvm import Volume
 class Here:
     """What the host has. `devices`: where the disks' paths lead; `memory`: the MiB of the whole host (None if not known),
     `of_dom0` of it dom0's, `free` nobody's (None if dom0 gives up some of its own for domUs); `autostarted`: the names of
-    domUs that start with it; `off`: the files of those that do not run; `made`: ramdisks that were made for domUs;
-    `bridges`: those of the kernel, `links` all other network interfaces, `cards` those of them that are hardware; `bridge` and
-    `script` are those of a vif that names none."""
+    domUs that start with it; `off`: the files of those that do not run; `made`: ramdisks that were made for domUs.
+
+    `bridges` are those of the kernel, `links` all other network interfaces, `cards` those of them that are hardware; `bridge`
+    and `script` are those of a vif that names none.
+    """
 
     exists: Callable[[str], bool]
     volumes: Sequence[Volume]

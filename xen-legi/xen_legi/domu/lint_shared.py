@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from xen_legi.domu import addresses
+from xen_legi.domu import addresses, startable
 from xen_legi.domu.config import DomuConfig
 from xen_legi.domu.disks import absolute, locate
 from xen_legi.domu.lint_here import Here
@@ -17,6 +17,7 @@ def shared(domus: Sequence[DomuConfig], here: Here) -> Iterator[Finding]:
     yield from _shared(domus, lambda one: addresses.of_vifs(one.vifs), "the address {}", level="warning")
     yield from _shared(domus, lambda one: written(one, here), "the disk {}")
     yield from _read_and_written(domus, here)
+    yield from _open(domus, here)
 
 
 def macs(one: DomuConfig) -> list[str]:
@@ -66,6 +67,14 @@ def _read_and_written(domus: Sequence[DomuConfig], here: Here) -> Iterator[Findi
             for file in mine[disk]:
                 if also := [str(other) for other in others[disk] if other != file]:
                     yield Finding(str(file), "warning", f"the disk {disk}, which it {text} {', '.join(also)}")
+
+
+def _open(domus: Sequence[DomuConfig], here: Here) -> Iterator[Finding]:
+    """Tell of volumes that dom0 has open of a domU that is off: xen-legi start refuses it as long as that lasts."""
+    for one in (one for one in domus if one.file in here.off):
+        for volume in startable.in_use(one, domus, here.volumes, here.devices):
+            text = f"its disk {volume.full_name} is in use, though it is off: lsof {volume.path}"
+            yield Finding(str(one.file), "warning", text)
 
 
 def _names(one: DomuConfig) -> list[str]:
