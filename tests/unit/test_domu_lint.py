@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from xen_legi.domu import config
+from xen_legi.domu import config, startable
 from xen_legi.domu.config import DomuConfig, Unreadable
 from xen_legi.domu.lint import lint
 from xen_legi.domu.lint_alone import is_meant
 from xen_legi.domu.lint_here import Here
+from xen_legi.errors import Problem
 from xen_legi.storage.lvm import Volume
 
 GOOD = """name = 'web1'
@@ -87,6 +88,11 @@ NEITHER = "error: it has neither kernel nor bootloader: xl refuses it"
     ("type = 'pv'\nfirmware = 'pvgrub64'\n", []),
     ("type = 'pvh'\nfirmware = 'pvgrub64'\n", [NEITHER]),
     ("bootloader = 'pygrub'\nkernel = '/boot/in-the-guest'\nramdisk = '/boot/in-the-guest, too'\n", []),
+    ("type = 'hvm'\nkernel = '/usr/lib/xen-4.4/in-the-guest/hvmloader'\n", []),  # xl ignores it
+    ("builder = 'hvm'\nkernel = 'hvmloader'\n", []),
+    ("kernel = 'vmlinuz-in-the-guest'\nramdisk = 'in-the-guest'\n",
+     [f"warning: its {what} {path} is not an absolute path: xl looks for it in a directory of its own first"
+      for what, path in (("kernel", "vmlinuz-in-the-guest"), ("ramdisk", "in-the-guest"))]),
     ("kernel = '/boot/vmlinuz-6.1.0-40-amd64'\nramdisk = '/boot/initrd.img-6.1.0-40-amd64'\n", []),
     ("kernel = '/boot/vmlinuz-6.1.0-40-amd64'\nramdisk = '/boot/initrd.img-6.1.0-40-amd64.domu'\n", []),
     ("kernel = '/boot/vmlinuz-6.1.0-40-amd64'\nramdisk = '/boot/initrd.img'\n", []),
@@ -224,6 +230,20 @@ def test_an_address_that_two_files_name_is_told_however_it_is_written() -> None:
 @pytest.mark.parametrize("lines", ["maxmem = 512", "maxmem = 1024\nmaxvcpus = 4\nvcpus = 4", "maxmem = 'much'"])
 def test_maxima_that_leave_room_are_not_complained_of(lines: str) -> None:
     assert told(domu(f"{GOOD}{lines}\n")) == []
+
+
+@pytest.mark.parametrize("lines, starts", [
+    ("kernel = '/nothing/vmlinuz'", False), ("ramdisk = '/nothing/initrd'", False),
+    ("type = 'hvm'\nkernel = '/usr/lib/xen-4.4/boot/hvmloader'", True),
+    ("bootloader = 'pygrub'\nkernel = '/nothing/vmlinuz'", True),
+])
+def test_a_start_is_refused_for_a_kernel_that_xl_would_miss_in_dom0(lines: str, starts: bool) -> None:
+    one = domu(f"name = 'web1'\nmemory = 512\n{lines}\n")
+    if starts:
+        startable.check(one)
+    else:
+        with pytest.raises(Problem, match="domU web1 needs /nothing/.*, which is not there"):
+            startable.check(one)
 
 
 @pytest.mark.parametrize("off, other, said", [

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
-from xen_legi.domu import shape
+from xen_legi.domu import shape, startable
 from xen_legi.domu.config import DomuConfig, Vif, is_domu
 from xen_legi.domu.disks import absolute, locate
 from xen_legi.domu.lint_here import Here
@@ -30,8 +30,8 @@ def alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
     """Tell what is wrong with one file by itself."""
     if not domu.name:
         yield "error", "it has no name: xl refuses it"
-    if not domu.settings.get("bootloader"):  # else kernel, ramdisk and root are places in the guest
-        yield from _kernel(domu, here)
+    yield from _kernel(domu, here)
+    if not domu.settings.get("bootloader"):  # else root may be what that one finds
         yield from _root(domu, here)
     yield from _missing_disks(domu, here)
     yield from _twice(domu, here)
@@ -60,10 +60,12 @@ def _too_much_memory(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
 def _kernel(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
     """Tell of a kernel or ramdisk that is not there, or that do not belong together."""
     inside = domu.type == "hvm" or (domu.type == "pv" and domu.settings.get("firmware"))
-    if not domu.kernel and not inside:
+    if not domu.kernel and not inside and not domu.settings.get("bootloader"):
         yield "error", "it has neither kernel nor bootloader: xl refuses it"
-    for what, path in (("kernel", domu.kernel), ("ramdisk", domu.ramdisk)):
-        if path and not here.exists(path):
+    for what, path in startable.boots_from(domu).items():
+        if not path.startswith("/"):
+            yield "warning", f"its {what} {path} is not an absolute path: xl looks for it in a directory of its own first"
+        elif not here.exists(path):
             yield "error", f"its {what} {path} is not there"
     kernel, ramdisk = _KERNEL.match(PurePath(domu.kernel).name), _RAMDISK.match(PurePath(domu.ramdisk).name)
     if kernel and ramdisk and not re.match(rf"{re.escape(kernel[1])}(?![\w+~-])", ramdisk[1]):

@@ -14,7 +14,7 @@ class Here:
     `of_dom0` of it dom0's, `free` nobody's (None if dom0 gives up some of its own for domUs); `autostarted`: the names of
     domUs that start with it; `off`: the files of those that do not run; `made`: ramdisks that were made for domUs.
 
-    `bridges` are those of the kernel, `links` all other network interfaces, `cards` those of them that are hardware; `bridge`
+    `bridges` are those of the kernel, `links` all other network interfaces, `cards` those that are hardware; `bridge`
     and `script` are those of a vif that names none.
     """
 
