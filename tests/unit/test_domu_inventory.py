@@ -59,3 +59,11 @@ def test_a_person_is_told_all_of_it_and_nothing_that_is_not_said() -> None:
 def test_cmdline_goes_before_root_and_extra_as_xl_has_it() -> None:
     (one,) = entries(domu(f"{FULL}cmdline = 'root=UUID=0c83'\n"))
     assert (one.cmdline, one.root) == ("root=UUID=0c83", "UUID=0c83")
+
+
+def test_of_two_files_with_one_name_both_show_that_it_runs_and_none_is_listed_twice() -> None:
+    found = entries(domu(), domu(name="web1-old"), domu("name = 'db1'\nmemory = 1\n", "db1"), running=("web1", "stray"))
+    assert [(one.name, one.file, one.id) for one in found] == [
+        ("db1", "/etc/xen/db1.cfg", None), ("stray", "", 4),
+        ("web1", "/etc/xen/web1.cfg", 3), ("web1", "/etc/xen/web1-old.cfg", 3),
+    ]

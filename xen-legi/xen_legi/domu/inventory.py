@@ -75,11 +75,11 @@ def inventory(
     `devices` tells where the disks' paths lead, `images` the bytes of those that are files."""
     running = {one.name: one for one in domains if one.id != 0}
     starting, known = set(autostart), tuple(volumes)
-    entries = []
+    entries = []  # of two files with one name nobody knows which is that of the domain: lint tells of both
     for one in domus:
         spaces = tuple(Space(disk.path, disk.device, _size(disk, known, devices, images)) for disk in one.disks)
-        entries.append(_entry(one, running.pop(one.name, None), spaces, one.file in starting, bridge))
-    entries += [_bare(one) for one in running.values()]
+        entries.append(_entry(one, running.get(one.name), spaces, one.file in starting, bridge))
+    entries += [_bare(one) for name, one in running.items() if name not in {entry.name for entry in entries}]
     return sorted(entries, key=lambda one: one.name)
 
 
