@@ -3,6 +3,7 @@
 The domU may run meanwhile: all its volumes are caught at one moment, as by a backup. Thin volumes are there at once;
 others (ext2 to ext4, xfs, swap) are made anew and get their files. In the clone, the host name, the MACs and addresses in
 the files of its network, its ssh host keys and its machine-id become its own; everything else is as it was, passwords too.
+PCI devices and numbers of VNC displays, which only one domU can have, are left out of its file.
 """
 
 import argparse

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xen_legi.domu import addresses, config, mac, renaming, xlcfg
+from xen_legi.domu import addresses, config, exclusive, mac, renaming, xlcfg
 from xen_legi.domu.config import Disk, DomuConfig, Vif
 from xen_legi.domu.disks import Devices, locate
 from xen_legi.domu.growth import names_of
@@ -58,7 +58,8 @@ class Twin:
 @dataclass(frozen=True)
 class Cloning:
     """All of a clone. `words` are MACs and addresses of the domU with those that the clone has in their place; `root` is
-    the volume whose files are settled; `doubts` are fixed addresses of the domU that its kernel would be given."""
+    the volume whose files are settled; `doubts` are fixed addresses of the domU that its kernel would be given; `left` is
+    what its file does not name because only one domU can have it."""
 
     old: str
     new: str
@@ -70,12 +71,14 @@ class Cloning:
     ips: frozenset[str]
     doubts: frozenset[str]
     mode: int = 0o644
+    left: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
         """Return the plan for people."""
         words = [f"{old} becomes {new}" for old, new in self.words.items()]
-        return [*(one.described() for one in self.twins), *words, f"file /etc/xen/{self.new}.cfg"]
+        left = [f"left out: {one}" for one in self.left]
+        return [*(one.described() for one in self.twins), *words, *left, f"file /etc/xen/{self.new}.cfg"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ def plan(domu: DomuConfig, new: str, root: str, ips: Sequence[str], place: Place
     moved = [Moved(one.origin.group, one.origin.name, one.name) for one in twins]
     text = renaming.text_after(domu, new, renaming.paths_after(domu, moved, place.volumes, place.known))
     text = _own_text(text, {**words, **_names_of_vifs(domu, new), **_uuid(domu, place)}, domu.file)
+    text, left = exclusive.without(text)
     _need_space(twins, place)
     return Cloning(
         old=domu.name,
@@ -114,6 +118,7 @@ def plan(domu: DomuConfig, new: str, root: str, ips: Sequence[str], place: Place
         macs=frozenset(after for before, after in words.items() if before not in given),
         ips=frozenset(given.values()),
         doubts=_of_kernel(config.parse(text, domu.file)) - frozenset(given.values()),
+        left=tuple(left),
     )
 
 
