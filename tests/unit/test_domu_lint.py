@@ -65,9 +65,9 @@ def test_what_would_keep_a_domu_from_starting_is_told(old: str, new: str, said: 
 
 
 @pytest.mark.parametrize("text, meant", [
-    ("nam = 'web1'\nmemory = 512\n", True),
+    ("title = 'web1'\nmemory = 512\n", True),
     ("disk = ['phy:/dev/vg0/web1-disk,xvda2,w']\n", True),
-    ("name = 'web1'\nkernal = '/x'\nmemroy = 512\nvif = ['bridge=xenbr72']\n", True),
+    ("name = 'web1'\nimage = '/x'\nmem = 512\nvif = ['bridge=xenbr72']\n", True),
     ("name = 'web1'\nmemory = 512\n", True),
     ("name = 'pool1'\nsched = 'credit2'\ncpus = ['0', '1']\n", False),
     ("# nothing\n", False),
@@ -129,7 +129,7 @@ def test_a_root_that_is_not_found_is_told(lines: str, said: list[str]) -> None:
 
 
 def test_a_file_without_a_name_is_told() -> None:
-    assert told(domu(GOOD.replace("name", "nam"))) == ["/etc/xen/web1.cfg: error: it has no name: xl refuses it"]
+    assert told(domu(GOOD.replace("name", "title"))) == ["/etc/xen/web1.cfg: error: it has no name: xl refuses it"]
 
 
 def test_two_files_without_a_name_have_not_the_same_one() -> None:

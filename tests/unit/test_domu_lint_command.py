@@ -11,7 +11,7 @@ from xen_legi.domu import config, xl
 from xen_legi.storage import lvm
 
 BROKEN = "name = 'web1'\nmemory = 512\ndisk = [\n"
-NAMELESS = "nam = 'db1'\nmemory = 512\nkernel = '/nothing/vmlinuz'\n"
+NAMELESS = "title = 'db1'\nmemory = 512\nkernel = '/nothing/vmlinuz'\n"
 POOL = "name = 'pool1'\ncpus = ['0']\n"
 
 

@@ -1,7 +1,9 @@
 """Tell what would keep domUs from starting: a kernel, volume or bridge that is not there, two of one name, MAC or disk.
 
-Without names, all files *.cfg in /etc/xen are looked at, and the root of each domU that is off: has it the modules of its
-kernel? Those that start with dom0 must fit into its memory together. Nothing is changed. Exit status 1 if there is an error.
+Without names, all files *.cfg in /etc/xen are looked at, also those that xl would not read, and the root of each domU that
+is off: has it the modules of its kernel? What xl surely refuses or surely does not boot is an error, and what several domUs
+have that one alone may have; all else is a warning. Those that start with dom0 must fit into its memory together. Nothing is
+changed. Exit status 1 if there is an error.
 """
 
 import argparse
