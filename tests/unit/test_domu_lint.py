@@ -95,6 +95,7 @@ NEITHER = "error: it has neither kernel nor bootloader: xl refuses it"
       for what, path in (("kernel", "vmlinuz-in-the-guest"), ("ramdisk", "in-the-guest"))]),
     ("kernel = '/boot/vmlinuz-6.1.0-40-amd64'\nramdisk = '/boot/initrd.img-6.1.0-40-amd64'\n", []),
     ("kernel = '/boot/vmlinuz-6.1.0-40-amd64'\nramdisk = '/boot/initrd.img-6.1.0-40-amd64.domu'\n", []),
+    ("kernel = '/boot/vmlinuz-6.1.0-40-amd64.old'\nramdisk = '/boot/initrd.img-6.1.0-40-amd64'\n", []),
     ("kernel = '/boot/vmlinuz-6.1.0-40-amd64'\nramdisk = '/boot/initrd.img'\n", []),
     ("kernel = '/boot/vmlinuz-6.1.0-4'\nramdisk = '/boot/initrd.img-6.1.0-40'\n",
      ["warning: its kernel is 6.1.0-4, its ramdisk is of 6.1.0-40"]),

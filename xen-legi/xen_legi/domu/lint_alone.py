@@ -68,8 +68,14 @@ def _kernel(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
         elif not here.exists(path):
             yield "error", f"its {what} {path} is not there"
     kernel, ramdisk = _KERNEL.match(PurePath(domu.kernel).name), _RAMDISK.match(PurePath(domu.ramdisk).name)
-    if kernel and ramdisk and not re.match(rf"{re.escape(kernel[1])}(?![\w+~-])", ramdisk[1]):
+    if kernel and ramdisk and not _same_version(kernel[1], ramdisk[1]):
         yield "warning", f"its kernel is {kernel[1]}, its ramdisk is of {ramdisk[1]}"
+
+
+def _same_version(one: str, other: str) -> bool:
+    """Tell whether two files' names end in one version, after which one of them may have an ending of its own."""
+    short, long = sorted((one, other), key=len)
+    return bool(re.match(rf"{re.escape(short)}(?![\w+~-])", long))
 
 
 def _root(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
