@@ -13,8 +13,10 @@ import uuid
 from dataclasses import replace
 from functools import partial
 
+from xen_legi import as_json
 from xen_legi import config as settings
 from xen_legi.backup import ghost
+from xen_legi.cli import json_of_plan
 from xen_legi.domu import cloning, config, disks, inventory, names, xl
 from xen_legi.domu.cloning import Cloning, Place
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
@@ -45,6 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="the disk with its root, as the domU or dom0 calls it: xvda2 (default: as its file tells)")
     parser.add_argument("--no-start", action="store_true", help="make it, but do not start it")
     parser.add_argument("--dry-run", action="store_true", help="print what would be made, and do nothing")
+    json_of_plan(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -56,7 +59,8 @@ def main(options: argparse.Namespace) -> int:
     given = settings.load()
     if options.dry_run:
         plan = _plan(options, given)
-        print(f"domU {plan.new}, a clone of {plan.old}:", *(f"  {line}" for line in plan.lines), sep="\n")
+        told = "\n".join([f"domU {plan.new}, a clone of {plan.old}:", *(f"  {line}" for line in plan.lines)])
+        print(as_json.text(plan, without=("text",)) if options.json_of_plan else told)
         return EXIT_OK
     tidy()
     with contextlib.ExitStack() as afterwards:
