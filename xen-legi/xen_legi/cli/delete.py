@@ -8,8 +8,9 @@ import argparse
 import time
 from pathlib import Path
 
+from xen_legi import as_json
 from xen_legi.backup import wishes
-from xen_legi.cli import agreed
+from xen_legi.cli import agreed, json_of_plan
 from xen_legi.domu import config, disks, names, xl
 from xen_legi.domu.removal import Removal, removal
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, Problem, die, fail, need_root
@@ -33,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="destroy it first if it runs, as by pulling its plug")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--dry-run", action="store_true", help="print what would go, and do nothing")
+    json_of_plan(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -40,7 +42,8 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi delete")
     names.check(options.name)
     if options.dry_run:
-        print(f"domU {options.name}:\n{_plan(options.name, stopped=False).described()}")
+        plan = _plan(options.name, stopped=False)
+        print(as_json.text(plan) if options.json_of_plan else f"domU {options.name}:\n{plan.described()}")
         return EXIT_OK
     tidy()
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):

@@ -11,7 +11,8 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from xen_legi import files
+from xen_legi import as_json, files
+from xen_legi.cli import json_of_plan
 from xen_legi.domu import backend, config, disks, growth, names, shape, xl
 from xen_legi.domu.config import DomuConfig
 from xen_legi.domu.growth import Growth
@@ -44,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", default="", metavar="SIZE", help="its memory, as in 768M")
     parser.add_argument("--vcpus", default="", metavar="NUMBER", help="its virtual processors")
     parser.add_argument("--dry-run", action="store_true", help="print what would change, and do nothing")
+    json_of_plan(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -60,6 +62,9 @@ def main(options: argparse.Namespace) -> int:
         one = _growth(domu, options, running)
         if running and wanted != Shape():
             shape.check_running(domu, wanted, Shape(*xl.maxima(running.id)), running.memory, xl.free_memory())
+        if options.json_of_plan:
+            print(as_json.text({"name": domu.name, "disk": one, "settings": shape.settings(domu, wanted)}))
+            return EXIT_OK
         if options.dry_run:
             told = [one.described()] if one else []
             told += [_shown(shape.settings(domu, wanted))] if wanted != Shape() else []

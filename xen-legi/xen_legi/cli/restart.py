@@ -8,7 +8,7 @@ import argparse
 from xen_legi.cli.stop import seconds
 from xen_legi.domu import config, names, startable, xl
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, fail, need_root
-from xen_legi.install import leftovers
+from xen_legi.install import facts, leftovers
 from xen_legi.steps import lock, step
 
 EXAMPLES = """\
@@ -31,9 +31,11 @@ def main(options: argparse.Namespace) -> int:
     xl.need_xen()
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
         domu = config.by_name(options.name)
-        if not xl.is_running(domu.name):
+        running = xl.domain(domu.name)
+        if not running:
             die(f"domU {domu.name} is not running", hint=f"xen-legi start {domu.name}")
         startable.check(domu)
+        facts.need_memory(domu, has=running.memory, hint="xen-legi list shows what the domUs have")
         with step(f"shut down {domu.name}"):
             if not xl.shutdown(domu.name, options.wait):
                 fail(f"domU {domu.name} is still running", hint=f"wait longer, or xen-legi stop {domu.name} --force")

@@ -11,7 +11,7 @@ from xen_legi.backup import elsewhere
 from xen_legi.domu import config, disks, names, startable, xl
 from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
-from xen_legi.install import leftovers
+from xen_legi.install import facts, leftovers
 from xen_legi.install.tidy import tidy
 from xen_legi.steps import lock, step
 from xen_legi.storage import lvm
@@ -38,6 +38,7 @@ def main(options: argparse.Namespace) -> int:
         if not xl.is_off(domu.name):
             die(f"domU {domu.name} is running already", hint="xen-legi list shows it")
         startable.check(domu)
+        facts.need_memory(domu, hint="xen-legi list shows what the domUs have")
         _need_free(domu)
         elsewhere.need_off_everywhere(domu.name, defined=True, force_dead=False)
         with step(f"start {domu.name}"):

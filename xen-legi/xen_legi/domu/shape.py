@@ -62,3 +62,8 @@ _MAXIMA = {"memory": "maxmem", "vcpus": "maxvcpus"}
 def _maximum(said: str, otherwise: int) -> int:
     """Return a maximum as the file has it, or the other number where it has none that can be read."""
     return int(said, 0) if re.fullmatch(r"0x[0-9a-fA-F]+|[1-9][0-9]*", said) else otherwise
+
+
+def maxima(domu: DomuConfig) -> Shape:
+    """Return what a domU's file says that it can have at most; 0 where it says nothing that can be read."""
+    return Shape(*(_maximum(domu.settings.get(key, ""), 0) for key in _MAXIMA.values()))
