@@ -106,6 +106,19 @@ def test_a_renaming_that_was_killed_is_ended_by_the_next_command(named: Host, po
     assert_renamed(named)
 
 
+@pytest.mark.parametrize("verb", ["resize {} --memory 48M", "autostart {} on"])
+def test_a_killed_renaming_is_ended_before_another_verb_changes_the_domu(named: Host, verb: str) -> None:
+    assert run_killed(named, "rename:volume", "xen-legi rename tiny1 tiny2").rc == 137
+    told = named.run("xen-legi lint")
+    assert "a renaming of tiny1 to tiny2 was killed: xen-legi list ends it" in told.stderr, told.stderr
+    old = named.run(f"xen-legi {verb.format('tiny1')}")
+    assert old.rc == 2 and "there is no domU 'tiny1'" in old.stderr, old.stderr
+    assert_renamed(named)
+    named.check_output(f"xen-legi {verb.format('tiny2')}")
+    assert_renamed(named)
+    assert named.run(f"test -e {STALE}").rc == 1
+
+
 def test_a_killed_renaming_that_cannot_be_ended_is_told_of_and_ended_later(named: Host) -> None:
     assert run_killed(named, "rename:planned", "xen-legi rename tiny1 tiny2").rc == 137
     named.check_output("lvrename -qq vg0 tiny1-disk tiny1-away")

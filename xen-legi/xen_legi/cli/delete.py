@@ -13,10 +13,10 @@ from xen_legi.cli import agreed
 from xen_legi.domu import config, disks, names, xl
 from xen_legi.domu.removal import Removal, removal
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, Problem, die, fail, need_root
-from xen_legi.install import hooks, leftovers
+from xen_legi.install import hooks
 from xen_legi.install.delete import delete
-from xen_legi.install.tidy import tidy
-from xen_legi.steps import lock, say, step, warn
+from xen_legi.install.tidy import changing
+from xen_legi.steps import say, step, warn
 from xen_legi.storage import images, lvm
 
 EXAMPLES = """\
@@ -42,8 +42,7 @@ def main(options: argparse.Namespace) -> int:
     if options.dry_run:
         print(f"domU {options.name}:\n{_plan(options.name, stopped=False).described()}")
         return EXIT_OK
-    tidy()
-    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
+    with changing(options.name):
         plan = _plan(options.name, stopped=not _runs(options.name, options))
         question = f"This removes domU {options.name} for good:\n{plan.described()}\nRemove it?"
         if not options.yes and not agreed(question, f"whether domU {options.name} may go"):

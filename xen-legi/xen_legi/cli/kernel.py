@@ -24,15 +24,15 @@ from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import names, xlcfg
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, die, need_root
-from xen_legi.install import leftovers
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, die, need_root
+from xen_legi.install.tidy import changing
 from xen_legi.kernels import prune
 from xen_legi.kernels.add import Source, add, add_package
 from xen_legi.kernels.initramfs import root_not_found
 from xen_legi.kernels.pinning import pinned
 from xen_legi.kernels.push import push, target
 from xen_legi.kernels.store import Kernel, Store
-from xen_legi.steps import lock, named_point, say, warn
+from xen_legi.steps import named_point, say, warn
 
 EXAMPLES = """\
   xen-legi kernel add                      # the newest kernel of dom0
@@ -132,7 +132,7 @@ def _give(store: Store, options: argparse.Namespace, settings: config.Config) ->
     if not name:
         die(f"xen-legi kernel {options.what} needs a domU", hint=f"xen-legi kernel {options.what} web1")
     names.check(name)
-    with lock(leftovers.lock_name(name), what=f"domU {name}", status=EXIT_USAGE):
+    with changing(name, dry_run=options.dry_run):
         domu = domu_config.by_name(name)
         kernel = store.find(version) if version else store.default() if pins else _own(store, domu)
         if pins:

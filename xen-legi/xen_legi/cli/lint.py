@@ -14,6 +14,7 @@ from xen_legi import config as settings
 from xen_legi.domu import config, disks, lint, names, xl
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, need_root
 from xen_legi.finding import Finding, summary
+from xen_legi.install.rename import tell_of_killed
 from xen_legi.kernels import inside
 from xen_legi.kernels.store import Store
 from xen_legi.steps import say
@@ -37,6 +38,7 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi lint")
     for name in options.names:
         names.check(name)
+    tell_of_killed()
     wanted = {str(config.by_name(name).file) for name in options.names}
     files, broken = config.all_files()
     domus = [one for one in files if config.is_domu(one)]

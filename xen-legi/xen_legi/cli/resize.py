@@ -15,9 +15,9 @@ from xen_legi.domu.config import DomuConfig
 from xen_legi.domu.growth import Growth
 from xen_legi.domu.shape import Shape
 from xen_legi.domu.xl import Domain
-from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
-from xen_legi.install import leftovers
-from xen_legi.steps import lock, named_point, step
+from xen_legi.errors import EXIT_OK, die, need_root
+from xen_legi.install.tidy import changing
+from xen_legi.steps import named_point, step
 from xen_legi.storage import grow, lvm
 from xen_legi.units import MIB, exact_size
 
@@ -50,7 +50,7 @@ def main(options: argparse.Namespace) -> int:
         die("nothing is to be changed", hint="say --size, --memory or --vcpus")
     wanted = Shape(shape.mebibytes(options.memory, "memory") if options.memory else 0,
                    shape.processors(options.vcpus) if options.vcpus else 0)
-    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
+    with changing(options.name, dry_run=options.dry_run):
         domu = config.by_name(options.name)
         running = _running(domu, disk_too=bool(options.size))
         one = _growth(domu, options, running)

@@ -7,9 +7,9 @@ import argparse
 
 from xen_legi.cli.stop import seconds
 from xen_legi.domu import config, names, startable, xl
-from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, fail, need_root
-from xen_legi.install import leftovers
-from xen_legi.steps import lock, step
+from xen_legi.errors import EXIT_OK, die, fail, need_root
+from xen_legi.install.tidy import changing
+from xen_legi.steps import step
 
 EXAMPLES = """\
   xen-legi restart web1
@@ -29,7 +29,7 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi restart")
     names.check(options.name)
     xl.need_xen()
-    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
+    with changing(options.name):
         domu = config.by_name(options.name)
         if not xl.is_running(domu.name):
             die(f"domU {domu.name} is not running", hint=f"xen-legi start {domu.name}")

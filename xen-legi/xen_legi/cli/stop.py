@@ -6,6 +6,7 @@ import re
 from xen_legi.domu import config, names, xl
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, fail, need_root
 from xen_legi.install import leftovers
+from xen_legi.install.tidy import tidy
 from xen_legi.steps import lock, step
 
 EXAMPLES = """\
@@ -34,6 +35,7 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi stop")
     names.check(options.name)
     xl.need_xen()
+    tidy()  # what cannot be ended while the domU runs does not keep it from being stopped
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
         if not xl.is_running(options.name):
             config.by_name(options.name)

@@ -5,6 +5,7 @@ looks first whether it is done already. Where the domU's file is not what it was
 the plan is set aside.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -48,6 +49,15 @@ def pending(*names: str) -> Path | None:
         if {plan.old, plan.new} & set(names):
             return path
     return None
+
+
+def tell_of_killed() -> None:
+    """Warn of renamings that were killed, for who only shows: their domUs are halves until somebody ends them."""
+    for path in sorted(DIRECTORY.glob("renaming-*.json")):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            plan = loaded(files.read(path))
+            if not is_locked(leftovers.lock_name(plan.old)):
+                warn(f"a renaming of {plan.old} to {plan.new} was killed: xen-legi list ends it")
 
 
 def finish_killed() -> None:
@@ -137,7 +147,7 @@ def _perform(plan: Renaming) -> None:
             _rename_volume(one)
             named_point("rename:volume")
         _put_file(plan)
-    for link in plan.links:
+    for link in _links(plan):
         _move_link(link, plan)
         named_point("rename:link")
     renamed.note(plan.old, plan.new)
@@ -169,6 +179,12 @@ def _put_file(plan: Renaming) -> None:
     plan.file.unlink()
     files.sync(plan.file.parent)
     named_point("rename:file-gone")
+
+
+def _links(plan: Renaming) -> list[Path]:
+    """Return the entries of /etc/xen/auto that lead to the old file: one may have been made since the plan was."""
+    since = config.auto_links(plan.file, config.AUTOSTART) if plan.file != plan.new_file else []
+    return [*plan.links, *(one for one in since if one not in plan.links and one.is_symlink())]
 
 
 def _move_link(link: Path, plan: Renaming) -> None:
