@@ -17,8 +17,8 @@ from xen_legi.storage import lvm
 
 OPTIONS = {"name": "web1", "new": "www", "size": "", "memory": "1G", "vcpus": "", "disk": "", "wanted": "on", "wait": 1,
            "force": False, "dry_run": False, "stop": False, "yes": True, "json": False, "keep_hostname": False,
-           "what": "pin", "version": "web1", "second": "", "keep": None, "all_modules": False, "address": "", "package": None,
-           "to": []}
+           "what": "pin", "version": "web1", "second": "", "keep": None, "all_modules": False, "address": "", "to": [],
+           "package": None}
 
 
 class Tidied(BaseException):
@@ -32,6 +32,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).mkdir()
     monkeypatch.setattr(config, "DIRECTORY", tmp_path)
     monkeypatch.setattr(config, "AUTOSTART", tmp_path / "auto")
+    for function in (config.by_name, config.find, config.all_domus, config.all_files):
+        monkeypatch.setattr(function, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(config.auto_links, "__defaults__", (tmp_path / "auto",))
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
     monkeypatch.setattr(rename, "DIRECTORY", tmp_path / "plans")
     monkeypatch.setattr(renamed, "DIRECTORY", tmp_path / "none/renamed")

@@ -16,6 +16,8 @@ from xen_legi.domu.growth import Growth
 from xen_legi.domu.shape import Shape
 from xen_legi.domu.xl import Domain
 from xen_legi.errors import EXIT_OK, die, need_root
+from xen_legi.install import resizing
+from xen_legi.install.resizing import Resizing
 from xen_legi.install.tidy import changing
 from xen_legi.steps import named_point, step
 from xen_legi.storage import grow, lvm
@@ -50,7 +52,9 @@ def main(options: argparse.Namespace) -> int:
         die("nothing is to be changed", hint="say --size, --memory or --vcpus")
     wanted = Shape(shape.mebibytes(options.memory, "memory") if options.memory else 0,
                    shape.processors(options.vcpus) if options.vcpus else 0)
+    left = resizing.pending(options.name)
     with changing(options.name, dry_run=options.dry_run):
+        _need_new(left, options)
         domu = config.by_name(options.name)
         running = _running(domu, disk_too=bool(options.size))
         one = _growth(domu, options, running)
@@ -60,10 +64,24 @@ def main(options: argparse.Namespace) -> int:
             told = [one.described()] if one else []
             told += [_shown(shape.settings(domu, wanted))] if wanted != Shape() else []
         else:
-            told = [_grown(one, running)] if one else []
-            told += [_shaped(domu, wanted, running)] if wanted != Shape() else []
+            with resizing.noted(_note(domu, one, wanted)):
+                told = [_grown(one, running)] if one else []
+                told += [_shaped(domu, wanted, running)] if wanted != Shape() else []
         print(*(f"domU {domu.name}: {line}" for line in told), sep="\n")
     return EXIT_OK
+
+
+def _need_new(left: Resizing | None, options: argparse.Namespace) -> None:
+    """Die if a growth by so much may be what was killed, and was ended just now: the disk would grow twice."""
+    if left and left.uuid and options.size.startswith("+") and not options.dry_run:
+        die(f"an earlier run that was killed has just been ended: {left.device} of {left.name} was to have "
+            f"{exact_size(left.size)}", hint="if it is to grow by so much more, say it again")
+
+
+def _note(domu: DomuConfig, one: Growth | None, wanted: Shape) -> Resizing:
+    text = config.with_numbers(domu.text, shape.settings(domu, wanted))
+    uuid, device, size = (one.volume.uuid, one.disk.device, one.size) if one else ("", "", 0)
+    return Resizing(domu.name, domu.file, domu.text, text, uuid, device, size, wanted.memory, wanted.vcpus)
 
 
 def _running(domu: DomuConfig, *, disk_too: bool) -> Domain | None:
@@ -120,10 +138,8 @@ def _told(domain: int, one: Growth) -> str:
 
 def _shaped(domu: DomuConfig, wanted: Shape, running: Domain | None) -> str:
     """Change memory and processors, first of the running domU: the file says nothing that could not be had."""
-    if running and wanted.memory:
-        xl.set_memory(running.id, wanted.memory)
-    if running and wanted.vcpus:
-        xl.set_vcpus(running.id, wanted.vcpus)
+    if running:
+        resizing.give(running, wanted)
     named_point("resize:set")
     changes = shape.settings(domu, wanted)
     files.replace(domu.file, config.with_numbers(domu.text, changes), mode=domu.file.stat().st_mode & 0o777)

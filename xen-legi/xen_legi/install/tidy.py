@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 from xen_legi.backup import ghost
 from xen_legi.errors import EXIT_USAGE, die
-from xen_legi.install import leftovers, rename
+from xen_legi.install import leftovers, rename, resizing
 from xen_legi.steps import lock
 
 
 def tidy() -> None:
-    """End renamings that were killed, then remove or free what a killed `create`, `clone` or `delete` left."""
+    """End renamings and resizings that were killed, then remove or free what a killed `create`, `clone` or `delete` left."""
     rename.finish_killed()
+    resizing.finish_killed()
     leftovers.clean()
     ghost.reap()
 
@@ -24,6 +25,6 @@ def changing(name: str, *, dry_run: bool = False) -> Iterator[None]:
         tidy()
     with lock(leftovers.lock_name(name), what=f"domU {name}", status=EXIT_USAGE):
         if left := rename.pending(name):
-            die(f"an earlier renaming is not at its end: {left}",
-                hint="xen-legi list ends it, or tells what is in its way" if dry_run else "mend what is in its way, told above")
+            hint = "xen-legi list ends it, or tells what is in its way" if dry_run else "mend what is in its way, told above"
+            die(f"an earlier renaming is not at its end: {left}", hint=hint)
         yield
