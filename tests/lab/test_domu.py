@@ -243,13 +243,26 @@ def test_a_creation_killed_after_its_file_is_there_is_whole(tiny: Host) -> None:
 @pytest.mark.parametrize(("point", "stays"), [("tagged", True), ("after-file", False), ("after-lvremove", False)])
 def test_a_killed_deletion_is_undone_or_ended(tiny: Host, point: str, stays: bool) -> None:
     before = state(tiny)
-    tiny.check_output(f"xen-legi create half {SMALL} && ln -s ../half.cfg /etc/xen/auto/half.cfg")
+    links = "for one in half 50-half; do ln -s ../half.cfg /etc/xen/auto/$one.cfg; done"
+    tiny.check_output(f"xen-legi create half {SMALL} && {links}")
     assert run_killed(tiny, f"delete:{point}", "xen-legi delete half --yes").rc == 137
     entry = known(tiny, "half")
     if stays:
         assert entry and entry["autostart"] and "deleting" not in tiny.check_output("lvs -o lv_tags vg0")
         tiny.check_output("xen-legi delete half --yes")
     assert state(tiny) == before
+
+
+def test_the_links_of_a_domu_without_volumes_go_after_a_kill_and_no_others(tiny: Host) -> None:
+    look = "ln -s ../bare2.cfg /etc/xen/auto/50-bare2.cfg"
+    tiny.check_output(f"mkdir -p /etc/xen/auto && {look}")
+    before = state(tiny)
+    make = "printf \"name='bare'\\nmemory=64\\n\" > /etc/xen/bare.cfg && ln -s ../bare.cfg /etc/xen/auto/50-bare.cfg"
+    tiny.check_output(make)
+    assert run_killed(tiny, "delete:after-file", "xen-legi delete bare --yes").rc == 137
+    assert "removing its link /etc/xen/auto/50-bare.cfg" in tiny.run("xen-legi list").stderr
+    assert state(tiny) == before
+    tiny.check_output("rm /etc/xen/auto/50-bare2.cfg")
 
 
 def test_what_a_kill_left_stays_while_a_file_that_was_set_aside_may_name_it(tiny: Host) -> None:

@@ -12,7 +12,7 @@ from xen_legi.cli import delete as cli_delete
 from xen_legi.domu import config
 from xen_legi.domu.removal import Removal
 from xen_legi.errors import Problem, die
-from xen_legi.install import create, leftovers, template_make, volumes
+from xen_legi.install import create, deleting, leftovers, template_make, volumes
 from xen_legi.install.commit import commit
 from xen_legi.install.delete import delete
 from xen_legi.install.methods import template
@@ -38,6 +38,8 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(config, "DIRECTORY", tmp_path)
     monkeypatch.setattr(config, "AUTOSTART", tmp_path / "auto")
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
+    monkeypatch.setattr(deleting, "note", lambda plan: None)
+    monkeypatch.setattr(deleting, "strike", lambda name: None)
     monkeypatch.setattr(files, "sync", lambda path: done.append(f"sync {names(path)}"))
     monkeypatch.setattr(lvm, "create", make)
     monkeypatch.setattr(lvm, "volumes", lambda: there)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from xen_legi.backup import ghost
 from xen_legi.errors import EXIT_USAGE, die
-from xen_legi.install import leftovers, rename, resizing
+from xen_legi.install import deleting, leftovers, rename, resizing
 from xen_legi.steps import lock
 
 
@@ -14,6 +14,7 @@ def tidy() -> None:
     rename.finish_killed()
     resizing.finish_killed()
     leftovers.clean()
+    deleting.finish_killed()
     ghost.reap()
 
 
