@@ -1,5 +1,6 @@
 """What a killed `delete` left besides volumes: the links that start the domU."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from xen_legi import steps
 from xen_legi.domu import config
 from xen_legi.domu.removal import Removal
 from xen_legi.install import delete as install_delete
-from xen_legi.install import deleting
+from xen_legi.install import deleting, hooks
 from xen_legi.install.delete import delete
 
 __all__ = ["host"]
@@ -82,6 +83,27 @@ def test_a_file_that_a_person_moved_keeps_its_links(
     (host / "web1.cfg").rename(host / aside)
     deleting.finish_killed()
     assert len(links(host)) == 3 and any((host / "plans").iterdir()) is kept
+
+
+def test_hooks_are_told_once_of_a_killed_deletion_that_is_ended(
+    host: Path, web1: Removal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    (host / "web1.cfg").write_text(f"{TEXT}vif = ['mac=00:16:3E:48:00:01,bridge=xenbr72,ip=192.168.72.11']\n")
+    web1 = replace(web1, domu=config.read(host / "web1.cfg"))
+
+    def tell(directory: str, known: dict[str, str]) -> None:
+        with steps.lock("domu-web1", what="web1"):  # a hook may call us
+            told.append(f"{directory} {known['XEN_LEGI_NAME']} {known['XEN_LEGI_FILE']} {known['XEN_LEGI_VIFS']}")
+
+    monkeypatch.setattr(hooks, "_run", tell)
+    killed(web1, "tagged", monkeypatch)
+    deleting.finish_killed()
+    assert told == []
+    killed(web1, "after-file", monkeypatch)
+    for _ in range(2):
+        deleting.finish_killed()
+    assert told == [f"delete-post.d web1 {host}/web1.cfg 00:16:3e:48:00:01 xenbr72 192.168.72.11"]
 
 
 def test_a_link_that_a_person_changed_since_stays(host: Path, web1: Removal, monkeypatch: pytest.MonkeyPatch) -> None:

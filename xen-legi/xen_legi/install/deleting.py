@@ -2,7 +2,8 @@
 
 The volumes are known by their tags; a domU may have none that goes with it. So its file and links are written to
 /var/lib/xen-legi/deleting-NAME.json before the first change, and what is left of them is removed by whatever verb comes
-next, if the file has gone. A domU whose file is there, by that name or another, stays as it is.
+next, if the file has gone; then the administrator's programs are told. A domU whose file is there, by that name or another,
+stays as it is.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ from xen_legi import files
 from xen_legi.domu import config
 from xen_legi.domu.removal import Removal
 from xen_legi.errors import Problem
-from xen_legi.install import leftovers
+from xen_legi.install import hooks, leftovers
 from xen_legi.steps import is_locked, lock, say, warn
 
 DIRECTORY = Path("/var/lib/xen-legi")
@@ -50,10 +51,13 @@ def finish_killed() -> None:
     """End the deletions that were killed, after leftovers.clean(). Whoever is at work is left alone."""
     for path in sorted(DIRECTORY.glob("deleting-*.json")):
         try:
-            name = _loaded(path).name
+            name, ended = _loaded(path).name, False
             if not is_locked(leftovers.lock_name(name)):
                 with lock(leftovers.lock_name(name), what=f"domU {name}"):
-                    _finish(_loaded(path))
+                    plan = _loaded(path)
+                    ended = _finish(plan)
+            if ended:  # hooks may use our commands: no lock of ours is held
+                hooks.after("delete", config.parse(plan.text, plan.file))
         except (Problem, ValueError, KeyError, TypeError, OSError) as error:
             if path.exists():  # else another run has ended it
                 warn(f"a deletion that was killed is not at its end: {error}; {path} tells what was to go")
@@ -69,18 +73,21 @@ def _loaded(path: Path) -> Deletion:
     return Deletion(**facts)
 
 
-def _finish(plan: Deletion) -> None:
-    """Remove what is left, with the lock of the domU held."""
+def _finish(plan: Deletion) -> bool:
+    """Remove what is left, with the lock of the domU held. Tell whether the domU has gone by that."""
     _, broken = config.all_files(config.DIRECTORY)
     if os.path.lexists(plan.file) or config.find(plan.name, config.DIRECTORY):
-        return strike(plan.name)
+        strike(plan.name)
+        return False
     if why := leftovers.doubt(plan.name, broken, (one.name for one in config.DIRECTORY.glob("*"))):
-        return warn(f"a deletion of {plan.name} was killed, and what starts it with dom0 stays: {why}")
+        warn(f"a deletion of {plan.name} was killed, and what starts it with dom0 stays: {why}")
+        return False
     for link in _left(plan):
         say(f"an earlier run was killed: removing its link {link}")
         link.unlink()
         files.sync(link.parent)
     strike(plan.name)
+    return True
 
 
 def _left(plan: Deletion) -> Iterable[Path]:
