@@ -10,6 +10,7 @@ from pathlib import Path
 
 from xen_legi.backup import wishes
 from xen_legi.cli import agreed
+from xen_legi.cli.stop import HINT
 from xen_legi.domu import config, disks, names, xl
 from xen_legi.domu.removal import Removal, removal
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, Problem, die, fail, need_root
@@ -105,10 +106,8 @@ def _stop(options: argparse.Namespace, plan: Removal) -> None:
     """Stop the domU and wait until Xen has let go of its volumes."""
     name = options.name
     with step(f"{'destroy' if options.force else 'shut down'} domU {name}"):
-        if options.force:
-            xl.destroy(name)
-        if not (xl.gone(name, 30) if options.force else xl.shutdown(name, 300)):
-            fail(f"domU {name} is still running", hint="--force destroys it")
+        if not (xl.put_out(name, 30) if options.force else xl.shutdown(name, 300)):
+            fail(f"domU {name} is still running", hint=HINT.format("--force destroys it"))
         names = {one.full_name for one in plan.volumes}
         for _ in range(20):
             opened = any(one.open for one in lvm.volumes() if one.full_name in names)

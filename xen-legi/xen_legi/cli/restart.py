@@ -5,7 +5,7 @@ A reboot in the domU itself starts it as it was.
 
 import argparse
 
-from xen_legi.cli.stop import seconds
+from xen_legi.cli.stop import HINT, seconds
 from xen_legi.domu import config, names, startable, xl
 from xen_legi.errors import EXIT_OK, die, fail, need_root
 from xen_legi.install.tidy import changing
@@ -36,7 +36,8 @@ def main(options: argparse.Namespace) -> int:
         startable.check(domu)
         with step(f"shut down {domu.name}"):
             if not xl.shutdown(domu.name, options.wait):
-                fail(f"domU {domu.name} is still running", hint=f"wait longer, or xen-legi stop {domu.name} --force")
+                hint = HINT.format(f"wait longer, or xen-legi stop {domu.name} --force")
+                fail(f"domU {domu.name} is still running", hint=hint)
         with step(f"start {domu.name}"):
             xl.start(domu.file)
     return EXIT_OK

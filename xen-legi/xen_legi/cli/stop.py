@@ -9,6 +9,7 @@ from xen_legi.install import leftovers
 from xen_legi.install.tidy import tidy
 from xen_legi.steps import lock, step
 
+HINT = "{}; with on_poweroff = 'restart' in its file it always comes back"
 EXAMPLES = """\
   xen-legi stop web1
   xen-legi stop web1 --wait 300
@@ -41,8 +42,6 @@ def main(options: argparse.Namespace) -> int:
             config.by_name(options.name)
             die(f"domU {options.name} is not running", hint="xen-legi list shows the domUs")
         with step(f"{'destroy' if options.force else 'shut down'} {options.name}"):
-            if options.force:
-                xl.destroy(options.name)
-            if not (xl.gone(options.name, 10) if options.force else xl.shutdown(options.name, options.wait)):
-                fail(f"domU {options.name} is still running", hint="wait, or use --force")
+            if not (xl.put_out(options.name, 30) if options.force else xl.shutdown(options.name, options.wait)):
+                fail(f"domU {options.name} is still running", hint=HINT.format("wait, or use --force"))
     return EXIT_OK
