@@ -351,6 +351,23 @@ def test_a_domu_made_by_hand_is_listed_and_deleted_like_any(tiny: Host) -> None:
     assert state(tiny) == before
 
 
+def test_a_volume_that_is_called_otherwise_goes_when_a_person_says_so_and_no_look_alike(tiny: Host) -> None:
+    before = state(tiny)
+    names = ("odd", "odd_root", "lv_odd", "odd2", "lv_odd2")
+    disks = ", ".join(f"'phy:/dev/vg0/{name},xvd{letter},w'" for name, letter in zip(names[:3], "abc"))
+    make = " && ".join(f"lvcreate -qq -y -L 8M -n {name} vg0" for name in names)
+    text = shlex.quote(f"name = 'odd'\nmemory = 64\ndisk = [{disks}]\n")
+    tiny.check_output(f"{make} && printf %s {text} > /etc/xen/odd.cfg")
+    said = tiny.check_output("xen-legi delete odd --dry-run")
+    assert "volume /dev/vg0/odd\n" in said and "volume /dev/vg0/odd_root\n" in said
+    assert "(with --all-disks go, too: /dev/vg0/lv_odd)" in said
+    tiny.check_output("xen-legi delete odd --all-disks --yes")
+    left = tiny.check_output("lvs --noheadings -o lv_name vg0 | grep odd").split()
+    assert left == ["lv_odd2", "odd2"]
+    tiny.check_output("lvremove -qq -y vg0/odd2 vg0/lv_odd2")
+    assert state(tiny) == before
+
+
 def test_a_volume_that_another_domu_uses_by_another_path_stays(tiny: Host) -> None:
     before = state(tiny)
     mine = "name='mine'; memory=64; disk=['phy:/dev/mapper/vg0-mine--root,xvda,w','phy:/dev/vg0/mine-data,xvdb,w']"

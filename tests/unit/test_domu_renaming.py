@@ -58,6 +58,14 @@ def test_every_spelling_of_a_path_is_changed_and_every_other_byte_of_the_file_is
     assert planned().text == changed
 
 
+def test_volumes_with_other_separators_follow_and_keep_them() -> None:
+    other = FILE.replace("vg0/web1-swap", "vg0/web1").replace("vg0/web1-disk", "vg0/web1_disk")
+    volumes = [volume("web1"), volume("web1_disk")]
+    going = removal(config.parse(other, Path("/etc/xen/web1.cfg")), (), volumes, [])
+    plan = renaming.plan(going, "www", Place((), frozenset(), frozenset(), volumes, NO_DEVICES), None)
+    assert [one.new for one in plan.volumes] == ["www", "www_disk"] and "vg0/www,xvda1" in plan.text
+
+
 def test_disks_that_keep_their_names_are_told() -> None:
     assert planned().kept == []
     other = FILE.replace("vg0/web1-disk", "vg0/data")

@@ -136,7 +136,7 @@ def test_a_domu_that_was_stopped_and_cannot_be_removed_is_no_wrong_use(
     monkeypatch.setattr(cli_delete, "need_root", lambda what: None)
     monkeypatch.setattr(cli_delete, "_runs", lambda name, options, surely=False: stopped)
     monkeypatch.setattr(cli_delete, "_stop", lambda options, plan: None)
-    monkeypatch.setattr(cli_delete, "_plan", lambda name, stopped: next(answers, None) or die("vg0/web1-disk is in use"))
+    monkeypatch.setattr(cli_delete, "_plan", lambda options, stopped: next(answers, None) or die("vg0/web1-disk is in use"))
     with pytest.raises(Problem, match="vg0/web1-disk is in use") as raised:
         cli_delete.main(Namespace(name="web1", yes=True, dry_run=False))
     assert raised.value.status == (1 if stopped else 2)
