@@ -362,9 +362,31 @@ def test_a_volume_that_is_called_otherwise_goes_when_a_person_says_so_and_no_loo
     assert "volume /dev/vg0/odd\n" in said and "volume /dev/vg0/odd_root\n" in said
     assert "(with --all-disks go, too: /dev/vg0/lv_odd)" in said
     tiny.check_output("xen-legi delete odd --all-disks --yes")
-    left = tiny.check_output("lvs --noheadings -o lv_name vg0 | grep odd").split()
+    left = tiny.check_output("lvs --noheadings -o lv_name vg0 | grep odd | sort").split()
     assert left == ["lv_odd2", "odd2"]
     tiny.check_output("lvremove -qq -y vg0/odd2 vg0/lv_odd2")
+    assert state(tiny) == before
+
+
+@pytest.mark.parametrize("file", ["hers", "auto/hers", "hers.cfg~", "old/hers.cfg"])
+def test_a_volume_that_a_file_names_which_is_no_cfg_stays(tiny: Host, file: str) -> None:
+    before = state(tiny)
+    text = "name = 'X'\nmemory = 64\ndisk = ['phy:/dev/vg0/mine-data,xvda,w']\n"
+    mine, hers = (shlex.quote(text.replace("X", name)) for name in ("mine", "hers"))
+    tiny.check_output(
+        f"mkdir -p /etc/xen/auto /etc/xen/old && lvcreate -qq -y -L 8M -n mine-data vg0 && "
+        f"printf %s {mine} > /etc/xen/mine.cfg && printf %s {hers} > /etc/xen/{file}"
+    )
+    entry = known(tiny, "hers")
+    assert (entry is not None) == (file in ("hers", "auto/hers"))
+    assert "it is in use by domU hers" in tiny.check_output("xen-legi delete mine --yes")
+    assert volumes(tiny, "mine") == {"mine-data"}
+    if entry:
+        assert (entry["file"], entry["autostart"]) == (f"/etc/xen/{file}", file != "hers")
+        tiny.check_output("xen-legi delete hers --yes --all-disks")
+    else:
+        tiny.check_output(f"rm /etc/xen/{file} && lvremove -qq -y vg0/mine-data")
+    tiny.check_output("rmdir /etc/xen/old")
     assert state(tiny) == before
 
 

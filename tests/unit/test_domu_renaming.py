@@ -76,6 +76,11 @@ def test_a_file_that_is_called_otherwise_keeps_its_name() -> None:
     assert planned(file="/etc/xen/10-shop.cfg").new_file == Path("/etc/xen/10-shop.cfg")
 
 
+def test_a_file_without_an_ending_is_called_as_its_domu_and_one_elsewhere_keeps_its_name() -> None:
+    assert planned(file="/etc/xen/web1").new_file == Path("/etc/xen/www")
+    assert planned(file="/srv/cfg/web1.cfg").new_file == Path("/srv/cfg/web1.cfg")
+
+
 def test_a_root_that_another_domu_has_too_keeps_its_host_name() -> None:
     shared = "name = 'other'\ndisk = ['phy:/dev/vg0/web1-disk,xvda,w']\n"
     assert planned(others=(shared,)).root is None and "web1-disk" in planned(others=(shared,)).text

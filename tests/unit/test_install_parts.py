@@ -156,6 +156,16 @@ def test_a_volume_is_called_after_its_domu_with_any_usual_separator_and_others_g
     assert removal(mine, [mine], copy, [], all_disks=True).volumes == ()
 
 
+@pytest.mark.parametrize(("text", "stays"), [
+    ("lvremove vg0/db-disk # never", True), ("disk is /dev/mapper/vg0-db--disk!", True),
+    ("vg0/db-disk2 vg0/db-disk.copy", False),
+])
+def test_what_a_text_mentions_that_nobody_can_read_as_a_domus_stays(text: str, stays: bool) -> None:
+    plan = removal(DB, [DB], [volume("db-disk")], [], texts={Path("/etc/xen/notes"): text})
+    assert (dict(plan.kept).get("/dev/vg0/db-disk") == "/etc/xen/notes may name it") is stays
+    assert bool(plan.volumes) is not stays
+
+
 def test_an_image_goes_with_its_domu_if_it_bears_its_name_and_is_of_nobody_else() -> None:
     names = ("domains/db/disk.img", "db.img", "db-data.img", "dbx.img", "iso/db/both.img", "gone.img")
     paths = [f"/srv/{one}" for one in names]

@@ -1,7 +1,7 @@
 """Remove a domU: its file, the link that starts it, and those volumes of its file that bear its name.
 
 What goes is named before, and asked for. Volumes and images that another domU uses too stay; those that are called otherwise
-(not NAME, NAME-home, NAME_home, NAME.home) go with --all-disks only.
+(not NAME, NAME-home, NAME_home, NAME.home) go with --all-disks only. What another file below /etc/xen names stays, too.
 While a file *.cfg in /etc/xen cannot be read nothing is removed: it may use the same volumes.
 """
 
@@ -75,12 +75,14 @@ def _plan(options: argparse.Namespace, *, stopped: bool) -> Removal:
     """Return what goes. Die while there are files of which nobody knows what they use."""
     files = config.all_readable()
     domu = config.by_name(options.name)
-    volumes, links = lvm.volumes(), config.auto_links(domu.file)
+    more, texts = config.that_may_name(domu)
+    files += more
+    volumes, links = lvm.volumes(), [one for one in config.auto_links(domu.file) if one != domu.file]
     known = disks.devices(files, volumes)
     there = disks.images(known)
     busy = {one for one in there if images.used(Path(one))}
     return removal(domu, files, volumes, links, devices=known, images=there, busy=busy, idle=stopped,
-                   all_disks=options.all_disks)
+                   all_disks=options.all_disks, texts=texts)
 
 
 def _plan_of_stopped(options: argparse.Namespace) -> Removal:

@@ -5,15 +5,17 @@ may have been lent to it. An image bears the name when its directory is called s
 web1/disk.img, web1.img.
 """
 
-from collections.abc import Iterable, Set
+import re
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from xen_legi.domu import names
 from xen_legi.domu.config import Disk, DomuConfig
 from xen_legi.domu.disks import NO_DEVICES, Devices, absolute, locate
 from xen_legi.errors import die
-from xen_legi.storage.lvm import BASE_TAG, Volume
+from xen_legi.storage.lvm import BASE_TAG, Volume, device_mapper_name
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,13 @@ def removal(
     busy: Set[str] = frozenset(),
     idle: bool = True,
     all_disks: bool = False,
+    texts: Mapping[Path, str] = MappingProxyType({}),
 ) -> Removal:
     """Return what goes with a domU. Die if one of its volumes cannot be removed: it has snapshots, or `idle` and is open.
 
     `others` are all files that name disks, `devices` tells where the disks' paths lead; `images` are the real paths that are
     files, `busy` those of them that somebody has. `all_disks`: also those that it writes and that are called otherwise.
+    `texts` are those of files that nobody can read as a domU's: what they mention stays.
     """
     everything = tuple(volumes)
     users = _users(domu, others, everything, devices)
@@ -66,6 +70,7 @@ def removal(
         volume, real = locate(disk.path, everything, devices), devices.get(absolute(disk.path), "")
         is_file = volume is None and real in images
         why = _why_no_image(disk, real, users) if is_file else _why_not(volume, domu.name, users)
+        why = why or _mentioned(disk, volume, real, texts)
         called = "" if why else _why_not_so_called(Path(real) if is_file else volume, domu.name)
         if called and disk.access == "w" and not all_disks:
             more.append(disk.path)
@@ -103,6 +108,13 @@ def _users(
             volume = locate(disk.path, volumes, devices)
             found[volume.full_name if volume else devices.get(absolute(disk.path), disk.path)] = who
     return found
+
+
+def _mentioned(disk: Disk, volume: Volume | None, real: str, texts: Mapping[Path, str]) -> str:
+    """Return which file mentions a disk, nothing if none does."""
+    paths = {volume.full_name, f"/dev/mapper/{device_mapper_name(volume.group, volume.name)}"} if volume else {real}
+    words = re.compile("|".join(rf"{re.escape(path)}(?![\w.+-])" for path in paths | {disk.path} if path) or "(?!)")
+    return next((f"{file} may name it" for file, text in texts.items() if words.search(text)), "")
 
 
 def _why_not(volume: Volume | None, name: str, users: dict[str, str]) -> str:

@@ -96,7 +96,9 @@ def plan(going: Removal, new: str, place: Place, root: Volume | None) -> Renamin
     _check_alone(domu, place.domus)
     _check_tags(domu, place)
     moved = tuple(renamed_volume(one, domu.name, new, place.volumes) for one in going.volumes)
-    new_file = domu.file.with_name(f"{new}.cfg") if domu.file.name == f"{domu.name}.cfg" else domu.file
+    new_file = domu.file.with_name(link_name(domu.file, domu.name, new))
+    if domu.file.parent != config.DIRECTORY:  # the administrator's own order
+        new_file = domu.file
     _check_free(new_file, domu, new, going.links, place)
     text = text_after(domu, new, paths_after(domu, moved, place.volumes, place.known))
     device = next((Path("/dev") / one.group / one.new for volume, one in zip(going.volumes, moved) if volume == root), None)
@@ -157,8 +159,8 @@ def text_after(domu: DomuConfig, new: str, paths: dict[str, str]) -> str:
 
 
 def link_name(link: Path, old: str, new: str) -> str:
-    """Return what an entry of /etc/xen/auto is called afterwards: one that was given a name of its own keeps it."""
-    return f"{new}.cfg" if link.name == f"{old}.cfg" else link.name
+    """Return what a file or an entry of /etc/xen/auto is called afterwards: one that has a name of its own keeps it."""
+    return {f"{old}.cfg": f"{new}.cfg", old: new}.get(link.name, link.name)
 
 
 def label(name: str) -> str:
