@@ -31,13 +31,13 @@ VOLUMES = [volume("web1-swap"), volume("web1-disk"), volume("web1-home", "vg1"),
 
 
 def planned(new: str = "www", *, volumes: list[Volume] | None = None, names: tuple[str, ...] = (), text: str = FILE,
-            file: str = "/etc/xen/web1.cfg", others: tuple[str, ...] = ()) -> Renaming:
+            file: str = "/etc/xen/web1.cfg", others: tuple[str, ...] = (), linked: bool = False) -> Renaming:
     """Return the plan for web1; `names` are in /etc/xen and in /etc/xen/auto, `others` are texts of other files."""
     domu = config.parse(text, Path(file))
     domus = [domu, *(config.parse(one, Path(f"/etc/xen/other{number}.cfg")) for number, one in enumerate(others))]
     known = VOLUMES if volumes is None else volumes
     going = removal(domu, domus, known, [Path("/etc/xen/auto/web1.cfg"), Path("/etc/xen/auto/10-web")])
-    place = Place(domus, frozenset(names), frozenset(names), known, NO_DEVICES)
+    place = Place(domus, frozenset(names), frozenset(names), known, NO_DEVICES, linked)
     return renaming.plan(going, new, place, next(one for one in known if one.name == "web1-disk"))
 
 
@@ -79,6 +79,11 @@ def test_a_file_that_is_called_otherwise_keeps_its_name() -> None:
 def test_a_file_without_an_ending_is_called_as_its_domu_and_one_elsewhere_keeps_its_name() -> None:
     assert planned(file="/etc/xen/web1").new_file == Path("/etc/xen/www")
     assert planned(file="/srv/cfg/web1.cfg").new_file == Path("/srv/cfg/web1.cfg")
+
+
+def test_a_file_that_is_a_link_stays_where_it_leads_and_keeps_its_name() -> None:
+    plan = planned(linked=True)
+    assert plan.new_file == plan.file == Path("/etc/xen/web1.cfg") and 'name = "www"' in plan.text
 
 
 def test_a_root_that_another_domu_has_too_keeps_its_host_name() -> None:

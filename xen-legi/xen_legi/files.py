@@ -4,7 +4,9 @@ A byte that is no UTF-8 (a name in Latin-1 in a domU's file) passes through as i
 must not make a copy fail after its volumes say that it is good.
 """
 
+import contextlib
 import os
+import stat
 from pathlib import Path
 
 
@@ -46,6 +48,28 @@ def draft(path: Path, text: str, mode: int, ending: str = "new") -> Path:
         stream.flush()
         os.fsync(descriptor)
     return new
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Change a file that is there, as replace() does, and leave all else as the administrator made it: the link that leads
+    to it, owner, mode, access control list."""
+    real = Path(os.path.realpath(path))
+    if read(real) == text:
+        return
+    new = draft(real, text, 0o600)
+    give_access(new, real)
+    new.replace(real)
+    sync(real.parent)
+
+
+def give_access(path: Path, like: Path) -> None:
+    """Give a file the owner, the mode, and the extended attributes (access control list, label) of another one."""
+    facts = like.stat()
+    os.chown(path, facts.st_uid, facts.st_gid)
+    path.chmod(stat.S_IMODE(facts.st_mode))
+    for name in os.listxattr(like):
+        with contextlib.suppress(OSError):  # a filesystem may keep some that nobody may write
+            os.setxattr(path, name, os.getxattr(like, name))
 
 
 def sync(path: Path) -> None:

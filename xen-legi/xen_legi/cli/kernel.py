@@ -165,7 +165,7 @@ def _pin(domu: DomuConfig, kernel: Kernel) -> None:
     """Write the kernel into the domU's file as it is now: a person may have changed it while modules were copied."""
     with prune.need_whole(kernel):
         now = domu_config.read(domu.file)
-        files.replace(now.file, pinned(now, kernel), mode=now.file.stat().st_mode & 0o777)
+        files.rewrite(now.file, pinned(now, kernel))
 
 
 def _own(store: Store, domu: DomuConfig) -> Kernel:

@@ -94,7 +94,7 @@ def _plan(options: argparse.Namespace) -> Renaming:
     if own := next((one for one in links if not one.is_symlink()), None):
         die(f"{own} is the file itself and no link", hint=f"move it to {config.DIRECTORY}, in place of {domu.file}")
     going = removal(domu, found + more, volumes, links, devices=known, texts=texts)
-    place = Place(found, _names(config.DIRECTORY), _names(config.AUTOSTART), volumes, known)
+    place = Place(found, _names(config.DIRECTORY), _names(config.AUTOSTART), volumes, known, domu.file.is_symlink())
     plan = renaming.plan(going, options.new, place, None if options.keep_hostname else _root(domu, volumes, known))
     if not plan.root and not options.keep_hostname:
         say(f"• {domu.name} keeps its own host name: its root is no filesystem of its own that can be written here")

@@ -142,7 +142,7 @@ def _shaped(domu: DomuConfig, wanted: Shape, running: Domain | None) -> str:
         resizing.give(running, wanted)
     named_point("resize:set")
     changes = shape.settings(domu, wanted)
-    files.replace(domu.file, config.with_numbers(domu.text, changes), mode=domu.file.stat().st_mode & 0o777)
+    files.rewrite(domu.file, config.with_numbers(domu.text, changes))
     return _shown(changes)
 
 

@@ -78,13 +78,15 @@ def left(plan: Renaming, old_text: str, new_text: str) -> Left:
 
 @dataclass(frozen=True)
 class Place:
-    """What there is on this host: all files that name disks, the names in /etc/xen and in /etc/xen/auto, the volumes."""
+    """What there is on this host: all files that name disks, the names in /etc/xen and in /etc/xen/auto, the volumes.
+    `linked`: the domU's file is a link to somewhere else."""
 
     domus: Sequence[DomuConfig]
     names: frozenset[str]
     starting: frozenset[str]
     volumes: Sequence[Volume]
     known: Devices
+    linked: bool = False
 
 
 def plan(going: Removal, new: str, place: Place, root: Volume | None) -> Renaming:
@@ -97,7 +99,7 @@ def plan(going: Removal, new: str, place: Place, root: Volume | None) -> Renamin
     _check_tags(domu, place)
     moved = tuple(renamed_volume(one, domu.name, new, place.volumes) for one in going.volumes)
     new_file = domu.file.with_name(link_name(domu.file, domu.name, new))
-    if domu.file.parent != config.DIRECTORY:  # the administrator's own order
+    if domu.file.parent != config.DIRECTORY or place.linked:  # the administrator's own order
         new_file = domu.file
     _check_free(new_file, domu, new, going.links, place)
     text = text_after(domu, new, paths_after(domu, moved, place.volumes, place.known))

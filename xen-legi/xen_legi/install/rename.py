@@ -169,12 +169,12 @@ def _rename_volume(one: Moved) -> None:
 
 def _put_file(plan: Renaming) -> None:
     """Write the new file and remove the old one; between the two both are there, of one domU with the new volumes."""
-    mode = plan.file.stat().st_mode & 0o777
     if plan.new_file == plan.file:
-        files.replace(plan.file, plan.text, mode=mode)
+        files.rewrite(plan.file, plan.text)
         return
     if files.read(plan.new_file) != plan.text:
-        files.make(plan.new_file, plan.text, mode=mode)
+        files.make(plan.new_file, plan.text, mode=0o600)
+    files.give_access(plan.new_file, plan.file)
     named_point("rename:written")
     plan.file.unlink()
     files.sync(plan.file.parent)

@@ -151,7 +151,7 @@ def _end_shape(plan: Resizing, domain: Domain | None) -> None:
         wanted, most = Shape(plan.memory, plan.vcpus), Shape(*xl.maxima(domain.id))
         shape.check_running(config.read(plan.file), wanted, most, domain.memory, xl.free_memory())
         give(domain, wanted)
-    files.replace(plan.file, plan.text, mode=plan.file.stat().st_mode & 0o777)
+    files.rewrite(plan.file, plan.text)
 
 
 def give(domain: Domain, wanted: Shape) -> None:
