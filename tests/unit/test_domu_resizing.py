@@ -205,6 +205,33 @@ def test_who_is_at_work_is_left_alone(host: Path, done: list[str], monkeypatch: 
     assert done == ["extend vg0/web1-disk 3G"] and left(host) == ["resizing-web1.json"]
 
 
+@pytest.mark.parametrize(("seen", "said"), [
+    ([512, 640, 767], "domU web1: memory 768M\n"),
+    ([512] * 40, "domU web1: memory 768M; it has memory 512M so far: its kernel has not followed in 30 s"),
+])
+def test_a_running_domu_is_looked_at_until_it_has_its_memory(
+    host: Path, done: list[str], monkeypatch: pytest.MonkeyPatch, seen: list[int], said: str,
+    capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs(monkeypatch, done)
+    shown = iter([512, *seen])
+    monkeypatch.setattr(resize.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(xl, "domain", lambda name: Domain(3, "web1", "running", next(shown), 1, 1.0))
+    assert run(memory="768M") == 0
+    assert capsys.readouterr().out.startswith(said) and "memory = 768" in (host / "web1.cfg").read_text()
+
+
+def test_more_than_the_host_has_is_not_written_for_a_domu_that_is_off(
+    host: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xl, "answers", lambda: True)
+    monkeypatch.setattr(xl, "domain", lambda name: None)
+    monkeypatch.setattr(xl, "total_memory", lambda: 4096)
+    with pytest.raises(Problem, match="this host has 4G of memory in all"):
+        run(memory="900G")
+    assert (host / "web1.cfg").read_text() == TEXT and left(host) == []
+
+
 def test_the_words_say_all_that_was_wanted() -> None:
     plan = Resizing("web1", Path("/etc/xen/web1.cfg"), "", "", "u", "xvda2", 3 * GIB, 768, 2)
     assert plan.words == "xen-legi resize web1 --size 3G --disk xvda2 --memory 768M --vcpus 2"

@@ -7,6 +7,7 @@ maxvcpus); the file is changed with them, so that the next start is the same.
 """
 
 import argparse
+import time
 from collections.abc import Mapping
 
 from xen_legi import files
@@ -60,6 +61,8 @@ def main(options: argparse.Namespace) -> int:
         one = _growth(domu, options, running)
         if running and wanted != Shape():
             shape.check_running(domu, wanted, Shape(*xl.maxima(running.id)), running.memory, xl.free_memory())
+        elif xl.answers() and (total := xl.total_memory()):
+            shape.check_off(domu, wanted, total)
         if options.dry_run:
             told = [one.described()] if one else []
             told += [_shown(shape.settings(domu, wanted))] if wanted != Shape() else []
@@ -73,7 +76,8 @@ def main(options: argparse.Namespace) -> int:
 
 def _need_new(left: Resizing | None, options: argparse.Namespace) -> None:
     """Die if a growth by so much may be what was killed, and was ended just now: the disk would grow twice."""
-    if left and left.uuid and options.size.startswith("+") and not options.dry_run:
+    ended = left and left.uuid and not options.dry_run and not resizing.pending(options.name)
+    if left and ended and options.size.startswith("+"):
         die(f"an earlier run that was killed has just been ended: {left.device} of {left.name} was to have "
             f"{exact_size(left.size)}", hint="if it is to grow by so much more, say it again")
 
@@ -143,7 +147,20 @@ def _shaped(domu: DomuConfig, wanted: Shape, running: Domain | None) -> str:
     named_point("resize:set")
     changes = shape.settings(domu, wanted)
     files.rewrite(domu.file, config.with_numbers(domu.text, changes))
-    return _shown(changes)
+    return _shown(changes) + (_otherwise(domu.name, wanted) if running else "")
+
+
+def _otherwise(name: str, wanted: Shape) -> str:
+    """Wait until a running domU has what it was given, and return what it has instead: its own kernel takes it and gives it
+    back, in a moment or never."""
+    with step("the domU is told"):
+        for last in range(_WAIT, -1, -1):
+            one = xl.domain(name)
+            has = shape.otherwise(wanted, Shape(one.memory, one.vcpus)) if one else ""
+            if not has or not last:
+                break
+            time.sleep(1)
+    return f"; it has {has} so far: its kernel has not followed in {_WAIT} s, xen-legi list shows when it has" if has else ""
 
 
 def _shown(changes: Mapping[str, int]) -> str:
