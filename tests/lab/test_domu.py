@@ -253,18 +253,6 @@ def test_a_killed_deletion_is_undone_or_ended(tiny: Host, point: str, stays: boo
     assert state(tiny) == before
 
 
-def test_the_links_of_a_domu_without_volumes_go_after_a_kill_and_no_others(tiny: Host) -> None:
-    look = "ln -s ../bare2.cfg /etc/xen/auto/50-bare2.cfg"
-    tiny.check_output(f"mkdir -p /etc/xen/auto && {look}")
-    before = state(tiny)
-    make = "printf \"name='bare'\\nmemory=64\\n\" > /etc/xen/bare.cfg && ln -s ../bare.cfg /etc/xen/auto/50-bare.cfg"
-    tiny.check_output(make)
-    assert run_killed(tiny, "delete:after-file", "xen-legi delete bare --yes").rc == 137
-    assert "removing its link /etc/xen/auto/50-bare.cfg" in tiny.run("xen-legi list").stderr
-    assert state(tiny) == before
-    tiny.check_output("rm /etc/xen/auto/50-bare2.cfg")
-
-
 def test_what_a_kill_left_stays_while_a_file_that_was_set_aside_may_name_it(tiny: Host) -> None:
     before = state(tiny)
     assert run_killed(tiny, "create:after-mkfs", f"xen-legi create doubt {SMALL}").rc == 137
@@ -348,45 +336,6 @@ def test_a_domu_made_by_hand_is_listed_and_deleted_like_any(tiny: Host) -> None:
     entry: dict[str, Any] = known(tiny, "hand") or {}
     assert (entry["state"], entry["network"][0]["vlan"]) == ("stopped", 73)
     tiny.check_output("xen-legi delete hand --yes")
-    assert state(tiny) == before
-
-
-def test_a_volume_that_is_called_otherwise_goes_when_a_person_says_so_and_no_look_alike(tiny: Host) -> None:
-    before = state(tiny)
-    names = ("odd", "odd_root", "lv_odd", "odd2", "lv_odd2")
-    disks = ", ".join(f"'phy:/dev/vg0/{name},xvd{letter},w'" for name, letter in zip(names[:3], "abc"))
-    make = " && ".join(f"lvcreate -qq -y -L 8M -n {name} vg0" for name in names)
-    text = shlex.quote(f"name = 'odd'\nmemory = 64\ndisk = [{disks}]\n")
-    tiny.check_output(f"{make} && printf %s {text} > /etc/xen/odd.cfg")
-    said = tiny.check_output("xen-legi delete odd --dry-run")
-    assert "volume /dev/vg0/odd\n" in said and "volume /dev/vg0/odd_root\n" in said
-    assert "(with --all-disks go, too: /dev/vg0/lv_odd)" in said
-    tiny.check_output("xen-legi delete odd --all-disks --yes")
-    left = tiny.check_output("lvs --noheadings -o lv_name vg0 | grep odd | sort").split()
-    assert left == ["lv_odd2", "odd2"]
-    tiny.check_output("lvremove -qq -y vg0/odd2 vg0/lv_odd2")
-    assert state(tiny) == before
-
-
-@pytest.mark.parametrize("file", ["hers", "auto/hers", "hers.cfg~", "old/hers.cfg"])
-def test_a_volume_that_a_file_names_which_is_no_cfg_stays(tiny: Host, file: str) -> None:
-    before = state(tiny)
-    text = "name = 'X'\nmemory = 64\ndisk = ['phy:/dev/vg0/mine-data,xvda,w']\n"
-    mine, hers = (shlex.quote(text.replace("X", name)) for name in ("mine", "hers"))
-    tiny.check_output(
-        f"mkdir -p /etc/xen/auto /etc/xen/old && lvcreate -qq -y -L 8M -n mine-data vg0 && "
-        f"printf %s {mine} > /etc/xen/mine.cfg && printf %s {hers} > /etc/xen/{file}"
-    )
-    entry = known(tiny, "hers")
-    assert (entry is not None) == (file in ("hers", "auto/hers"))
-    assert "it is in use by domU hers" in tiny.check_output("xen-legi delete mine --yes")
-    assert volumes(tiny, "mine") == {"mine-data"}
-    if entry:
-        assert (entry["file"], entry["autostart"]) == (f"/etc/xen/{file}", file != "hers")
-        tiny.check_output("xen-legi delete hers --yes --all-disks")
-    else:
-        tiny.check_output(f"rm /etc/xen/{file} && lvremove -qq -y vg0/mine-data")
-    tiny.check_output("rmdir /etc/xen/old")
     assert state(tiny) == before
 
 

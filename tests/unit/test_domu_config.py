@@ -142,6 +142,7 @@ def test_the_file_that_bears_the_name_goes_before_others(tmp_path: Path) -> None
     (tmp_path / "web1.cfg").write_text(XEN_TOOLS)
     found = config.find("web1", tmp_path)
     assert found and found.file == tmp_path / "web1.cfg"
+    assert [one.file.name for one in config.all_domus(tmp_path)] == ["web1.cfg", "a-copy.cfg"]  # what is shown first
     assert config.find("web2", tmp_path) is None
 
 

@@ -247,6 +247,15 @@ def test_the_list_joins_files_domains_and_volumes() -> None:
     assert "file" not in sheet(second) and "running, domain 5" in sheet(second)
 
 
+def test_of_two_files_of_a_domu_the_list_shows_first_and_as_running_the_one_that_the_verbs_use(tmp_path: Path) -> None:
+    for file in ("a-copy.cfg", "db.cfg", "z.cfg"):
+        (tmp_path / file).write_text(OTHER)
+    found = inventory(config.all_domus(tmp_path), [Domain(4, "db", "running", 500, 2, 1.0)], [], [], "xenbr{vlan}")
+    assert [(Path(one.file).name, one.state) for one in found] == [
+        ("db.cfg", "running"), ("a-copy.cfg", "stopped"), ("z.cfg", "stopped"),
+    ]
+
+
 def test_a_vlan_is_told_by_the_name_of_its_bridge() -> None:
     assert vlan_of("xenbr72", "xenbr{vlan}") == 72
     assert vlan_of("br.72", "br.{vlan}") == 72

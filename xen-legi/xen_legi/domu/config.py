@@ -134,16 +134,16 @@ def by_name(name: str, directory: Path = DIRECTORY) -> DomuConfig:
 
 def find(name: str, directory: Path = DIRECTORY) -> DomuConfig | None:
     """Return the domU of that name, or None. The file that bears the name goes before others that hold it."""
-    same = [one for one in all_domus(directory) if one.name == name]
-    return sorted(same, key=lambda one: one.file.stem != name)[0] if same else None
+    return next((one for one in all_domus(directory) if one.name == name), None)
 
 
 def all_domus(directory: Path = DIRECTORY) -> list[DomuConfig]:
-    """Return the domUs that have a file *.cfg in `directory`, by name. Warn of files that cannot be read."""
+    """Return the domUs that have a file in `directory`, by name; of several with one name, that whose file bears it goes
+    first. Warn of files that cannot be read."""
     found, broken = all_files(directory)
     for one in broken:
         warn(f"{one.file}: {one.reason}; this file is left out")
-    return sorted((one for one in found if is_domu(one)), key=lambda one: one.name)
+    return sorted((one for one in found if is_domu(one)), key=lambda one: (one.name, one.file.stem != one.name))
 
 
 def all_files(directory: Path = DIRECTORY) -> tuple[list[DomuConfig], list[Unreadable]]:
