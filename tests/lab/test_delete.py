@@ -1,4 +1,4 @@
-"""What goes with a domU that is deleted, and what stays, whatever volumes and files are called. A kernel and LVM, no guest."""
+"""What goes with a domU that is deleted, and what stays, whatever it is called. A kernel and LVM, no guest."""
 
 import shlex
 

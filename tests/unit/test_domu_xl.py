@@ -104,6 +104,6 @@ def test_a_domain_that_comes_back_has_not_ended(
     asked: list[str] = []
     play(monkeypatch, states)
     monkeypatch.setattr(xl, "_end", lambda verb, name: asked.append(verb))
-    end = xl.shutdown if verb == "shutdown" else xl.put_out
+    end = xl.shutdown if verb == "shutdown" else xl.destroyed
     assert end("web1", 30) is answer
     assert set(asked) == {verb} and (len(asked) > 2 if not times else len(asked) == times)

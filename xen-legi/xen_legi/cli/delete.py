@@ -114,7 +114,7 @@ def _stop(options: argparse.Namespace, plan: Removal) -> None:
     """Stop the domU and wait until Xen has let go of its volumes."""
     name = options.name
     with step(f"{'destroy' if options.force else 'shut down'} domU {name}"):
-        if not (xl.put_out(name, 30) if options.force else xl.shutdown(name, 300)):
+        if not (xl.destroyed(name, 30) if options.force else xl.shutdown(name, 300)):
             fail(f"domU {name} is still running", hint=HINT.format("--force destroys it"))
         names = {one.full_name for one in plan.volumes}
         for _ in range(20):

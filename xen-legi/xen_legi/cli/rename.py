@@ -88,12 +88,12 @@ def _plan(options: argparse.Namespace) -> Renaming:
     domu = config.by_name(options.name)
     _check(domu, options.new)
     volumes = lvm.volumes()
-    more, texts = config.that_may_name(domu)
+    more, _ = config.that_may_name(domu)
     known = disks.devices(found + more, volumes)
     links = config.auto_links(domu.file)
     if own := next((one for one in links if not one.is_symlink()), None):
         die(f"{own} is the file itself and no link", hint=f"move it to {config.DIRECTORY}, in place of {domu.file}")
-    going = removal(domu, found + more, volumes, links, devices=known, texts=texts)
+    going = removal(domu, found + more, volumes, links, devices=known)
     place = Place(found, _names(config.DIRECTORY), _names(config.AUTOSTART), volumes, known, domu.file.is_symlink())
     plan = renaming.plan(going, options.new, place, None if options.keep_hostname else _root(domu, volumes, known))
     if not plan.root and not options.keep_hostname:

@@ -42,6 +42,6 @@ def main(options: argparse.Namespace) -> int:
             config.by_name(options.name)
             die(f"domU {options.name} is not running", hint="xen-legi list shows the domUs")
         with step(f"{'destroy' if options.force else 'shut down'} {options.name}"):
-            if not (xl.put_out(options.name, 30) if options.force else xl.shutdown(options.name, options.wait)):
+            if not (xl.destroyed(options.name, 30) if options.force else xl.shutdown(options.name, options.wait)):
                 fail(f"domU {options.name} is still running", hint=HINT.format("wait, or use --force"))
     return EXIT_OK

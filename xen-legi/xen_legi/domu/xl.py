@@ -159,15 +159,15 @@ def start(file: Path) -> None:
 def shutdown(name: str, wait: float = 120) -> bool:
     """Ask a domU to shut down; tell whether it was gone for good within `wait` seconds. It is asked again from time to time:
     a Linux that has not mounted its root yet takes the word, finds no poweroff(8), and boots on."""
-    return _put_out("shutdown", name, wait)
+    return _until_gone("shutdown", name, wait)
 
 
-def put_out(name: str, wait: float) -> bool:
+def destroyed(name: str, wait: float) -> bool:
     """Destroy a domU; tell whether it was gone for good within `wait` seconds."""
-    return _put_out("destroy", name, wait)
+    return _until_gone("destroy", name, wait)
 
 
-def _put_out(verb: str, name: str, wait: float) -> bool:
+def _until_gone(verb: str, name: str, wait: float) -> bool:
     """Tell xl to end a domU until it stays away: with on_poweroff = 'restart', or when it reboots at that moment, it is
     there again seconds after it has gone."""
     deadline = time.monotonic() + wait
@@ -193,7 +193,7 @@ def _ended(name: str, wait: float) -> bool:
 
 
 def gone(name: str, wait: float) -> bool:
-    """Wait up to `wait` seconds for a domain to go; tell whether it went. It may come back: see shutdown(), put_out()."""
+    """Wait up to `wait` seconds for a domain to go; tell whether it went. It may come back: see shutdown(), destroyed()."""
     deadline = time.monotonic() + wait
     while is_running(name):
         if time.monotonic() >= deadline:
