@@ -2,15 +2,16 @@
 
 import importlib
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from test_domu_renaming import planned
+from test_domu_renaming import planned, volume
 from xen_legi import steps
 from xen_legi.cli import kernel as cli_kernel
 from xen_legi.domu import config, renamed, xl
-from xen_legi.domu.renaming import Renaming
+from xen_legi.domu.renaming import Moved, Renaming
 from xen_legi.errors import Problem
 from xen_legi.install import rename, tidy
 from xen_legi.storage import lvm
@@ -90,6 +91,19 @@ def test_a_link_that_was_made_after_the_plan_leads_to_the_new_file(host: Path) -
     links = {one.name: str(one.readlink()) for one in (host / "auto").iterdir()}
     assert links == {"www.cfg": "../www.cfg", "50-shop": "../www.cfg", "other": "../other.cfg"}
     assert (host / "www.cfg").exists() and not (host / "web1.cfg").exists()
+
+
+def test_a_plan_that_is_set_aside_tells_which_volumes_have_their_new_names(
+    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = replace(half(host), volumes=(Moved("vg0", "web1-disk", "www-disk"), Moved("vg0", "web1-swap", "www-swap")))
+    (host / "plans/renaming-web1.json").write_text(rename.dumped(plan))
+    monkeypatch.setattr(lvm, "volumes", lambda: [volume("www-disk"), volume("web1-swap")])
+    plan.file.write_text(plan.old_text + "# mine\n")
+    rename.finish_killed()
+    said = capsys.readouterr().err
+    assert "renaming-web1.stale; renamed already: vg0/web1-disk to www-disk (lvrename(8) renames them back)" in said
+    assert plan.file.read_text().endswith("# mine\n") and (host / "plans/renaming-web1.stale").exists()
 
 
 def test_who_only_shows_tells_of_a_renaming_that_was_killed(host: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -128,7 +128,10 @@ def _finish(path: Path, plan: Renaming) -> None:
 def _set_aside(path: Path, plan: Renaming) -> None:
     aside = path.with_suffix(".stale")
     path.replace(aside)
-    warn(f"a renaming of {plan.old} to {plan.new} was killed and its file changed since: it is not ended, see {aside}")
+    done = [f"{one.group}/{one.old} to {one.new}" for one in plan.volumes
+            if lvm.find(one.group, one.new) and not lvm.find(one.group, one.old)]
+    more = f"; renamed already: {', '.join(done)} (lvrename(8) renames them back)" if done else ""
+    warn(f"a renaming of {plan.old} to {plan.new} was killed and its file changed since: it is not ended, see {aside}{more}")
 
 
 def _give_up(path: Path, plan: Renaming, running: str) -> None:
