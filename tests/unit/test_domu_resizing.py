@@ -167,6 +167,15 @@ def test_what_a_person_changed_since_is_left_alone(
     assert "xvda2 of web1 is another disk since" in said and "web1.cfg has changed since" in said
 
 
+def test_a_file_that_was_changed_since_hinders_no_growth(
+    host: Path, done: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed("resize:extended", monkeypatch, size="3G")
+    (host / "web1.cfg").write_text(TEXT + "# mine\n")
+    resizing.finish_killed()
+    assert done[1:] == ["grow /dev/vg0/web1-disk"] and "has changed since" not in capsys.readouterr().err
+
+
 def test_a_volume_that_is_in_use_is_grown_later(host: Path, done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     killed("resize:extended", monkeypatch, size="3G")
     disks: dict[str, Volume] = vars(resizing)["there"]

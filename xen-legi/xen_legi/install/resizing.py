@@ -143,7 +143,7 @@ def _end_growth(plan: Resizing, volume: Volume, domain: Domain | None) -> None:
 def _end_shape(plan: Resizing, domain: Domain | None) -> None:
     """Write the file, unless a person has been there since."""
     now = files.read(plan.file)
-    if now == plan.text:
+    if plan.text in (now, plan.old_text):  # written already, or nothing to write
         return
     if now != plan.old_text:
         return warn(f"{plan.file} has changed since {plan.name} was given other memory or processors: it is left as it is")
