@@ -276,7 +276,8 @@ def test_a_creation_killed_after_its_final_role_is_whole(toy: Host) -> None:
 @pytest.mark.parametrize(("point", "stays"), [("tagged", True), ("after-file", False), ("after-lvremove", False)])
 def test_a_killed_deletion_is_undone_or_ended(toy: Host, point: str, stays: bool) -> None:
     before = state(toy)
-    toy.check_output(f"xen-legi create half {SMALL} && ln -s ../half.cfg /etc/xen/auto/half.cfg")
+    links = "for one in half 50-half; do ln -s ../half.cfg /etc/xen/auto/$one.cfg; done"
+    toy.check_output(f"xen-legi create half {SMALL} && {links}")
     assert run_killed(toy, f"delete:{point}", "xen-legi delete half --yes").rc == 137
     entry = known(toy, "half")
     if stays:

@@ -139,7 +139,7 @@ def test_pin_own_writes_the_file_once_all_is_there(
     file = host / "web1.cfg"
     file.write_text(one.text)
     monkeypatch.setattr(cli, "need_root", lambda what: None)
-    monkeypatch.setattr(cli, "lock", lambda *words, **more: nullcontext())
+    monkeypatch.setattr(cli, "changing", lambda *words, **more: nullcontext())
     monkeypatch.setattr(config, "by_name", lambda name: replace(one, file=file))
     words = {"what": "pin", "version": "web1", "second": "own", "dry_run": dry, "all_modules": False, "address": ""}
     words["json"] = False

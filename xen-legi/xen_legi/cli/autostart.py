@@ -7,9 +7,8 @@ import argparse
 
 from xen_legi import as_json
 from xen_legi.domu import autostart, config, names
-from xen_legi.errors import EXIT_OK, EXIT_USAGE, need_root
-from xen_legi.install import leftovers
-from xen_legi.steps import lock
+from xen_legi.errors import EXIT_OK, need_root
+from xen_legi.install.tidy import changing
 
 EXAMPLES = """\
   xen-legi autostart web1
@@ -30,7 +29,7 @@ def main(options: argparse.Namespace) -> int:
     """Change it, and tell what it is then."""
     need_root("xen-legi autostart")
     names.check(options.name)
-    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
+    with changing(options.name, dry_run=not options.wanted):
         domu = config.by_name(options.name)
         if options.wanted == "on":
             autostart.on(domu.file)

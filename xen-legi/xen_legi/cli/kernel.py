@@ -30,14 +30,15 @@ from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import loader, names, xlcfg
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, Problem, die, need_root
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, Problem, die, need_root
 from xen_legi.install import leftovers
+from xen_legi.install.tidy import changing
 from xen_legi.kernels import own, policy, prune, root
 from xen_legi.kernels.add import Source, add, add_package
 from xen_legi.kernels.pinning import pinned
 from xen_legi.kernels.push import push, target
 from xen_legi.kernels.store import Kernel, Store
-from xen_legi.steps import lock, named_point, say, warn
+from xen_legi.steps import named_point, say, warn
 
 EXAMPLES = """\
   xen-legi kernel add                      # the newest kernel of dom0
@@ -150,7 +151,7 @@ def _give(store: Store, options: argparse.Namespace, settings: config.Config) ->
     if not name:
         die(f"xen-legi kernel {options.what} needs a domU", hint=f"xen-legi kernel {options.what} web1")
     names.check(name)
-    with lock(leftovers.lock_name(name), what=f"domU {name}", status=EXIT_USAGE):
+    with changing(name, dry_run=options.dry_run):
         domu = domu_config.by_name(name)
         if pins and version == own.WORD:
             return _pin_own(domu, options)
@@ -181,7 +182,7 @@ def _pin_own(domu: DomuConfig, options: argparse.Namespace) -> int:
         print(json_text(facts) if options.json else f"would write GRUB into {domu.file} in place of its kernel")
         return EXIT_OK
     now = domu_config.read(domu.file)
-    files.replace(now.file, own.with_grub(now), mode=now.file.stat().st_mode & 0o777)
+    files.rewrite(now.file, own.with_grub(now))
     print(f"domU {domu.name} starts its own kernel from its next start on; hosts with a copy of it need {loader.PACKAGE}")
     return EXIT_OK
 
@@ -211,7 +212,7 @@ def _pin(domu: DomuConfig, kernel: Kernel) -> None:
     """Write the kernel into the domU's file as it is now: a person may have changed it while modules were copied."""
     with prune.need_whole(kernel):
         now = domu_config.read(domu.file)
-        files.replace(now.file, pinned(now, kernel), mode=now.file.stat().st_mode & 0o777)
+        files.rewrite(now.file, pinned(now, kernel))
 
 
 def _own(store: Store, domu: DomuConfig) -> Kernel:

@@ -24,6 +24,7 @@ from xen_legi.domu.lint_here import Here
 from xen_legi.errors import EXIT_FAILED, EXIT_OK, need_root
 from xen_legi.finding import Finding, summary
 from xen_legi.install import facts
+from xen_legi.install.rename import tell_of_killed
 from xen_legi.kernels import inside
 from xen_legi.kernels.store import Store
 from xen_legi.steps import say
@@ -49,6 +50,7 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi lint")
     for name in options.names:
         names.check(name)
+    tell_of_killed()
     files, broken = config.all_files()
     wanted = {str(file) for name in options.names for file in _files(name, files, broken)}
     domus = [one for one in files if is_meant(one)]

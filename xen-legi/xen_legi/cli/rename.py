@@ -95,14 +95,15 @@ def _plan(options: argparse.Namespace) -> Renaming:
     _check(domu, options.new)
     volumes = lvm.volumes()
     claims.need_free_name(options.new, everywhere.copied(volumes))
-    known = disks.devices(found, volumes)
+    more, _ = config.that_may_name(domu)
+    known = disks.devices(found + more, volumes)
     links = config.auto_links(domu.file)
     if own := next((one for one in links if not one.is_symlink()), None):
         die(f"{own} is the file itself and no link", hint=f"move it to {config.DIRECTORY}, in place of {domu.file}")
     files = disks.images_of(domu, known)
     busy = {real for real, one in files.items() if one.open}
-    going = removal(domu, found, volumes, links, devices=known, images=files, busy=busy)
-    place = Place(found, _names(config.DIRECTORY), _names(config.AUTOSTART), volumes, known)
+    going = removal(domu, found + more, volumes, links, devices=known, images=files, busy=busy)
+    place = Place(found, _names(config.DIRECTORY), _names(config.AUTOSTART), volumes, known, domu.file.is_symlink())
     plan = renaming.plan(going, options.new, place, None if options.keep_hostname else _root(domu, volumes, known))
     for one in plan.images:
         images.check_free(one.old, one.new)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from xen_legi.domu import addresses, claims, config, exclusive, image_names, mac, renaming, xlcfg
+from xen_legi.domu import addresses, claims, config, exclusive, image_names, mac, names, renaming, xlcfg
 from xen_legi.domu.claims import Claim
 from xen_legi.domu.config import Disk, DomuConfig, Vif
 from xen_legi.domu.disks import Devices, Images, backing
@@ -288,7 +288,7 @@ def _name(volume: Volume, old: str, new: str, taken: Iterable[Volume]) -> str:
     """Return the name of the clone's volume: one that does not bear the domU's name has the clone's before its own. A domU
     that was promoted beside another may have disks named NAME-disk.copy; the clone's are no copies."""
     volume = replace(volume, name=volume.name.removesuffix(".copy"))
-    if volume.name == old or volume.name.startswith(f"{old}-"):
+    if names.bears(volume.name, old):
         return renaming.renamed_volume(volume, old, new, taken).new
     return renaming.renamed_volume(replace(volume, name=f"-{volume.name}"), "", new, taken).new
 
