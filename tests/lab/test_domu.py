@@ -80,6 +80,7 @@ def test_the_list_tells_all_of_web1(dom0a: Host, web1: Host) -> None:
         "/dev/vg0/web1-disk": 2 << 30, "/dev/vg0/web1-swap": 512 << 20}
     assert "xenbr72 192.168.72.11" in dom0a.check_output("xen-legi list")
     assert json.loads(dom0a.check_output("xen-legi info web1 --json")) == entry
+    assert (entry["root"], entry["actions"]["on_crash"]) == ("/dev/xvda2", "restart")
     assert dom0a.run("xen-legi lint web1").rc == 0
     assert "xenbr72, VLAN 72, 00:16:3E:" in dom0a.check_output("xen-legi info web1")
 
@@ -227,6 +228,11 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(crowded: Host) -> None:
     plan = crowded.check_output(f"xen-legi create planned {SMALL} --dry-run")
     assert "make volume /dev/vg0/planned-disk, 64M" in plan and "write /etc/xen/planned.cfg" in plan
     assert "volume /dev/vg0/small-disk" in crowded.check_output("xen-legi delete small --dry-run")
+    as_json = json.loads(crowded.check_output(f"xen-legi create planned {SMALL} --dry-run --json"))
+    assert [(one["group"], one["name"], one["size"]) for one in as_json["parts"]] == [
+        ("vg0", "planned-swap", 16 << 20), ("vg0", "planned-disk", 64 << 20)]
+    assert json.loads(crowded.check_output("xen-legi delete small --dry-run --json"))["domu"]["name"] == "small"
+    assert json.loads(crowded.check_output("xen-legi autostart small --json")) == {"name": "small", "autostart": False}
     assert state(crowded) == before
 
 
@@ -270,7 +276,8 @@ def test_a_creation_killed_after_its_final_role_is_whole(toy: Host) -> None:
 @pytest.mark.parametrize(("point", "stays"), [("tagged", True), ("after-file", False), ("after-lvremove", False)])
 def test_a_killed_deletion_is_undone_or_ended(toy: Host, point: str, stays: bool) -> None:
     before = state(toy)
-    toy.check_output(f"xen-legi create half {SMALL} && ln -s ../half.cfg /etc/xen/auto/half.cfg")
+    links = "for one in half 50-half; do ln -s ../half.cfg /etc/xen/auto/$one.cfg; done"
+    toy.check_output(f"xen-legi create half {SMALL} && {links}")
     assert run_killed(toy, f"delete:{point}", "xen-legi delete half --yes").rc == 137
     entry = known(toy, "half")
     if stays:

@@ -65,11 +65,28 @@ def test_a_disk_grows_by_a_gibibyte_while_its_domu_runs_and_uses_it(dom0a: Host,
     assert guest(web1, "cat /proc/sys/kernel/random/boot_id") == boot
 
 
+def test_a_domu_that_comes_back_after_its_shutdown_is_not_told_to_be_off(dom0a: Host, web1: Host) -> None:
+    change = "sed -i '/^on_poweroff/d' FILE && echo \"on_poweroff = 'restart'\" >> FILE".replace("FILE", FILE)
+    dom0a.check_output(f"cp -a {FILE} /root/web1.saved && {change} && xen-legi restart web1 --wait 300")
+    try:
+        wait_for_ssh(web1, WEB1)
+        result = dom0a.run("xen-legi stop web1 --wait 60")
+        assert result.rc == 1 and "domU web1 is still running" in result.stderr and "on_poweroff" in result.stderr
+        dom0a.check_output("xen-legi stop web1 --force; sleep 10")
+        assert "web1" not in dom0a.check_output("xl list | awk '{print $1}'").split()
+    finally:
+        dom0a.check_output(f"mv /root/web1.saved {FILE}")
+        dom0a.run("xl destroy web1; sleep 5")
+        dom0a.check_output("xen-legi start web1")
+        wait_for_ssh(web1, WEB1)
+
+
 def test_memory_changes_while_a_domu_runs_and_its_file_with_it(dom0a: Host, web1: Host) -> None:
     dom0a.check_output(f"cp -a {FILE} /root/web1.saved")
     try:
         refused(dom0a.run("xen-legi resize web1 --memory 1G"))  # it has no maxmem
-        assert dom0a.check_output("xen-legi resize web1 --memory 384M --vcpus 1") == "domU web1: memory 384M, vcpus 1"
+        said = dom0a.check_output("xen-legi resize web1 --memory 384M --vcpus 1")
+        assert said.startswith("domU web1: memory 384M, vcpus 1"), said
         assert "memory  = 384" in dom0a.check_output(f"cat {FILE}").splitlines()
         has = 0
         for _ in range(30):
@@ -78,6 +95,7 @@ def test_memory_changes_while_a_domu_runs_and_its_file_with_it(dom0a: Host, web1
                 break
             time.sleep(2)
         assert has <= 384
+        assert dom0a.check_output("xen-legi resize web1 --memory 384M") == "domU web1: memory 384M"  # it has it by now
         dom0a.check_output("xen-legi resize web1 --memory 512M")
     finally:
         dom0a.check_output(f"mv /root/web1.saved {FILE}")

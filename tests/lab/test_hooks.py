@@ -63,6 +63,13 @@ def test_a_hook_is_told_of_a_renaming_that_was_killed_when_it_is_ended(tiny: Hos
     assert tiny.check_output("cat /root/told").splitlines() == ["rename tiny1 tiny2"]
 
 
+@pytest.mark.parametrize(("point", "told"), [("tagged", []), ("after-file", ["delete tiny1 "])])
+def test_a_hook_is_told_of_a_deletion_that_was_killed_when_it_is_ended(tiny: Host, point: str, told: list[str]) -> None:
+    assert run_killed(tiny, f"delete:{point}", "xen-legi delete tiny1 --yes").rc == 137
+    tiny.check_output("xen-legi list && xen-legi list")
+    assert tiny.run("cat /root/told").stdout.splitlines() == told
+
+
 def test_a_hook_that_fails_afterwards_is_warned_of(tiny: Host) -> None:
     hook(tiny, "rename-post.d", "exit 7")
     result = tiny.run("xen-legi rename tiny1 tiny2")

@@ -126,6 +126,22 @@ def test_a_root_without_the_modules_of_its_kernel_is_told_and_not_written(tiny: 
     assert lacking not in tiny.run("xen-legi lint tiny1").stdout
 
 
+def test_a_root_without_the_modules_of_a_kernel_that_lies_elsewhere_is_told(tiny: Host) -> None:
+    """As that of every domU which xen-create-image made: /boot/vmlinuz-VERSION of dom0."""
+    there = "/var/tmp/vmlinuz-6.1.9-tiny"
+    tiny.check_output(f"echo x > {there} && sed -i 's,/srv/xen/boot/vmlinuz-6.1.1-tiny,{there},' /etc/xen/tiny1.cfg")
+    try:
+        lacking = "its root has no modules of kernel 6.1.9-tiny"
+        remedy = "xen-legi kernel add 6.1.9-tiny, then xen-legi kernel push tiny1 6.1.9-tiny"
+        assert f"{lacking}: {remedy}" in tiny.run("xen-legi lint tiny1").stdout
+        in_disk(tiny, "cd /run/look/usr/lib && mkdir -p modules/6.1.9-tiny && echo a.ko: > modules/6.1.9-tiny/modules.dep")
+        assert lacking in tiny.run("xen-legi lint tiny1").stdout
+        in_disk(tiny, "touch /run/look/usr/lib/modules/6.1.9-tiny/a.ko")
+        assert lacking not in tiny.run("xen-legi lint tiny1").stdout
+    finally:
+        tiny.check_output(f"rm {there}")
+
+
 def test_modules_are_brought_to_the_state_of_the_kernel(tiny: Host) -> None:
     tiny.check_output("xen-legi kernel push tiny1")
     assert modules(tiny) == ["modules/6.1.1-tiny", "modules/6.1.1-tiny/modules.dep"]

@@ -89,6 +89,32 @@ def test_everything_that_bears_the_name_gets_the_new_one_and_nothing_else(named:
     assert {line.split("'")[1] for line in was ^ now} <= {"etc", "etc/hostname", "etc/hosts"}, was ^ now
 
 
+def test_a_file_that_is_a_link_is_changed_where_it_leads(named: Host) -> None:
+    before = state(named)
+    named.check_output("mkdir /root/cfg && mv /etc/xen/tiny1.cfg /root/cfg && ln -s /root/cfg/tiny1.cfg /etc/xen/ && "
+                       "chown 7:8 /root/cfg/tiny1.cfg && chmod 660 /root/cfg/tiny1.cfg")
+    try:
+        text = named.check_output("cat /root/cfg/tiny1.cfg")
+        named.check_output("umask 077; xen-legi resize tiny1 --memory 40M && xen-legi rename tiny1 tiny2")
+        names = named.check_output("ls -A /root/cfg; readlink /etc/xen/tiny1.cfg").split()
+        assert names == ["tiny1.cfg", "/root/cfg/tiny1.cfg"]
+        assert named.check_output("stat -c '%a %u %g' /root/cfg/tiny1.cfg") == "660 7 8"
+        changed = named.check_output("cat /etc/xen/tiny1.cfg")
+        assert "name = 'tiny2'" in changed and "memory = 40" in changed and "vg0/tiny2-disk" in changed
+        named.check_output("xen-legi rename tiny2 tiny1")
+        assert named.check_output("cat /root/cfg/tiny1.cfg").splitlines()[:2] == text.splitlines()[:2]
+        named.check_output(f"printf '%s\n' {shlex.quote(text)} > /root/cfg/tiny1.cfg")
+    finally:
+        named.check_output("chown 0:0 /root/cfg/tiny1.cfg; chmod 644 /root/cfg/tiny1.cfg; "
+                           "mv /root/cfg/tiny1.cfg /etc/xen/tiny1.cfg; rmdir /root/cfg")
+    assert without_times(state(named)) == without_times(before)
+
+
+def without_times(text: str) -> list[str]:
+    """Return the lines of a state without those of tiny1.cfg, whose time is new."""
+    return [line for line in text.splitlines() if not line.startswith("/etc/xen/tiny1.cfg ")]
+
+
 def test_the_host_name_can_be_kept(named: Host) -> None:
     named.check_output("xen-legi rename tiny1 tiny2 --keep-hostname")
     assert in_disk(named, "cat /run/look/etc/hostname", DISK2, "ro") == "tiny1"
@@ -104,6 +130,19 @@ def test_a_renaming_that_was_killed_is_ended_by_the_next_command(named: Host, po
     assert result.rc == 0 and "domU tiny1 becomes tiny2" in result.stderr, result.stderr
     assert "tiny2" in result.stdout and "tiny1" not in result.stdout
     assert_renamed(named)
+
+
+@pytest.mark.parametrize("verb", ["resize {} --memory 48M", "autostart {} on"])
+def test_a_killed_renaming_is_ended_before_another_verb_changes_the_domu(named: Host, verb: str) -> None:
+    assert run_killed(named, "rename:volume", "xen-legi rename tiny1 tiny2").rc == 137
+    told = named.run("xen-legi lint")
+    assert "a renaming of tiny1 to tiny2 was killed: xen-legi list ends it" in told.stderr, told.stderr
+    old = named.run(f"xen-legi {verb.format('tiny1')}")
+    assert old.rc == 2 and "there is no domU 'tiny1'" in old.stderr, old.stderr
+    assert_renamed(named)
+    named.check_output(f"xen-legi {verb.format('tiny2')}")
+    assert_renamed(named)
+    assert named.run(f"test -e {STALE}").rc == 1
 
 
 def test_a_killed_renaming_that_cannot_be_ended_is_told_of_and_ended_later(named: Host) -> None:

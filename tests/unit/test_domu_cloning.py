@@ -324,3 +324,23 @@ def test_an_image_that_came_into_use_after_it_was_planned_is_not_copied(
     with pytest.raises(Problem, match="/srv/held.img is in use, though web1 is off"):
         with install_clone._kept_off("web1", [Path("/srv/free.img"), Path("/srv/held.img")]):
             pass
+
+
+@pytest.mark.parametrize("lines, after, left", [
+    ("pci = ['0000:01:00.0', '02:00.1,permissive=1',]  # the card\n", "  # the card\n",
+     ["pci 0000:01:00.0", "pci 02:00.1,permissive=1"]),
+    ("pci = [\n  '01:00.0',  # one\n]\n", "\n", ["pci 01:00.0"]),
+    ("vnc = 1; vncdisplay = 3; vncpasswd = 'x'\n", "vnc = 1; ; vncpasswd = 'x'\n", ["vncdisplay 3"]),
+    ("vfb = ['vnc=1,vncdisplay=2,vncpasswd=x']\n", "vfb = ['vnc=1,vncpasswd=x']\n", ["vncdisplay 2"]),
+    ("vfb = ['vncdisplay=12, vnc=1']\n", "vfb = ['vnc=1']\n", ["vncdisplay 12"]),
+    ("vfb = ['type=vnc,vncunused=1']\n# pci = ['01:00.0']\n", "vfb = ['type=vnc,vncunused=1']\n# pci = ['01:00.0']\n", []),
+    ("pci = []\n", "pci = []\n", []),
+])
+def test_hardware_and_displays_that_only_one_domu_can_have_are_left_out_and_told(
+    lines: str, after: str, left: list[str]
+) -> None:
+    plan = planned(text=FILE + lines)
+    assert plan.text.endswith(after) and lines not in plan.text.removesuffix(after)
+    assert [line for line in plan.lines if line.startswith("left out")] == [f"left out: {one}" for one in left]
+    assert config.parse(plan.text, Path("/etc/xen/web2.cfg")).vifs == config.parse(
+        planned().text, Path("/etc/xen/web2.cfg")).vifs

@@ -142,6 +142,7 @@ def test_the_file_that_bears_the_name_goes_before_others(tmp_path: Path) -> None
     (tmp_path / "web1.cfg").write_text(XEN_TOOLS)
     found = config.find("web1", tmp_path)
     assert found and found.file == tmp_path / "web1.cfg"
+    assert [one.file.name for one in config.all_domus(tmp_path)] == ["web1.cfg", "a-copy.cfg"]  # what is shown first
     assert config.find("web2", tmp_path) is None
 
 
@@ -151,3 +152,35 @@ def test_the_file_that_bears_the_name_goes_before_others(tmp_path: Path) -> None
 ])
 def test_the_format_of_an_image_is_told_in_any_of_the_ways(line: str, format: str) -> None:
     assert config.disk(line).format == format
+
+
+def test_a_domu_whose_file_is_called_otherwise_is_known_when_it_is_certainly_one(tmp_path: Path) -> None:
+    text = "name = '{}'\nmemory = 64\n"
+    (tmp_path / "auto").mkdir()
+    (tmp_path / "mine").mkdir()
+    for file, name in {
+        "plain": "plain", "dots.example.org": "dots.example.org", "shop.conf": "shop", "auto/real": "started",
+        "mine/linked.cfg": "linked", "twice.cfg": "twice", "twice": "twice", "off.cfg.off": "off", "old~": "old",
+        ".draft": "draft", "other": "another", "mine/unknown": "unknown", "auto/twice2": "twice",
+    }.items():
+        (tmp_path / file).write_text(text.format(name))
+    links = {"linked": "../mine/linked.cfg", "plain": "../plain", "twice.cfg": "../twice.cfg", "gone": "../x"}
+    for link, target in links.items():
+        (tmp_path / "auto" / link).symlink_to(target)
+    (tmp_path / "README").write_text("Files of domUs.\n")
+    found = {one.name: str(one.file.relative_to(tmp_path)) for one in config.all_domus(tmp_path)}
+    assert found == {"dots.example.org": "dots.example.org", "linked": "mine/linked.cfg", "plain": "plain",
+                     "shop": "shop.conf", "started": "auto/real", "twice": "twice.cfg"}
+
+
+def test_who_removes_something_is_told_of_every_file_that_may_name_it(tmp_path: Path) -> None:
+    text = "name = '{}'\ndisk = ['phy:/dev/vg0/{}-disk,xvda,w']\n"
+    for place in ("auto", "old", "copies/dom0b", "scripts"):
+        (tmp_path / place).mkdir(parents=True)
+    for file, name in {"web1.cfg": "web1", "web1.cfg.off": "web1", "web2": "web2", "web3.cfg~": "web3", "auto/web4": "web4",
+                       "old/web5.cfg": "web5", "copies/dom0b/web6.cfg": "web6", "scripts/x": "web7"}.items():
+        (tmp_path / file).write_text(text.format(name, name))
+    (tmp_path / "notes.txt").write_text("web1-disk is precious")
+    found, texts = config.that_may_name(config.read(tmp_path / "web1.cfg"), tmp_path)
+    assert sorted(one.name for one in found) == ["web2", "web3", "web4", "web5"]
+    assert list(texts) == [tmp_path / "notes.txt"]

@@ -33,13 +33,13 @@ VOLUMES = [volume("web1-swap"), volume("web1-disk"), volume("web1-home", "vg1"),
 
 
 def planned(new: str = "www", *, volumes: list[Volume] | None = None, names: tuple[str, ...] = (), text: str = FILE,
-            file: str = "/etc/xen/web1.cfg", others: tuple[str, ...] = ()) -> Renaming:
+            file: str = "/etc/xen/web1.cfg", others: tuple[str, ...] = (), linked: bool = False) -> Renaming:
     """Return the plan for web1; `names` are in /etc/xen and in /etc/xen/auto, `others` are texts of other files."""
     domu = config.parse(text, Path(file))
     domus = [domu, *(config.parse(one, Path(f"/etc/xen/other{number}.cfg")) for number, one in enumerate(others))]
     known = VOLUMES if volumes is None else volumes
     going = removal(domu, domus, known, [Path("/etc/xen/auto/web1.cfg"), Path("/etc/xen/auto/10-web")])
-    place = Place(domus, frozenset(names), frozenset(names), known, NO_DEVICES)
+    place = Place(domus, frozenset(names), frozenset(names), known, NO_DEVICES, linked)
     return renaming.plan(going, new, place, next(one for one in known if one.name == "web1-disk"))
 
 
@@ -60,6 +60,14 @@ def test_every_spelling_of_a_path_is_changed_and_every_other_byte_of_the_file_is
     assert planned().text == changed
 
 
+def test_volumes_with_other_separators_follow_and_keep_them() -> None:
+    other = FILE.replace("vg0/web1-swap", "vg0/web1").replace("vg0/web1-disk", "vg0/web1_disk")
+    volumes = [volume("web1"), volume("web1_disk")]
+    going = removal(config.parse(other, Path("/etc/xen/web1.cfg")), (), volumes, [])
+    plan = renaming.plan(going, "www", Place((), frozenset(), frozenset(), volumes, NO_DEVICES), None)
+    assert [one.new for one in plan.volumes] == ["www", "www_disk"] and "vg0/www,xvda1" in plan.text
+
+
 def test_disks_that_keep_their_names_are_told() -> None:
     assert planned().kept == []
     other = FILE.replace("vg0/web1-disk", "vg0/data")
@@ -68,6 +76,16 @@ def test_disks_that_keep_their_names_are_told() -> None:
 
 def test_a_file_that_is_called_otherwise_keeps_its_name() -> None:
     assert planned(file="/etc/xen/10-shop.cfg").new_file == Path("/etc/xen/10-shop.cfg")
+
+
+def test_a_file_without_an_ending_is_called_as_its_domu_and_one_elsewhere_keeps_its_name() -> None:
+    assert planned(file="/etc/xen/web1").new_file == Path("/etc/xen/www")
+    assert planned(file="/srv/cfg/web1.cfg").new_file == Path("/srv/cfg/web1.cfg")
+
+
+def test_a_file_that_is_a_link_stays_where_it_leads_and_keeps_its_name() -> None:
+    plan = planned(linked=True)
+    assert plan.new_file == plan.file == Path("/etc/xen/web1.cfg") and 'name = "www"' in plan.text
 
 
 def test_a_root_that_another_domu_has_too_keeps_its_host_name() -> None:

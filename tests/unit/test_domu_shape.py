@@ -32,6 +32,22 @@ def test_what_a_running_domu_cannot_have_is_refused(wanted: Shape, words: str, h
     assert words in caught.value.message and hint in caught.value.hint and caught.value.status == 2
 
 
+def test_a_domu_that_is_off_gets_no_more_than_the_host_has() -> None:
+    shape.check_off(domu(), Shape(memory=4000), 4096)
+    shape.check_off(domu(), Shape(vcpus=4), 4096)
+    with pytest.raises(Problem, match="this host has 4G of memory in all: web1 could not start with 900G") as caught:
+        shape.check_off(domu(), Shape(memory=900 << 10), 4096)
+    assert caught.value.status == 2
+
+
+@pytest.mark.parametrize(("wanted", "has", "said"), [
+    (Shape(768, 2), Shape(767, 2), ""), (Shape(768), Shape(512, 1), "memory 512M"), (Shape(0, 2), Shape(512, 4), "vcpus 4"),
+    (Shape(384, 1), Shape(512, 2), "memory 512M, vcpus 2"), (Shape(), Shape(512, 2), ""),
+])
+def test_what_a_domu_has_instead_of_what_it_was_given_is_told(wanted: Shape, has: Shape, said: str) -> None:
+    assert shape.otherwise(wanted, has) == said
+
+
 def test_a_maximum_that_would_be_less_is_raised_in_the_file_and_none_is_added() -> None:
     assert shape.settings(domu("maxmem = 640"), Shape(memory=768)) == {"memory": 768, "maxmem": 768}
     assert shape.settings(domu("maxmem = 1024"), Shape(memory=768)) == {"memory": 768}

@@ -82,7 +82,28 @@ def test_a_domain_is_asked_to_shut_down_until_it_hears(
     seconds: int, wait: float, answer: bool, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    play(monkeypatch, ["running"] * (seconds + 1) + [None])
+    play(monkeypatch, ["running"] * (seconds + 1) + AWAY)
     monkeypatch.setattr(xl, "_end", lambda verb, name: asked.append(f"{verb} {name}"))
     assert xl.shutdown("web1", wait) is answer
     assert asked == ["shutdown web1"] * times
+
+
+BACK = ["running", None, None]  # a domU with on_poweroff = 'restart', or one that rebooted at that moment
+
+
+@pytest.mark.parametrize("states, answer, times", [
+    ([*BACK, "running", *AWAY], True, 2),  # it rebooted, and hears the second time
+    (BACK * 60, False, 0),  # it always comes back
+    (["running", "shutdown reboot", *[None] * 8, "running", *AWAY], True, 2),  # its memory is cleared first
+    (["running", "dying reboot", *[None] * 31], True, 1),  # on_reboot = 'destroy'
+])
+@pytest.mark.parametrize("verb", ["shutdown", "destroy"])
+def test_a_domain_that_comes_back_has_not_ended(
+    states: list[str | None], answer: bool, times: int, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    play(monkeypatch, states)
+    monkeypatch.setattr(xl, "_end", lambda verb, name: asked.append(verb))
+    end = xl.shutdown if verb == "shutdown" else xl.destroyed
+    assert end("web1", 30) is answer
+    assert set(asked) == {verb} and (len(asked) > 2 if not times else len(asked) == times)

@@ -14,7 +14,7 @@ from xen_legi.domu import config
 from xen_legi.domu.claims import Claim
 from xen_legi.domu.removal import Removal
 from xen_legi.errors import Problem, die
-from xen_legi.install import create, leftovers, template_make, volumes
+from xen_legi.install import create, deleting, leftovers, template_make, volumes
 from xen_legi.install.commit import commit
 from xen_legi.install.delete import delete
 from xen_legi.install.methods import template
@@ -40,6 +40,8 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(config, "DIRECTORY", tmp_path)
     monkeypatch.setattr(config, "AUTOSTART", tmp_path / "auto")
     monkeypatch.setattr(steps, "LOCKS", tmp_path / "lock")
+    monkeypatch.setattr(deleting, "note", lambda plan: None)
+    monkeypatch.setattr(deleting, "strike", lambda name: None)
     monkeypatch.setattr(files, "sync", lambda path: done.append(f"sync {names(path)}"))
     monkeypatch.setattr(lvm, "create", make)
     monkeypatch.setattr(lvm, "volumes", lambda: there)
@@ -151,7 +153,7 @@ def test_a_domu_that_was_stopped_and_cannot_be_removed_is_no_wrong_use(
     monkeypatch.setattr(cli_delete, "need_root", lambda what: None)
     monkeypatch.setattr(cli_delete, "_runs", lambda name, options, surely=False: stopped)
     monkeypatch.setattr(cli_delete, "_stop", lambda options, plan: None)
-    monkeypatch.setattr(cli_delete, "_plan", lambda name, stopped: next(answers, None) or die("vg0/web1-disk is in use"))
+    monkeypatch.setattr(cli_delete, "_plan", lambda options, stopped: next(answers, None) or die("vg0/web1-disk is in use"))
     with pytest.raises(Problem, match="vg0/web1-disk is in use") as raised:
         cli_delete.main(Namespace(name="web1", yes=True, dry_run=False))
     assert raised.value.status == (1 if stopped else 2)

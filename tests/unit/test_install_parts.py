@@ -121,10 +121,39 @@ def test_a_deletion_takes_what_bears_the_name_and_is_of_nobody_else() -> None:
     plan = removal(mine, [mine, other], known, [])
     assert [one.name for one in plan.volumes] == ["db-disk"]
     assert dict(plan.kept) == {
-        "/dev/vg0/shared": "its name does not begin with db-",
+        "/dev/vg0/shared": "it is not called db, nor db-...",
         "/dev/vg0/db-both": "it is in use by domU x",
         "/srv/a.img": "it is no logical volume of this host",
     }
+
+
+def test_a_volume_is_called_after_its_domu_with_any_usual_separator_and_others_go_if_a_person_says_so() -> None:
+    names = ("db", "db_root", "db.swap", "db2", "lv_db", "db-both", "iso")
+    disks = ",".join(f"'phy:/dev/vg0/{one},{one},{'r' if one == 'iso' else 'w'}'" for one in names)
+    mine = config.parse(f"name='db'\nmemory=1\ndisk=[{disks}]\n", Path("/etc/xen/db.cfg"))
+    other = config.parse("name='x'\nmemory=1\ndisk=['phy:/dev/vg0/db-both,xvda,w']\n", Path("/etc/xen/x.cfg"))
+    known = [volume(name) for name in (*names, "db-more")]
+    plan = removal(mine, [mine, other], known, [])
+    assert [one.name for one in plan.volumes] == ["db", "db_root", "db.swap"]
+    assert [path for path, _ in plan.kept] == ["/dev/vg0/db2", "/dev/vg0/lv_db", "/dev/vg0/db-both", "/dev/vg0/iso"]
+    assert "(with --all-disks go, too: /dev/vg0/db2, /dev/vg0/lv_db)" in plan.described()
+    everything = removal(mine, [mine, other], known, [], all_disks=True)
+    assert [one.name for one in everything.volumes] == ["db", "db_root", "db.swap", "db2", "lv_db"]
+    assert [path for path, _ in everything.kept] == ["/dev/vg0/db-both", "/dev/vg0/iso"] and not everything.more
+    with pytest.raises(Problem, match="vg0/lv_db is in use"):
+        removal(mine, [mine, other], [*known[:4], replace(known[4], open=True)], [], all_disks=True)
+    copy = [volume("lv_db", "xen-legi", "xen-legi.copy=web1")]
+    assert removal(mine, [mine], copy, [], all_disks=True).volumes == ()
+
+
+@pytest.mark.parametrize(("text", "stays"), [
+    ("lvremove vg0/db-disk # never", True), ("disk is /dev/mapper/vg0-db--disk!", True),
+    ("vg0/db-disk2 vg0/db-disk.copy", False),
+])
+def test_what_a_text_mentions_that_nobody_can_read_as_a_domus_stays(text: str, stays: bool) -> None:
+    plan = removal(DB, [DB], [volume("db-disk")], [], texts={Path("/etc/xen/notes"): text})
+    assert (dict(plan.kept).get("/dev/vg0/db-disk") == "/etc/xen/notes may name it") is stays
+    assert bool(plan.volumes) is not stays
 
 
 def test_an_image_goes_with_its_domu_if_it_bears_its_name_and_is_of_nobody_else() -> None:
@@ -143,7 +172,9 @@ def test_an_image_goes_with_its_domu_if_it_bears_its_name_and_is_of_nobody_else(
         paths[5]: "it is no logical volume of this host",
         "/srv/db/a.iso": "it is only read",
     }
-    assert f"  image {paths[0]}" in plan.described()
+    assert f"  image {paths[0]}" in plan.described() and plan.more == (paths[3],)
+    everything = removal(mine, [mine, other], [], [], devices=known, images=there, all_disks=True)
+    assert [str(one) for one in everything.images] == [paths[0], "/data/db.img", *paths[2:4]]
     with pytest.raises(Problem, match="disk.img is in use"):
         removal(mine, [mine, other], [], [], devices=known, images=there, busy={paths[0]})
     assert removal(mine, [mine], [], [], devices=known, images=there, busy={paths[0]}, idle=False).images
@@ -204,6 +235,15 @@ def test_the_list_joins_files_domains_and_volumes() -> None:
     assert told["state"] == "paused, domain 4" and told["starts with dom0"] == "yes" and told["file"] == str(DB.file)
     assert told["network"].startswith("xenbr72, VLAN 72, ") and told["disk"].endswith("vg0/db-disk 1G")
     assert "file" not in sheet(second) and "running, domain 5" in sheet(second)
+
+
+def test_of_two_files_of_a_domu_the_list_shows_first_and_as_running_the_one_that_the_verbs_use(tmp_path: Path) -> None:
+    for file in ("a-copy.cfg", "db.cfg", "z.cfg"):
+        (tmp_path / file).write_text(OTHER)
+    found = inventory(config.all_domus(tmp_path), [Domain(4, "db", "running", 500, 2, 1.0)], [], [], "xenbr{vlan}")
+    assert [(Path(one.file).name, one.state) for one in found] == [
+        ("db.cfg", "running"), ("a-copy.cfg", "stopped"), ("z.cfg", "stopped"),
+    ]
 
 
 def test_a_vlan_is_told_by_the_name_of_its_bridge() -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from test_install_plan import FACTS, SOURCE, WISH
-from xen_legi.install import network_files
+from xen_legi.domu import config, xlconf
+from xen_legi.errors import Problem
+from xen_legi.install import facts, network_files
 from xen_legi.install.copying import bytes_done
 from xen_legi.install.facts import free_memory, nameservers
 from xen_legi.install.guest import Guest
@@ -105,6 +107,23 @@ def test_free_memory_counts_only_where_dom0_keeps_its_own() -> None:
     text = "free_memory            : 2048\nxen_commandline        : placeholder dom0_mem=1G,max:1G\n"
     assert free_memory(text) == 2048
     assert free_memory(text.replace("dom0_mem=1G,max:1G", "")) is None
+    assert free_memory(text, "off") == 2048 and free_memory(text, "auto") == 2048
+    assert free_memory(text, "on") is None and free_memory(text, "1") is None  # see autoballoon in xl.conf(5)
+
+
+def test_the_settings_of_all_domus_are_read_as_xl_reads_them() -> None:
+    text = "#autoballoon=\"auto\"\nautoballoon = 'on'\nvif.default.bridge=\"br0\" # ours\nmax_maptrack_frames=64\n"
+    assert xlconf.settings(text) == {"autoballoon": "on", "vif.default.bridge": "br0", "max_maptrack_frames": "64"}
+
+
+def test_a_domu_is_not_started_with_memory_that_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    domu = config.parse("name = 'web1'\nmemory = 1024\n", Path("/etc/xen/web1.cfg"))
+    monkeypatch.setattr(facts, "free_now", lambda: 1000)
+    with pytest.raises(Problem, match="this host has 1000M of memory free, web1 needs 1G"):
+        facts.need_memory(domu, hint="")
+    facts.need_memory(domu, has=24, hint="")  # what a restart gives back
+    monkeypatch.setattr(facts, "free_now", lambda: None)
+    facts.need_memory(domu, hint="")
 
 
 OF_ANOTHER = {

@@ -1,5 +1,6 @@
 """A domU that comes to start its own kernel: its file, and what is looked for on its disks."""
 
+import json
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -138,9 +139,10 @@ def test_pin_own_writes_the_file_once_all_is_there(
     file = host / "web1.cfg"
     file.write_text(one.text)
     monkeypatch.setattr(cli, "need_root", lambda what: None)
-    monkeypatch.setattr(cli, "lock", lambda *words, **more: nullcontext())
+    monkeypatch.setattr(cli, "changing", lambda *words, **more: nullcontext())
     monkeypatch.setattr(config, "by_name", lambda name: replace(one, file=file))
     words = {"what": "pin", "version": "web1", "second": "own", "dry_run": dry, "all_modules": False, "address": ""}
+    words["json"] = False
     with pytest.raises(Problem, match="GRUB would find"):
         cli._give(Store(host), Namespace(**words), settings.Config())
     assert file.read_text() == one.text
@@ -149,3 +151,7 @@ def test_pin_own_writes_the_file_once_all_is_there(
     assert cli._give(Store(host), Namespace(**words), settings.Config()) == 0
     assert (file.read_text() == one.text) == dry
     assert ("would write GRUB" if dry else "starts its own kernel from its next start on") in capsys.readouterr().out
+    if dry:
+        cli._give(Store(host), Namespace(**{**words, "json": True}), settings.Config())
+        told = json.loads(capsys.readouterr().out)
+        assert (told["kernel"], told["file"], told["volume"]) == ("own", str(file), None)

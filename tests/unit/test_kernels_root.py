@@ -120,7 +120,7 @@ def test_pin_refuses_such_a_root_before_anything_is_changed(
     btrfs(tmp_path / "root.img")
     one = domu(f"root = '{word} ro'", f"file:{tmp_path}/root.img,xvda2,w")
     monkeypatch.setattr(cli, "need_root", lambda what: None)
-    monkeypatch.setattr(cli, "lock", lambda *words, **more: nullcontext())
+    monkeypatch.setattr(cli, "changing", lambda *words, **more: nullcontext())
     monkeypatch.setattr(domu_config, "by_name", lambda name: one)
     for name in ("push", "_pin"):
         monkeypatch.setattr(cli, name, lambda *words: pytest.fail("it is done all the same"))

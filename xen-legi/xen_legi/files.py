@@ -7,6 +7,7 @@ must not make a copy fail after its volumes say that it is good.
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +109,28 @@ def _is(path: Path, descriptor: int) -> bool:
         return os.path.samestat(os.lstat(path), os.fstat(descriptor))
     except FileNotFoundError:
         return False
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Change a file that is there, as replace() does, and leave all else as the administrator made it: the link that leads
+    to it, owner, mode, access control list."""
+    real = Path(os.path.realpath(path))
+    if read(real) == text:
+        return
+    with _drafted(real, text, 0o600) as new:
+        give_access(new, real)
+        new.replace(real)
+    sync(real.parent)
+
+
+def give_access(path: Path, like: Path) -> None:
+    """Give a file the owner, the mode, and the extended attributes (access control list, label) of another one."""
+    facts = like.stat()
+    os.chown(path, facts.st_uid, facts.st_gid)
+    path.chmod(stat.S_IMODE(facts.st_mode))
+    for name in os.listxattr(like):
+        with contextlib.suppress(OSError):  # a filesystem may keep some that nobody may write
+            os.setxattr(path, name, os.getxattr(like, name))
 
 
 def sync(path: Path) -> None:

@@ -65,6 +65,8 @@ def is_of_copy(config: DomuConfig, paths: Collection[str]) -> bool:
 def place(domu: str, own: DomuConfig | None, directory: Path = domu_config.DIRECTORY) -> Path:
     """Return where a promoted copy's file goes: to that of its domU, so that what starts it with dom0 still does. Die if
     another domU is in its place."""
+    if own and own.file.parent != directory:  # what is kept beside it would not be found, or would start with dom0
+        die(f"the file of {domu} is {own.file}", hint=f"move it to {directory / f'{domu}.cfg'}")
     file = own.file if own else directory / f"{domu}.cfg"
     there = _parsed(file)
     if there and there.name not in ("", domu):

@@ -81,6 +81,11 @@ def agreed(question: str, what: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
+def json_of_plan(parser: argparse.ArgumentParser) -> None:
+    """Declare --json for a verb that prints its plan on --dry-run; without that it is refused before the verb begins."""
+    parser.add_argument("--json", dest="json_of_plan", action="store_true", help="with --dry-run: print JSON")
+
+
 def no_more(what: str, word: str | None) -> None:
     """Die if there is a word that this verb has no use for: it would be taken for done."""
     if word:
@@ -91,6 +96,8 @@ def _dispatch(words: list[str]) -> int:
     chosen = next((word for word in words if not word.startswith("-")), "")
     options = parser([chosen] if chosen in VERBS else list(VERBS)).parse_args(words)
     run.debug, steps.quiet = options.debug, options.quiet
+    if getattr(options, "json_of_plan", False) and not options.dry_run:
+        die("--json is for a plan only", hint="add --dry-run, or leave --json out")
     return int(options.main(options))
 
 

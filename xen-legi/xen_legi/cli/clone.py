@@ -4,8 +4,8 @@ The domU may run meanwhile: all its volumes are caught at one moment, as by a ba
 others (ext2 to ext4, xfs, swap) are made anew and get their files. Image files are copied as they are, beside those of the
 domU; it has to be off for that, unless they are on a logical volume, where they are caught, too. In the clone, the host
 name, the MACs and addresses in the files of its network, its ssh host keys and its machine-id become its own; everything
-else is as it was, passwords too. The peers are asked whether a domU of theirs has the name, a MAC or an address; one that
-cannot be asked is told.
+else is as it was, passwords too. PCI devices and numbers of VNC displays, which only one domU can have, are left out of its
+file. The peers are asked whether a domU of theirs has the name, a MAC or an address; one that cannot be asked is told.
 """
 
 import argparse
@@ -15,25 +15,25 @@ import uuid
 from dataclasses import replace
 from functools import partial
 
+from xen_legi import as_json
 from xen_legi import config as settings
 from xen_legi.backup import everywhere, ghost
 from xen_legi.backup.plan import Image as Caught
 from xen_legi.backup.plan import image_of
+from xen_legi.cli import json_of_plan
 from xen_legi.domu import cloning, config, disks, inventory, names, xl
 from xen_legi.domu.cloning import Cloning, Place
-from xen_legi.domu.config import DomuConfig
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
 from xen_legi.install import facts, hooks, leftovers
 from xen_legi.install.clone import On, clone
 from xen_legi.install.commit import start
 from xen_legi.install.plan import check_domu_name
 from xen_legi.install.tidy import tidy
-from xen_legi.run import run
 from xen_legi.steps import lock, warn
 from xen_legi.storage import grow, images, lvm
 from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Volume
-from xen_legi.units import MIB, exact_size, format_seconds
+from xen_legi.units import format_seconds
 
 EXAMPLES = """\
   xen-legi clone web1 web2 --ip 192.168.72.12
@@ -53,6 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="the disk with its root, as the domU or dom0 calls it: xvda2 (default: as its file tells)")
     parser.add_argument("--no-start", action="store_true", help="make it, but do not start it")
     parser.add_argument("--dry-run", action="store_true", help="print what would be made, and do nothing")
+    json_of_plan(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -64,7 +65,8 @@ def main(options: argparse.Namespace) -> int:
     given = settings.load()
     if options.dry_run:
         plan, _ = _plan(options, given)
-        print(f"domU {plan.new}, a clone of {plan.old}:", *(f"  {line}" for line in plan.lines), sep="\n")
+        told = "\n".join([f"domU {plan.new}, a clone of {plan.old}:", *(f"  {line}" for line in plan.lines)])
+        print(as_json.text(plan, without=("text",)) if options.json_of_plan else told)
         return EXIT_OK
     tidy()
     with contextlib.ExitStack() as afterwards:
@@ -90,7 +92,7 @@ def _plan(options: argparse.Namespace, given: settings.Config) -> tuple[Cloning,
     domu = config.by_name(options.name)
     _check_free(options.new)
     if not options.no_start:
-        _check_memory(domu)
+        facts.need_memory(domu, hint="--no-start makes the clone and leaves it off")
     volumes = lvm.volumes()
     known = disks.devices(found, volumes)
     place = Place(
@@ -134,10 +136,3 @@ def _check_free(new: str) -> None:
         die(f"{config.DIRECTORY / new}.cfg exists already", hint="choose another name, or move the file away")
     if xl.answers() and xl.is_running(new):
         die(f"a domain {new} is running", hint="choose another name")
-
-
-def _check_memory(domu: DomuConfig) -> None:
-    free = facts.free_memory(run(["xl", "info"]).stdout) if xl.answers() else None
-    if free is not None and domu.memory > free:
-        die(f"this host has {exact_size(free * MIB)} of memory free, {domu.name} has {exact_size(domu.memory * MIB)}",
-            hint="--no-start makes the clone and leaves it off")

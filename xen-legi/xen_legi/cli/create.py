@@ -12,8 +12,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from xen_legi import config
+from xen_legi import as_json, config
 from xen_legi.backup import everywhere
+from xen_legi.cli import json_of_plan
 from xen_legi.domu import config as domu_config
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, need_root
 from xen_legi.install import hooks, leftovers, show, wish, xen_tools
@@ -69,6 +70,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _access(parser.add_argument_group("inside the guest"))
     parser.add_argument("--no-start", action="store_true", help="make it, but do not start it")
     parser.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+    json_of_plan(parser)
 
 
 def _storage(group: "argparse._ArgumentGroup") -> None:
@@ -140,7 +142,7 @@ def main(options: argparse.Namespace) -> int:
     check_domu_name(wished.name)
     if options.dry_run:
         planned, _ = _planned(options, wished, settings)
-        print(show.described(planned))
+        print(as_json.text(planned) if options.json_of_plan else show.described(planned))
         return EXIT_OK
     tidy()
     with contextlib.ExitStack() as afterwards:

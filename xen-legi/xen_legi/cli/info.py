@@ -7,6 +7,7 @@ from dataclasses import asdict
 from xen_legi.domu import known, names
 from xen_legi.domu.inventory import sheet
 from xen_legi.errors import EXIT_OK, die, need_root
+from xen_legi.install.tidy import tidy
 
 EXAMPLES = """\
   xen-legi info web1
@@ -24,6 +25,7 @@ def main(options: argparse.Namespace) -> int:
     """Print it."""
     need_root("xen-legi info")
     names.check(options.name)
+    tidy()
     entries = known.entries()
     entry = next((one for one in entries if one.name == options.name), None)
     if entry is None:

@@ -24,19 +24,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from xen_legi import config, files
+from xen_legi.as_json import text as json_text
 from xen_legi.cli import no_more
 from xen_legi.columns import aligned
 from xen_legi.domu import config as domu_config
 from xen_legi.domu import loader, names, xlcfg
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, Problem, die, need_root
+from xen_legi.errors import EXIT_FAILED, EXIT_OK, EXIT_PARTLY, Problem, die, need_root
 from xen_legi.install import leftovers
+from xen_legi.install.tidy import changing
 from xen_legi.kernels import own, policy, prune, root
 from xen_legi.kernels.add import Source, add, add_package
 from xen_legi.kernels.pinning import pinned
 from xen_legi.kernels.push import push, target
 from xen_legi.kernels.store import Kernel, Store
-from xen_legi.steps import lock, named_point, say, warn
+from xen_legi.steps import named_point, say, warn
 
 EXAMPLES = """\
   xen-legi kernel add                      # the newest kernel of dom0
@@ -54,8 +56,8 @@ EXAMPLES = """\
   xen-legi kernel push web1 --address 192.168.72.11
 """
 _MEANT = {
-    "--json": ("list",), "--keep": ("prune",), "--dry-run": ("prune", "sync", "pin", "push"),
-    "--removed": ("follow",),
+    "--json": ("list", "default", "prune", "sync", "pin", "push"), "--keep": ("prune",),
+    "--dry-run": ("prune", "sync", "pin", "push"), "--removed": ("follow",),
     "--all-modules": ("pin", "push"), "--address": ("pin", "push"), "--package": ("add",), "--to": ("sync",),
 }  # fmt: skip
 
@@ -71,7 +73,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="with pin and push: the version; with pin also: own")
     parser.add_argument("--package", default=None, metavar="PACKAGE",
                         help="with add: the kernel in a Debian package, a file .deb or a name that apt downloads")
-    parser.add_argument("--json", action="store_true", help="with list: print JSON")
+    parser.add_argument("--json", action="store_true",
+                        help="with list, default, prune, sync, and --dry-run of pin and push: print JSON")
     parser.add_argument("--keep", type=int, default=None, metavar="N",
                         help="with prune: keep the N newest of each flavour (default: the setting keep)")
     parser.add_argument("--removed", action="store_true", help="with follow: dom0 has the kernel no more")
@@ -95,7 +98,7 @@ def main(options: argparse.Namespace) -> int:
         return _give(store, options, settings)
     no_more(f"kernel {options.what}", options.second or (version if options.what == "list" else ""))
     if options.what == "default":
-        return _default(store, version)
+        return _default(store, version, as_json=options.json)
     need_root(f"xen-legi kernel {options.what}")
     if options.what == "list":
         return _list(store, as_json=options.json)
@@ -117,6 +120,8 @@ def _check_options(options: argparse.Namespace) -> None:
     }  # fmt: skip
     for name in (one for one, said in given.items() if said and options.what not in _MEANT[one]):
         die(f"xen-legi kernel {options.what} knows no {name}", hint=f"it is for {', '.join(_MEANT[name])}")
+    if options.json and options.what in ("pin", "push") and not options.dry_run:
+        die(f"--json of kernel {options.what} is for a plan only", hint="add --dry-run, or leave --json out")
 
 
 def _add(store: Store, version: str, settings: config.Config) -> int:
@@ -146,7 +151,7 @@ def _give(store: Store, options: argparse.Namespace, settings: config.Config) ->
     if not name:
         die(f"xen-legi kernel {options.what} needs a domU", hint=f"xen-legi kernel {options.what} web1")
     names.check(name)
-    with lock(leftovers.lock_name(name), what=f"domU {name}", status=EXIT_USAGE):
+    with changing(name, dry_run=options.dry_run):
         domu = domu_config.by_name(name)
         if pins and version == own.WORD:
             return _pin_own(domu, options)
@@ -173,10 +178,11 @@ def _pin_own(domu: DomuConfig, options: argparse.Namespace) -> int:
         die("a domU's own kernel has its modules", hint="leave --all-modules and --address out")
     own.check(domu)
     if options.dry_run:
-        print(f"would write GRUB into {domu.file} in place of its kernel")
+        facts = {"name": domu.name, "kernel": own.WORD, "address": None, "volume": None, "file": domu.file}
+        print(json_text(facts) if options.json else f"would write GRUB into {domu.file} in place of its kernel")
         return EXIT_OK
     now = domu_config.read(domu.file)
-    files.replace(now.file, own.with_grub(now), mode=now.file.stat().st_mode & 0o777)
+    files.rewrite(now.file, own.with_grub(now))
     print(f"domU {domu.name} starts its own kernel from its next start on; hosts with a copy of it need {loader.PACKAGE}")
     return EXIT_OK
 
@@ -192,6 +198,10 @@ def _check_pin(domu: DomuConfig, kernel: Kernel) -> None:
 def _tell(domu: DomuConfig, kernel: Kernel, options: argparse.Namespace, *, pins: bool) -> int:
     """Print what would be done."""
     where, volume = target(domu, options.address)
+    if options.json:
+        print(json_text({"name": domu.name, "kernel": kernel.version, "address": where,
+                         "volume": volume and volume.path, "file": domu.file if pins else None}))
+        return EXIT_OK
     print(f"would copy the modules of kernel {kernel.version} into {domu.name}: {where or (volume and volume.path)}")
     if pins:
         print(f"would write kernel and ramdisk into {domu.file}: {kernel.image}")
@@ -202,7 +212,7 @@ def _pin(domu: DomuConfig, kernel: Kernel) -> None:
     """Write the kernel into the domU's file as it is now: a person may have changed it while modules were copied."""
     with prune.need_whole(kernel):
         now = domu_config.read(domu.file)
-        files.replace(now.file, pinned(now, kernel), mode=now.file.stat().st_mode & 0o777)
+        files.rewrite(now.file, pinned(now, kernel))
 
 
 def _own(store: Store, domu: DomuConfig) -> Kernel:
@@ -264,6 +274,9 @@ def _prune(store: Store, version: str, options: argparse.Namespace, settings: co
     if not options.dry_run:
         leftovers.remove_drafts()
     going = chosen() if options.dry_run else prune.remove(store, chosen)
+    if options.json:
+        print(json_text(going))
+        return EXIT_OK
     done = "would go" if options.dry_run else "removed"
     print(*(f"{done}: kernel {one.version}" for one in going), sep="\n") if going else say("no kernel is superfluous")
     return EXIT_OK
@@ -280,15 +293,20 @@ def _sync(store: Store, version: str, options: argparse.Namespace) -> int:
     chosen = [store.find(version)] if version else _wanted(store)
     if not chosen:
         die(f"there is no kernel for domUs in {store.top}/boot", hint="xen-legi kernel add takes dom0's")
-    verb, failed = "would get" if options.dry_run else "got", set()
+    verb, failed, facts = "would get" if options.dry_run else "got", set(), []
     for done in kernels.sync(chosen, peers, dry_run=options.dry_run):
+        facts.append(done)
         if done.problem:
             failed.add(done.host)
             warn(done.problem.message + (f" ({done.problem.hint})" if done.problem.hint else ""))
+        elif options.json:
+            continue
         elif done.sent:
             print(f"{done.host} {verb} kernel {done.kernel}: {', '.join(done.sent)}")
         else:
             print(f"{done.host} has kernel {done.kernel} already")
+    if options.json:
+        print(json_text(facts))
     return EXIT_OK if not failed else EXIT_PARTLY if len(failed) < len(peers) else EXIT_FAILED
 
 
@@ -298,9 +316,10 @@ def _wanted(store: Store) -> list[Kernel]:
     return [one for one in store.kernels() if one == store.default_or_none() or prune.users(one, said)]
 
 
-def _default(store: Store, version: str) -> int:
+def _default(store: Store, version: str, *, as_json: bool) -> int:
     if not version:
-        print(store.default().version)
+        found = store.default().version
+        print(json_text({"version": found}) if as_json else found)
         return EXIT_OK
     need_root("xen-legi kernel default")
     if version == "newest":

@@ -10,9 +10,11 @@ and whether one has a domU of the new name; one that cannot be asked is told.
 import argparse
 from pathlib import Path
 
+from xen_legi import as_json
 from xen_legi import config as settings
 from xen_legi.backup import elsewhere, everywhere, wishes
 from xen_legi.backup.job import COUNTERS
+from xen_legi.cli import json_of_plan
 from xen_legi.domu import claims, config, disks, growth, names, renaming, xl
 from xen_legi.domu.config import DomuConfig
 from xen_legi.domu.disks import Devices
@@ -42,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("new", metavar="NEW", help="its new name")
     parser.add_argument("--keep-hostname", action="store_true", help="leave the domU's own files as they are")
     parser.add_argument("--dry-run", action="store_true", help="print what would change, and do nothing")
+    json_of_plan(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -57,7 +60,8 @@ def main(options: argparse.Namespace) -> int:
         with lock(leftovers.lock_name(options.new), what=f"domU {options.new}", status=EXIT_USAGE):
             plan = _plan(options)
             if options.dry_run:
-                print(f"domU {plan.old} becomes {plan.new}:", *(f"  {line}" for line in plan.lines), sep="\n")
+                told = "\n".join([f"domU {plan.old} becomes {plan.new}:", *(f"  {line}" for line in plan.lines)])
+                print(as_json.text(plan, without=("text", "old_text")) if options.json_of_plan else told)
                 return EXIT_OK
             hooks.before("rename", config.parse(plan.old_text, plan.file), plan.new)
             rename(plan)
@@ -91,14 +95,15 @@ def _plan(options: argparse.Namespace) -> Renaming:
     _check(domu, options.new)
     volumes = lvm.volumes()
     claims.need_free_name(options.new, everywhere.copied(volumes))
-    known = disks.devices(found, volumes)
+    more, _ = config.that_may_name(domu)
+    known = disks.devices(found + more, volumes)
     links = config.auto_links(domu.file)
     if own := next((one for one in links if not one.is_symlink()), None):
         die(f"{own} is the file itself and no link", hint=f"move it to {config.DIRECTORY}, in place of {domu.file}")
     files = disks.images_of(domu, known)
     busy = {real for real, one in files.items() if one.open}
-    going = removal(domu, found, volumes, links, devices=known, images=files, busy=busy)
-    place = Place(found, _names(config.DIRECTORY), _names(config.AUTOSTART), volumes, known)
+    going = removal(domu, found + more, volumes, links, devices=known, images=files, busy=busy)
+    place = Place(found, _names(config.DIRECTORY), _names(config.AUTOSTART), volumes, known, domu.file.is_symlink())
     plan = renaming.plan(going, options.new, place, None if options.keep_hostname else _root(domu, volumes, known))
     for one in plan.images:
         images.check_free(one.old, one.new)

@@ -8,18 +8,22 @@ is changed with them, so that the next start is the same.
 """
 
 import argparse
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from xen_legi import files
+from xen_legi import as_json, files
+from xen_legi.cli import json_of_plan
 from xen_legi.domu import backend, config, disks, growth, names, shape, xl
 from xen_legi.domu.config import DomuConfig
 from xen_legi.domu.growth import Growth
 from xen_legi.domu.shape import Shape
 from xen_legi.domu.xl import Domain
-from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
-from xen_legi.install import leftovers
-from xen_legi.steps import lock, named_point, step
+from xen_legi.errors import EXIT_OK, die, need_root
+from xen_legi.install import resizing
+from xen_legi.install.resizing import Resizing
+from xen_legi.install.tidy import changing
+from xen_legi.steps import named_point, step
 from xen_legi.storage import grow, images, lvm
 from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Volume
@@ -44,6 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", default="", metavar="SIZE", help="its memory, as in 768M")
     parser.add_argument("--vcpus", default="", metavar="NUMBER", help="its virtual processors")
     parser.add_argument("--dry-run", action="store_true", help="print what would change, and do nothing")
+    json_of_plan(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -54,20 +59,42 @@ def main(options: argparse.Namespace) -> int:
         die("nothing is to be changed", hint="say --size, --memory or --vcpus")
     wanted = Shape(shape.mebibytes(options.memory, "memory") if options.memory else 0,
                    shape.processors(options.vcpus) if options.vcpus else 0)
-    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
+    left = resizing.pending(options.name)
+    with changing(options.name, dry_run=options.dry_run):
+        _need_new(left, options)
         domu = config.by_name(options.name)
         running = _running(domu, disk_too=bool(options.size))
         one = _growth(domu, options, running)
         if running and wanted != Shape():
             shape.check_running(domu, wanted, Shape(*xl.maxima(running.id)), running.memory, xl.free_memory())
+        elif xl.answers() and (total := xl.total_memory()):
+            shape.check_off(domu, wanted, total)
+        if options.json_of_plan:
+            print(as_json.text({"name": domu.name, "disk": one, "settings": shape.settings(domu, wanted)}))
+            return EXIT_OK
         if options.dry_run:
             told = [one.described()] if one else []
             told += [_shown(shape.settings(domu, wanted))] if wanted != Shape() else []
         else:
-            told = [_grown(one, running)] if one else []
-            told += [_shaped(domu, wanted, running)] if wanted != Shape() else []
+            with resizing.noted(_note(domu, one, wanted)):
+                told = [_grown(one, running)] if one else []
+                told += [_shaped(domu, wanted, running)] if wanted != Shape() else []
         print(*(f"domU {domu.name}: {line}" for line in told), sep="\n")
     return EXIT_OK
+
+
+def _need_new(left: Resizing | None, options: argparse.Namespace) -> None:
+    """Die if a growth by so much may be what was killed, and was ended just now: the disk would grow twice."""
+    ended = left and left.uuid and not options.dry_run and not resizing.pending(options.name)
+    if left and ended and options.size.startswith("+"):
+        die(f"an earlier run that was killed has just been ended: {left.device} of {left.name} was to have "
+            f"{exact_size(left.size)}", hint="if it is to grow by so much more, say it again")
+
+
+def _note(domu: DomuConfig, one: Growth | None, wanted: Shape) -> Resizing:
+    text = config.with_numbers(domu.text, shape.settings(domu, wanted))
+    uuid, device, size = (resizing.which(one.volume), one.disk.device, one.size) if one else ("", "", 0)
+    return Resizing(domu.name, domu.file, domu.text, text, uuid, device, size, wanted.memory, wanted.vcpus)
 
 
 def _running(domu: DomuConfig, *, disk_too: bool) -> Domain | None:
@@ -107,7 +134,7 @@ def _grown(one: Growth, running: Domain | None) -> str:
     """Let the disk grow and return what a person is told of it."""
     if one.grows:
         with step(one.described()):
-            _extend(one)
+            resizing.extend(one.volume, one.size)
         named_point("resize:extended")
     if running:
         return _told(running.id, one)
@@ -118,13 +145,6 @@ def _grown(one: Growth, running: Domain | None) -> str:
     named_point("resize:grown")
     size = exact_size(one.size)
     return f"{one.disk.device} has {size}, " + (f"its {kind} too" if kind else "what is on it is left")
-
-
-def _extend(one: Growth) -> None:
-    if isinstance(one.volume, Image):
-        images.extend(one.volume.path, one.size)
-    else:
-        lvm.extend(one.volume.full_name, one.size)
 
 
 def _told(domain: int, one: Growth) -> str:
@@ -150,14 +170,25 @@ def _seen(domain: int, volume: Volume | Image) -> Path | None:
 
 def _shaped(domu: DomuConfig, wanted: Shape, running: Domain | None) -> str:
     """Change memory and processors, first of the running domU: the file says nothing that could not be had."""
-    if running and wanted.memory:
-        xl.set_memory(running.id, wanted.memory)
-    if running and wanted.vcpus:
-        xl.set_vcpus(running.id, wanted.vcpus)
+    if running:
+        resizing.give(running, wanted)
     named_point("resize:set")
     changes = shape.settings(domu, wanted)
-    files.replace(domu.file, config.with_numbers(domu.text, changes), mode=domu.file.stat().st_mode & 0o777)
-    return _shown(changes)
+    files.rewrite(domu.file, config.with_numbers(domu.text, changes))
+    return _shown(changes) + (_otherwise(domu.name, wanted) if running else "")
+
+
+def _otherwise(name: str, wanted: Shape) -> str:
+    """Wait until a running domU has what it was given, and return what it has instead: its own kernel takes it and gives it
+    back, in a moment or never."""
+    with step("the domU is told"):
+        for last in range(_WAIT, -1, -1):
+            one = xl.domain(name)
+            has = shape.otherwise(wanted, Shape(one.memory, one.vcpus)) if one else ""
+            if not has or not last:
+                break
+            time.sleep(1)
+    return f"; it has {has} so far: its kernel has not followed in {_WAIT} s, xen-legi list shows when it has" if has else ""
 
 
 def _shown(changes: Mapping[str, int]) -> str:

@@ -5,11 +5,12 @@ A reboot in the domU itself starts it as it was.
 
 import argparse
 
-from xen_legi.cli.stop import seconds
+from xen_legi.cli.stop import HINT, seconds
 from xen_legi.domu import config, names, startable, xl
-from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, fail, need_root
-from xen_legi.install import leftovers
-from xen_legi.steps import lock, step
+from xen_legi.errors import EXIT_OK, die, fail, need_root
+from xen_legi.install import facts
+from xen_legi.install.tidy import changing
+from xen_legi.steps import step
 
 EXAMPLES = """\
   xen-legi restart web1
@@ -29,14 +30,17 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi restart")
     names.check(options.name)
     xl.need_xen()
-    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
+    with changing(options.name):
         domu = config.by_name(options.name)
-        if not xl.is_running(domu.name):
+        running = xl.domain(domu.name)
+        if not running:
             die(f"domU {domu.name} is not running", hint=f"xen-legi start {domu.name}")
         startable.check(domu)
+        facts.need_memory(domu, has=running.memory, hint="xen-legi list shows what the domUs have")
         with step(f"shut down {domu.name}"):
             if not xl.shutdown(domu.name, options.wait):
-                fail(f"domU {domu.name} is still running", hint=f"wait longer, or xen-legi stop {domu.name} --force")
+                hint = HINT.format(f"wait longer, or xen-legi stop {domu.name} --force")
+                fail(f"domU {domu.name} is still running", hint=hint)
         with step(f"start {domu.name}"):
             xl.start(domu.file)
     return EXIT_OK

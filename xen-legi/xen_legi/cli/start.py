@@ -10,10 +10,10 @@ import time
 from xen_legi.backup import elsewhere
 from xen_legi.domu import config, disks, names, startable, xl
 from xen_legi.domu.config import DomuConfig
-from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, need_root
-from xen_legi.install import leftovers
-from xen_legi.install.tidy import tidy
-from xen_legi.steps import lock, step
+from xen_legi.errors import EXIT_OK, die, need_root
+from xen_legi.install import facts
+from xen_legi.install.tidy import changing
+from xen_legi.steps import step
 from xen_legi.storage import lvm
 
 _PATIENCE = 20  # seconds for Xen's back ends, which close a volume some time after the domain has gone
@@ -32,12 +32,12 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi start")
     names.check(options.name)
     xl.need_xen()
-    tidy()
-    with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
+    with changing(options.name):
         domu = config.by_name(options.name)
         if not xl.is_off(domu.name):
             die(f"domU {domu.name} is running already", hint="xen-legi list shows it")
         startable.check(domu)
+        facts.need_memory(domu, hint="xen-legi list shows what the domUs have")
         _need_free(domu)
         elsewhere.need_off_everywhere(domu.name, defined=True, force_dead=False)
         with step(f"start {domu.name}"):

@@ -6,8 +6,10 @@ import re
 from xen_legi.domu import config, names, xl
 from xen_legi.errors import EXIT_OK, EXIT_USAGE, die, fail, need_root
 from xen_legi.install import leftovers
+from xen_legi.install.tidy import tidy
 from xen_legi.steps import lock, step
 
+HINT = "{}; with on_poweroff = 'restart' in its file it always comes back"
 EXAMPLES = """\
   xen-legi stop web1
   xen-legi stop web1 --wait 300
@@ -34,13 +36,12 @@ def main(options: argparse.Namespace) -> int:
     need_root("xen-legi stop")
     names.check(options.name)
     xl.need_xen()
+    tidy()  # what cannot be ended while the domU runs does not keep it from being stopped
     with lock(leftovers.lock_name(options.name), what=f"domU {options.name}", status=EXIT_USAGE):
         if not xl.is_running(options.name):
             config.by_name(options.name)
             die(f"domU {options.name} is not running", hint="xen-legi list shows the domUs")
         with step(f"{'destroy' if options.force else 'shut down'} {options.name}"):
-            if options.force:
-                xl.destroy(options.name)
-            if not (xl.gone(options.name, 10) if options.force else xl.shutdown(options.name, options.wait)):
-                fail(f"domU {options.name} is still running", hint="wait, or use --force")
+            if not (xl.destroyed(options.name, 30) if options.force else xl.shutdown(options.name, options.wait)):
+                fail(f"domU {options.name} is still running", hint=HINT.format("wait, or use --force"))
     return EXIT_OK

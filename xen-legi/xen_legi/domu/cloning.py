@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from xen_legi.domu import addresses, claims, config, image_names, mac, renaming, xlcfg
+from xen_legi.domu import addresses, claims, config, exclusive, image_names, mac, names, renaming, xlcfg
 from xen_legi.domu.claims import Claim
 from xen_legi.domu.config import Disk, DomuConfig, Vif
 from xen_legi.domu.disks import Devices, Images, backing
@@ -71,7 +71,8 @@ class Twin:
 @dataclass(frozen=True)
 class Cloning:
     """All of a clone. `words` are MACs and addresses of the domU with those that the clone has in their place; `root` is
-    the volume whose files are settled; `doubts` are fixed addresses of the domU that its kernel would be given."""
+    the volume whose files are settled; `doubts` are fixed addresses of the domU that its kernel would be given; `left` is
+    what its file does not name because only one domU can have it."""
 
     old: str
     new: str
@@ -83,12 +84,14 @@ class Cloning:
     ips: frozenset[str]
     doubts: frozenset[str]
     mode: int = 0o644
+    left: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
         """Return the plan for people."""
         words = [f"{old} becomes {new}" for old, new in self.words.items()]
-        return [*(one.described() for one in self.twins), *words, f"file /etc/xen/{self.new}.cfg"]
+        left = [f"left out: {one}" for one in self.left]
+        return [*(one.described() for one in self.twins), *words, *left, f"file /etc/xen/{self.new}.cfg"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ def plan(domu: DomuConfig, new: str, root: str, ips: Sequence[str], place: Place
     files = [MovedImage(one.origin.path, one.path) for one in twins if isinstance(one.origin, Image)]
     text = renaming.text_after(domu, new, renaming.paths_after(domu, moved, place.volumes, place.known, files))
     text = _own_text(text, {**words, **_names_of_vifs(domu, new), **_uuid(domu, place)}, domu.file)
+    text, left = exclusive.without(text)
     _need_space(twins, place)
     _need_room(twins, place)
     return Cloning(
@@ -136,6 +140,7 @@ def plan(domu: DomuConfig, new: str, root: str, ips: Sequence[str], place: Place
         macs=frozenset(after for before, after in words.items() if before not in given),
         ips=frozenset(given.values()),
         doubts=_of_kernel(config.parse(text, domu.file)) - frozenset(given.values()),
+        left=tuple(left),
     )
 
 
@@ -283,7 +288,7 @@ def _name(volume: Volume, old: str, new: str, taken: Iterable[Volume]) -> str:
     """Return the name of the clone's volume: one that does not bear the domU's name has the clone's before its own. A domU
     that was promoted beside another may have disks named NAME-disk.copy; the clone's are no copies."""
     volume = replace(volume, name=volume.name.removesuffix(".copy"))
-    if volume.name == old or volume.name.startswith(f"{old}-"):
+    if names.bears(volume.name, old):
         return renaming.renamed_volume(volume, old, new, taken).new
     return renaming.renamed_volume(replace(volume, name=f"-{volume.name}"), "", new, taken).new
 

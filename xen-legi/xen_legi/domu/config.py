@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xen_legi.domu import xlcfg
+from xen_legi.domu import otherfiles, xlcfg
 from xen_legi.errors import die
 from xen_legi.steps import warn
 
@@ -134,22 +134,23 @@ def by_name(name: str, directory: Path = DIRECTORY) -> DomuConfig:
 
 def find(name: str, directory: Path = DIRECTORY) -> DomuConfig | None:
     """Return the domU of that name, or None. The file that bears the name goes before others that hold it."""
-    same = [one for one in all_domus(directory) if one.name == name]
-    return sorted(same, key=lambda one: one.file.stem != name)[0] if same else None
+    return next((one for one in all_domus(directory) if one.name == name), None)
 
 
 def all_domus(directory: Path = DIRECTORY) -> list[DomuConfig]:
-    """Return the domUs that have a file *.cfg in `directory`, by name. Warn of files that cannot be read."""
+    """Return the domUs that have a file in `directory`, by name; of several with one name, that whose file bears it goes
+    first. Warn of files that cannot be read."""
     found, broken = all_files(directory)
     for one in broken:
         warn(f"{one.file}: {one.reason}; this file is left out")
-    return sorted((one for one in found if is_domu(one)), key=lambda one: one.name)
+    return sorted((one for one in found if is_domu(one)), key=lambda one: (one.name, one.file.stem != one.name))
 
 
 def all_files(directory: Path = DIRECTORY) -> tuple[list[DomuConfig], list[Unreadable]]:
-    """Return what each file *.cfg in `directory` says, also one that lacks what makes a domU, and those that cannot be read.
+    """Return what each file *.cfg in `directory` says, also one that lacks what makes a domU, and those that cannot be read;
+    and the domUs that certainly have a file called otherwise.
 
-    Who removes something must know both: a file without a name may still name a volume.
+    Who removes something must know all of them: a file without a name may still name a volume.
     """
     found: list[DomuConfig] = []
     broken: list[Unreadable] = []
@@ -161,7 +162,40 @@ def all_files(directory: Path = DIRECTORY) -> tuple[list[DomuConfig], list[Unrea
         except (OSError, ValueError, RecursionError) as error:
             if os.path.lexists(file):  # else it has just been removed
                 broken.append(Unreadable(file, _reason(error)))
-    return found, broken
+    return found + _of_other_files(directory, found), broken
+
+
+def _of_other_files(directory: Path, found: list[DomuConfig]) -> list[DomuConfig]:
+    """Return the domUs that have no file *.cfg: their file is called as they are (xen-tools with `extension =`), or is what
+    starts with dom0."""
+    more: dict[str, DomuConfig] = {}
+    known = {os.path.realpath(one.file) for one in found}
+    plain = map(_parsed, otherfiles.plain(directory))
+    called = [one for one in plain if one and one.file.name in otherfiles.names(one.name)]
+    for one in (*called, *(_parsed(path) for path in otherfiles.started(directory) if str(path) not in known)):
+        if one and is_domu(one):
+            more.setdefault(one.name, one)
+    return [one for name, one in more.items() if not any(is_domu(other) and other.name == name for other in found)]
+
+
+def _parsed(path: Path) -> DomuConfig | None:
+    try:
+        return parse(otherfiles.text(path), path)
+    except (ValueError, RecursionError):
+        return None
+
+
+def that_may_name(domu: DomuConfig, directory: Path = DIRECTORY) -> tuple[list[DomuConfig], dict[Path, str]]:
+    """Return what files say that are no *.cfg, but for those of this domU itself (web1.cfg.off), and the texts of those that
+    are no xl.cfg: xl takes any file, so each of them may be a domU's, now or once more."""
+    found: list[DomuConfig] = []
+    texts: dict[Path, str] = {}
+    for path in otherfiles.every(directory):
+        if one := _parsed(path):
+            found += [one] if one.name != domu.name and one.disks else []
+        else:
+            texts[path] = otherfiles.text(path)
+    return found, texts
 
 
 def is_domu(config: DomuConfig) -> bool:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from xen_legi.columns import aligned
+from xen_legi.domu import shape
 from xen_legi.domu.config import Disk, DomuConfig, Vif
 from xen_legi.domu.disks import NO_DEVICES, Devices, absolute, locate
 from xen_legi.domu.xl import Domain
@@ -37,7 +38,8 @@ class Space:
 
 @dataclass(frozen=True)
 class Entry:
-    """One domU. Memory in MiB; `file` is "" for one that runs without a file of ours to be found."""
+    """One domU. Memory in MiB; `file` is "" for one that runs without a file of ours to be found. What follows it is as the
+    file has it: 0, "" or {} where it says nothing; `actions` are {"on_crash": "restart"}, as in xl.cfg(5)."""
 
     name: str
     state: str
@@ -50,6 +52,14 @@ class Entry:
     autostart: bool
     file: str
     kernel: str
+    ramdisk: str = ""
+    bootloader: str = ""
+    cmdline: str = ""
+    root: str = ""
+    maxmem: int = 0
+    maxvcpus: int = 0
+    uuid: str = ""
+    actions: Mapping[str, str] = field(default_factory=dict)
 
 
 def inventory(
@@ -65,11 +75,11 @@ def inventory(
     `devices` tells where the disks' paths lead, `images` the bytes of those that are files."""
     running = {one.name: one for one in domains if one.id != 0}
     starting, known = set(autostart), tuple(volumes)
-    entries = []
+    entries = []  # of two files with one name nobody knows which is that of the domain: lint tells of both
     for one in domus:
         spaces = tuple(Space(disk.path, disk.device, _size(disk, known, devices, images)) for disk in one.disks)
-        entries.append(_entry(one, running.pop(one.name, None), spaces, one.file in starting, bridge))
-    entries += [_bare(one) for one in running.values()]
+        entries.append(_entry(one, running.get(one.name), spaces, one.file in starting, bridge))
+    entries += [_bare(one) for name, one in running.items() if name not in {entry.name for entry in entries}]
     return sorted(entries, key=lambda one: one.name)
 
 
@@ -82,12 +92,20 @@ def table(entries: Iterable[Entry]) -> str:
 def sheet(entry: Entry) -> str:
     """Return all of one entry for people, a line each."""
     state = entry.state if entry.id is None else f"{entry.state}, domain {entry.id}"
-    lines = [("name", entry.name), ("state", state), ("type", entry.type), ("memory", f"{entry.memory}M"),
-             ("vcpus", str(entry.vcpus)), ("kernel", entry.kernel)]
+    lines = [("name", entry.name), ("uuid", entry.uuid), ("state", state), ("type", entry.type),
+             ("memory", _with_most(f"{entry.memory}M", f"{entry.maxmem}M" if entry.maxmem else "")),
+             ("vcpus", _with_most(str(entry.vcpus), str(entry.maxvcpus or ""))),
+             ("bootloader", entry.bootloader), ("kernel", entry.kernel), ("ramdisk", entry.ramdisk),
+             ("command line", entry.cmdline)]
     lines += [("disk", f"{one.device}: {_volume(one)}") for one in entry.volumes]
     lines += [("network", _interface(place)) for place in entry.network]
+    lines += entry.actions.items()
     lines += [("starts with dom0", "yes" if entry.autostart else "no"), ("file", entry.file)]
     return "\n".join(aligned([(f"{name}:", value) for name, value in lines if value]))
+
+
+def _with_most(now: str, most: str) -> str:
+    return f"{now}, at most {most}" if most else now
 
 
 def vlan_of(bridge: str, setting: str) -> int | None:
@@ -98,6 +116,7 @@ def vlan_of(bridge: str, setting: str) -> int | None:
 
 
 def _entry(one: DomuConfig, domain: Domain | None, spaces: tuple[Space, ...], autostart: bool, bridge: str) -> Entry:
+    most = shape.maxima(one)
     return Entry(
         name=one.name,
         state=domain.state if domain else STOPPED,
@@ -110,7 +129,21 @@ def _entry(one: DomuConfig, domain: Domain | None, spaces: tuple[Space, ...], au
         autostart=autostart,
         file=str(one.file),
         kernel=one.kernel,
+        ramdisk=one.ramdisk,
+        bootloader=one.settings.get("bootloader", ""),
+        cmdline=_cmdline(one.settings),
+        root=one.root,
+        maxmem=most.memory,
+        maxvcpus=most.vcpus,
+        uuid=one.settings.get("uuid", ""),
+        actions={key: value for key, value in one.settings.items() if key.startswith("on_")},
     )
+
+
+def _cmdline(said: Mapping[str, str]) -> str:
+    """Return the command line of the kernel as xl puts it together: cmdline, or root and extra."""
+    root = f"root={said['root']}" if said.get("root") else ""
+    return said.get("cmdline") or " ".join(word for word in (root, said.get("extra", "")) if word)
 
 
 def _bare(domain: Domain) -> Entry:

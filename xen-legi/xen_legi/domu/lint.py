@@ -1,41 +1,22 @@
 """What would keep the domUs of this host from starting, or set them against each other: files and facts in, text out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 
 from xen_legi.domu import claims
 from xen_legi.domu.claims import Claim
 from xen_legi.domu.config import AUTOSTART, DomuConfig, Unreadable
-from xen_legi.domu.disks import Devices, absolute, locate
-from xen_legi.domu.loader import is_pygrub, is_restricted
+from xen_legi.domu.lint_alone import alone
+from xen_legi.domu.lint_here import Here
+from xen_legi.domu.lint_shared import shared
 from xen_legi.finding import Finding
-from xen_legi.storage.lvm import Volume
-
-
-@dataclass(frozen=True)
-class Here:
-    """What the host has. `devices`: where the disks' paths lead; `memory`: the MiB of the whole host (None if not known),
-    `of_dom0` of it dom0's; `autostarted`: the names of domUs that start with it."""
-
-    exists: Callable[[str], bool]
-    volumes: Sequence[Volume]
-    devices: Devices
-    bridges: frozenset[str]
-    memory: int | None
-    of_dom0: int = 0
-    autostarted: frozenset[str] = frozenset()
 
 
 def lint(domus: Sequence[DomuConfig], broken: Iterable[Unreadable], here: Here) -> list[Finding]:
     """Return what is wrong with these files, in their order."""
     found = [Finding(str(one.file), "error", f"cannot be read: {one.reason}") for one in broken]
     for one in domus:
-        found += [Finding(str(one.file), level, text) for level, text in _alone(one, here)]
-    found += _shared(domus, _names, "the name {}")
-    found += _shared(domus, _macs, "the MAC address {}")
-    found += _shared(domus, lambda one: _written(one, here), "the disk {}")
-    return sorted([*found, *_together(domus, here)])
+        found += [Finding(str(one.file), level, text) for level, text in alone(one, here)]
+    return sorted([*found, *shared(domus, here), *_together(domus, here)])
 
 
 def clashes(domus: Iterable[DomuConfig], others: Sequence[Claim]) -> list[Finding]:
@@ -61,69 +42,3 @@ def _together(domus: Sequence[DomuConfig], here: Here) -> Iterator[Finding]:
     if here.memory is not None and wanted > here.memory - here.of_dom0:
         left = f"dom0 leaves {here.memory - here.of_dom0}"
         yield Finding(str(AUTOSTART), "warning", f"the domUs that start with dom0 want {wanted} MiB, {left}")
-
-
-def _alone(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
-    """Tell what is wrong with one file by itself."""
-    for what, path in (("kernel", domu.kernel), ("ramdisk", domu.ramdisk)):
-        if path and not here.exists(path):
-            yield "error", f"its {what} {path} is not there"
-    yield from _pygrub(domu)
-    yield from _missing_disks(domu, here)
-    macs = _macs(domu)
-    for mac in sorted({one for one in macs if macs.count(one) > 1}):
-        yield "warning", f"it has two interfaces with the MAC address {mac}"
-    devices = [disk.device for disk in domu.disks if disk.device]
-    for device in sorted({one for one in devices if devices.count(one) > 1}):
-        yield "error", f"it has two disks {device}"
-    for bridge in sorted({vif.device for vif in domu.vifs if vif.device} - here.bridges):
-        yield "error", f"its bridge {bridge} is not there"
-    if not domu.memory:
-        yield "warning", "it has no memory line: xl gives it 128 MiB"
-    if here.memory is not None and domu.memory > here.memory:
-        yield "error", f"its memory, {domu.memory} MiB, is more than the {here.memory} of this host"
-
-
-def _pygrub(domu: DomuConfig) -> Iterator[tuple[str, str]]:
-    """Tell if a program of dom0 reads the domU's disks with all of dom0's rights, each time that it starts."""
-    if is_pygrub(domu) and not is_restricted(domu):
-        yield "warning", ("pygrub reads its disks as root of dom0 (XSA-443): bootloader_restrict = 1 (Xen 4.17: in the"
-                          f" environment, LIBXL_BOOTLOADER_RESTRICT=1), or, better, xen-legi kernel pin {domu.name} own")
-
-
-def _missing_disks(domu: DomuConfig, here: Here) -> Iterator[tuple[str, str]]:
-    for disk in domu.disks:
-        path = absolute(disk.path)
-        if not disk.path or here.exists(path):
-            continue
-        if volume := locate(path, here.volumes, here.devices):
-            yield "warning", f"its disk {path} is not active: lvchange -ay {volume.full_name}"
-        else:  # what is no path may be what a block script understands, and nobody else
-            yield "error" if disk.path.startswith("/") else "warning", f"its disk {path} is not there"
-
-
-def _shared(domus: Sequence[DomuConfig], of: Callable[[DomuConfig], Iterable[str]], text: str) -> Iterator[Finding]:
-    """Tell what several files have that only one may have."""
-    holders: dict[str, list[Path]] = {}
-    for one in domus:
-        for thing in dict.fromkeys(of(one)):
-            holders.setdefault(thing, []).append(one.file)
-    for thing, files in holders.items():
-        for file in files if len(files) > 1 else ():
-            others = ", ".join(str(other) for other in files if other != file)
-            yield Finding(str(file), "error", f"{text.format(thing)} is that of {others}, too")
-
-
-def _names(one: DomuConfig) -> list[str]:
-    return [one.name]
-
-
-def _macs(one: DomuConfig) -> list[str]:
-    return [vif.mac.upper() for vif in one.vifs if vif.mac]
-
-
-def _written(one: DomuConfig, here: Here) -> Iterator[str]:
-    """The disks that a domU may write, each by one name however its path is written."""
-    for path in (absolute(disk.path) for disk in one.disks if disk.path and disk.access != "r"):
-        volume = locate(path, here.volumes, here.devices)
-        yield str(volume.path) if volume else here.devices.get(path, path)

@@ -7,6 +7,12 @@ from xen_legi.errors import die
 _LONGEST = 200  # a file name has 255 bytes, and ours have a few more words in them
 
 
+def bears(volume: str, name: str) -> bool:
+    """Tell whether a volume that the file of domU `name` names is called after it: web1, web1-disk, web1_root, web1.root.
+    Alone it proves nothing: web1-disk may be that of a domU web1-disk."""
+    return volume == name or volume.startswith(tuple(name + separator for separator in "-_."))
+
+
 def check(name: str) -> None:
     """Die unless `name` can be that of a domU of this host, whoever made it. New domUs have narrower rules."""
     if "/" in name or name.endswith(".cfg"):

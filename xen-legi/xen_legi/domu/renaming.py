@@ -89,13 +89,15 @@ def left(plan: Renaming, old_text: str, new_text: str) -> Left:
 
 @dataclass(frozen=True)
 class Place:
-    """What there is on this host: all files that name disks, the names in /etc/xen and in /etc/xen/auto, the volumes."""
+    """What there is on this host: all files that name disks, the names in /etc/xen and in /etc/xen/auto, the volumes.
+    `linked`: the domU's file is a link to somewhere else."""
 
     domus: Sequence[DomuConfig]
     names: frozenset[str]
     starting: frozenset[str]
     volumes: Sequence[Volume]
     known: Devices
+    linked: bool = False
 
 
 def plan(going: Removal, new: str, place: Place, root: Volume | Image | None) -> Renaming:
@@ -108,7 +110,9 @@ def plan(going: Removal, new: str, place: Place, root: Volume | Image | None) ->
     _check_alone(domu, place.domus)
     _check_tags(domu, place)
     moved = tuple(renamed_volume(one, domu.name, new, place.volumes) for one in going.volumes)
-    new_file = domu.file.with_name(f"{new}.cfg") if domu.file.name == f"{domu.name}.cfg" else domu.file
+    new_file = domu.file.with_name(link_name(domu.file, domu.name, new))
+    if domu.file.parent != config.DIRECTORY or place.linked:  # the administrator's own order
+        new_file = domu.file
     _check_free(new_file, domu, new, going.links, place)
     files = tuple(MovedImage(one, image_names.renamed(one, domu.name, new)) for one in going.images)
     text = text_after(domu, new, paths_after(domu, moved, place.volumes, place.known, files))
@@ -178,8 +182,8 @@ def text_after(domu: DomuConfig, new: str, paths: dict[str, str]) -> str:
 
 
 def link_name(link: Path, old: str, new: str) -> str:
-    """Return what an entry of /etc/xen/auto is called afterwards: one that was given a name of its own keeps it."""
-    return f"{new}.cfg" if link.name == f"{old}.cfg" else link.name
+    """Return what a file or an entry of /etc/xen/auto is called afterwards: one that has a name of its own keeps it."""
+    return {f"{old}.cfg": f"{new}.cfg", old: new}.get(link.name, link.name)
 
 
 def label(name: str) -> str:

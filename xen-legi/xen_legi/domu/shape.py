@@ -48,6 +48,21 @@ def check_running(domu: DomuConfig, wanted: Shape, most: Shape, has: int, free: 
             hint="xen-legi list shows what the domUs have")
 
 
+def check_off(domu: DomuConfig, wanted: Shape, total: int) -> None:
+    """Die if a domU that is off could never start with this: the host has `total` MiB, dom0's among them."""
+    if wanted.memory >= total:
+        die(f"this host has {exact_size(total * MIB)} of memory in all: {domu.name} could not start with "
+            f"{exact_size(wanted.memory * MIB)}", hint="say less; xl info shows total_memory")
+
+
+def otherwise(wanted: Shape, has: Shape) -> str:
+    """Return what a domU that runs has instead of what is wanted, for people; nothing if it has that."""
+    memory = wanted.memory and abs(has.memory - wanted.memory) > _NEAR
+    words = [f"memory {exact_size(has.memory * MIB)}"] if memory else []
+    words += [f"vcpus {has.vcpus}"] if wanted.vcpus not in (0, has.vcpus) else []
+    return ", ".join(words)
+
+
 def settings(domu: DomuConfig, wanted: Shape) -> Mapping[str, int]:
     """Return what changes in the domU's file: what is wanted, and a maximum that would be less."""
     changes = {key: value for key, value in (("memory", wanted.memory), ("vcpus", wanted.vcpus)) if value}
@@ -56,9 +71,15 @@ def settings(domu: DomuConfig, wanted: Shape) -> Mapping[str, int]:
     return {**changes, **raised}
 
 
+_NEAR = 8  # MiB by which what Xen shows differs from what a domain was given
 _MAXIMA = {"memory": "maxmem", "vcpus": "maxvcpus"}
 
 
 def _maximum(said: str, otherwise: int) -> int:
     """Return a maximum as the file has it, or the other number where it has none that can be read."""
     return int(said, 0) if re.fullmatch(r"0x[0-9a-fA-F]+|[1-9][0-9]*", said) else otherwise
+
+
+def maxima(domu: DomuConfig) -> Shape:
+    """Return what a domU's file says that it can have at most; 0 where it says nothing that can be read."""
+    return Shape(*(_maximum(domu.settings.get(key, ""), 0) for key in _MAXIMA.values()))

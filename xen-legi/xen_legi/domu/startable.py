@@ -1,7 +1,7 @@
 """Whether a domU can start, as far as its file and this host tell before xl(1) does, in many lines."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from xen_legi.domu.config import DomuConfig
 from xen_legi.domu.disks import NO_IMAGES, Devices, Images, backing
@@ -10,9 +10,20 @@ from xen_legi.storage.images import Image
 from xen_legi.storage.lvm import Volume
 
 
+def boots_from(domu: DomuConfig) -> dict[str, str]:
+    """Return the files of dom0 that a domU boots from: {"kernel" or "ramdisk": path}. Where it has a boot loader, kernel and
+    ramdisk are places in the domU; xl ignores Xen's own boot program, which is the kernel in old files of HVM."""
+    if domu.settings.get("bootloader"):
+        return {}
+    found = {"kernel": domu.kernel, "ramdisk": domu.ramdisk}
+    if domu.type == "hvm" and PurePath(domu.kernel).name == "hvmloader":
+        del found["kernel"]
+    return {what: path for what, path in found.items() if path}
+
+
 def check(domu: DomuConfig) -> None:
     """Die if its kernel or a disk is not there."""
-    needed = [domu.kernel, domu.ramdisk, *(disk.path for disk in domu.disks)]
+    needed = [*boots_from(domu).values(), *(disk.path for disk in domu.disks)]
     missing = [one for one in needed if one.startswith("/") and not Path(one).exists()]
     if missing:
         die(f"domU {domu.name} needs {', '.join(missing)}, which is not there", hint=f"see {domu.file}")

@@ -157,19 +157,43 @@ def start(file: Path) -> None:
 
 
 def shutdown(name: str, wait: float = 120) -> bool:
-    """Ask a domU to shut down; tell whether it was gone within `wait` seconds. It is asked again from time to time: a Linux
-    that has not mounted its root yet takes the word, finds no poweroff(8), and boots on."""
+    """Ask a domU to shut down; tell whether it was gone for good within `wait` seconds. It is asked again from time to time:
+    a Linux that has not mounted its root yet takes the word, finds no poweroff(8), and boots on."""
+    return _until_gone("shutdown", name, wait)
+
+
+def destroyed(name: str, wait: float) -> bool:
+    """Destroy a domU; tell whether it was gone for good within `wait` seconds."""
+    return _until_gone("destroy", name, wait)
+
+
+def _until_gone(verb: str, name: str, wait: float) -> bool:
+    """Tell xl to end a domU until it stays away: with on_poweroff = 'restart', or when it reboots at that moment, it is
+    there again seconds after it has gone."""
     deadline = time.monotonic() + wait
     while True:
-        _end("shutdown", name)
-        if gone(name, min(_ASK_AGAIN, deadline - time.monotonic())):
+        _end(verb, name)
+        if _ended(name, min(_ASK_AGAIN, deadline - time.monotonic())):
             return True
         if time.monotonic() >= deadline:
             return False
 
 
+def _ended(name: str, wait: float) -> bool:
+    """Wait up to `wait` seconds for a domain to go, and as long as it takes to see that it does not come back; tell whether
+    it went."""
+    anew = False
+    deadline = time.monotonic() + wait
+    while one := domain(name):
+        anew = bool(one.reason)
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(1)
+    return not _returns(name, _AWAY_ANEW if anew else AWAY)
+
+
 def gone(name: str, wait: float) -> bool:
-    """Wait up to `wait` seconds for a domain to go; tell whether it went."""
+    """Wait up to `wait` seconds for a domain to go; tell whether it went. It may come back: see shutdown(), destroyed()."""
     deadline = time.monotonic() + wait
     while is_running(name):
         if time.monotonic() >= deadline:

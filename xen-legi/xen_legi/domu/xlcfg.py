@@ -35,11 +35,13 @@ Value = Atom | tuple["Value", ...]  # a list within a list is rare, but legal
 
 @dataclass(frozen=True)
 class Assignment:
-    """KEY = VALUE, or KEY += VALUE."""
+    """KEY = VALUE, or KEY += VALUE, and where all of it stands: text[start:end]."""
 
     key: str
     value: Value
-    adds: bool = False
+    adds: bool
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,10 @@ class _Reader:
         key = self._take("word")
         mark = self._take("mark", "=", "+=")
         value = self._value()
+        last = self.tokens[self.position - 1]
         if self.position < len(self.tokens):
             self._take("end")
-        return Assignment(key.text, value, mark.text == "+=")
+        return Assignment(key.text, value, mark.text == "+=", key.start, last.start + len(last.text))
 
     def _value(self) -> Value:
         token = self._peek()

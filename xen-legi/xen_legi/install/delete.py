@@ -6,13 +6,16 @@ from pathlib import Path
 from xen_legi import files
 from xen_legi.domu.removal import Removal
 from xen_legi.errors import fail
+from xen_legi.install import deleting
 from xen_legi.install.leftovers import DELETING, remove_dead_link
 from xen_legi.steps import named_point, step
 from xen_legi.storage import images, lvm
 
 
 def delete(plan: Removal) -> None:
-    """Tag the volumes, remove the file, then the links and the volumes."""
+    """Note the links and tag the volumes, remove the file, then the links and the volumes."""
+    deleting.note(plan)
+    named_point("delete:noted")
     tags = (lvm.TAG, f"{DELETING}={plan.domu.name}")
     for one in plan.volumes:
         lvm.change_tags(one.full_name, add=tags)
@@ -35,6 +38,7 @@ def delete(plan: Removal) -> None:
             images.remove(image, plan.domu.name)
         named_point("delete:after-image")
     images.forget(plan.domu.name, plan.images)
+    deleting.strike(plan.domu.name)
 
 
 def _mark(plan: Removal) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from xen_legi.backup import everywhere
 from xen_legi.config import Config
-from xen_legi.domu import config, loader, xl
+from xen_legi.domu import config, loader, xl, xlconf
+from xen_legi.domu.config import DomuConfig
+from xen_legi.errors import die
 from xen_legi.install.model import Facts
 from xen_legi.install.templates import measured
 from xen_legi.kernels import policy
 from xen_legi.run import run, run_json
 from xen_legi.storage import images, lvm
+from xen_legi.units import MIB, exact_size
 
 # where the first names only systemd-resolved, which is asked from its own host alone, the second has those that it asks
 _RESOLV_CONFS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
@@ -37,7 +40,7 @@ def gather(settings: Config, kernel: str = "", directory: str = "", *, own_kerne
         kernel=chosen,
         modules_size=measured(chosen.modules) if chosen else _OWN_KERNEL,
         loaders=frozenset(kind for kind, image in loader.IMAGES.items() if image.is_file()),
-        free_memory=free_memory(run(["xl", "info"]).stdout) if xl.answers() else None,
+        free_memory=free_now(),
         directory=images.directory(Path(directory)) if directory else None,
         others=tuple(everywhere.here(domus, volumes)),
     )
@@ -63,12 +66,25 @@ def _is_for_guests(text: str) -> bool:
     return not (one.is_loopback or one.is_unspecified or one.is_link_local)
 
 
-def free_memory(text: str) -> int | None:
-    """Given what `xl info` printed, return the MiB that a new domU can have; None where dom0 gives up some of its own."""
+def free_memory(text: str, autoballoon: str = "") -> int | None:
+    """Given what `xl info` printed and the setting of xl.conf(5), return the MiB that a new domU can have; None where dom0
+    gives up some of its own."""
     facts = dict(re.split(r"\s*:\s*", line, maxsplit=1) for line in text.splitlines() if ":" in line)
-    if "dom0_mem=" not in facts.get("xen_commandline", "") or not facts.get("free_memory", "").isdigit():
-        return None
-    return int(facts["free_memory"])
+    keeps = autoballoon in ("off", "0") or (autoballoon in ("", "auto") and "dom0_mem=" in facts.get("xen_commandline", ""))
+    return int(facts["free_memory"]) if keeps and facts.get("free_memory", "").isdigit() else None
+
+
+def free_now() -> int | None:
+    """Return the same as this host has it; None also where there is no Xen."""
+    return free_memory(run(["xl", "info"]).stdout, xlconf.read().get("autoballoon", "")) if xl.answers() else None
+
+
+def need_memory(domu: DomuConfig, *, has: int = 0, hint: str) -> None:
+    """Die if this host cannot give a domU its memory, of which it `has` so many MiB already."""
+    free = free_now()
+    if free is not None and domu.memory > free + has:
+        die(f"this host has {exact_size(free * MIB)} of memory free, {domu.name} needs {exact_size(domu.memory * MIB)}",
+            hint=hint)
 
 
 def _text(path: Path) -> str:

@@ -5,6 +5,7 @@ looks first whether it is done already. Where the domU's file is not what it was
 the plan is set aside.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -48,6 +49,15 @@ def pending(*names: str) -> Path | None:
         if {plan.old, plan.new} & set(names):
             return path
     return None
+
+
+def tell_of_killed() -> None:
+    """Warn of renamings that were killed, for who only shows: their domUs are halves until somebody ends them."""
+    for path in sorted(DIRECTORY.glob("renaming-*.json")):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            plan = loaded(files.read(path))
+            if not is_locked(leftovers.lock_name(plan.old)):
+                warn(f"a renaming of {plan.old} to {plan.new} was killed: xen-legi list ends it")
 
 
 def finish_killed() -> None:
@@ -119,7 +129,12 @@ def _finish(path: Path, plan: Renaming) -> None:
 def _set_aside(path: Path, plan: Renaming) -> None:
     aside = path.with_suffix(".stale")
     path.replace(aside)
-    warn(f"a renaming of {plan.old} to {plan.new} was killed and its file changed since: it is not ended, see {aside}")
+    done = [f"{one.group}/{one.old} to {one.new}" for one in plan.volumes
+            if lvm.find(one.group, one.new) and not lvm.find(one.group, one.old)]
+    more = f"; renamed already: {', '.join(done)} (lvrename(8) renames them back)" if done else ""
+    moved = [f"{one.old} to {one.new}" for one in plan.images if one.new.exists() and not one.old.exists()]
+    more += f"; moved already: {', '.join(moved)} (mv(1) moves them back)" if moved else ""
+    warn(f"a renaming of {plan.old} to {plan.new} was killed and its file changed since: it is not ended, see {aside}{more}")
 
 
 def _give_up(path: Path, plan: Renaming, running: str) -> None:
@@ -144,7 +159,7 @@ def _perform(plan: Renaming) -> None:
                 images.move(image.old, image.new)
             named_point("rename:image")
         _put_file(plan)
-    for link in plan.links:
+    for link in _links(plan):
         _move_link(link, plan)
         named_point("rename:link")
     renamed.note(plan.old, plan.new)
@@ -166,16 +181,22 @@ def _rename_volume(one: Moved) -> None:
 
 def _put_file(plan: Renaming) -> None:
     """Write the new file and remove the old one; between the two both are there, of one domU with the new volumes."""
-    mode = plan.file.stat().st_mode & 0o777
     if plan.new_file == plan.file:
-        files.replace(plan.file, plan.text, mode=mode)
+        files.rewrite(plan.file, plan.text)
         return
     if files.read(plan.new_file) != plan.text:
-        files.make(plan.new_file, plan.text, mode=mode)
+        files.make(plan.new_file, plan.text, mode=0o600)
+    files.give_access(plan.new_file, plan.file)
     named_point("rename:written")
     plan.file.unlink()
     files.sync(plan.file.parent)
     named_point("rename:file-gone")
+
+
+def _links(plan: Renaming) -> list[Path]:
+    """Return the entries of /etc/xen/auto that lead to the old file: one may have been made since the plan was."""
+    since = config.auto_links(plan.file, config.AUTOSTART) if plan.file != plan.new_file else []
+    return [*plan.links, *(one for one in since if one not in plan.links and one.is_symlink())]
 
 
 def _move_link(link: Path, plan: Renaming) -> None:

@@ -28,14 +28,19 @@ def unfit(domu: DomuConfig, kernel: Kernel) -> str:
     modules = initramfs.held(kernel)
     if modules is None:
         return ""
-    if not _GOOD.fullmatch(domu.root):
-        return f"which finds no root={domu.root}"
+    if lost := not_found(domu):
+        return f"which finds no root={lost}"
     for kind in _kinds(domu):
         if domu.root.startswith("UUID=") and kind not in _KNOWN_UUID:
             return f"which finds no {kind} by its UUID"
         if not _holds(kernel, modules, kind):
             return f"which has no module for the {kind} of its root"
     return ""
+
+
+def not_found(domu: DomuConfig) -> str:
+    """Return the root= of a domU if the initramfs does not find it; nothing if it does, or none is written down. Pure."""
+    return "" if _GOOD.fullmatch(domu.root) else domu.root
 
 
 def _holds(kernel: Kernel, modules: tuple[str, ...], kind: str) -> bool:

@@ -45,7 +45,7 @@ def _ext(device: Path) -> None:
     checked = run(["e2fsck", "-f", "-p", device], ok=range(64), timeout=TIMEOUT, outlives_us=True)
     if checked.status > _CORRECTED:
         fail(f"the filesystem on {device} has errors: {_last(checked.stdout + checked.stderr)}",
-             hint=f"the volume has its new size; mend it with e2fsck -f {device}, then run this again")
+             hint=f"the volume has its new size; mend it with e2fsck -f {device}; the next command grows it")
     run(["resize2fs", device], timeout=TIMEOUT, outlives_us=True)
 
 

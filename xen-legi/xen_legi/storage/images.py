@@ -259,6 +259,11 @@ def used(path: Path) -> bool:
     return bool(loops(path)) or (path.exists() and processes.writes(path))
 
 
+def which(path: Path) -> str:
+    """Return what names an image as long as it is this file at this place, also after dom0 has started anew."""
+    return f"{_filesystem(path)}:{path.stat().st_ino}:{path}"
+
+
 def loops(path: Path) -> list[Path]:
     """Return the loop devices that lead to a file."""
     argv = ["losetup", "--noheadings", "--output", "NAME", "--associated", str(path)]
