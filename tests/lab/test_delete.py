@@ -43,11 +43,12 @@ def test_a_volume_that_is_called_otherwise_goes_when_a_person_says_so_and_no_loo
 
 @pytest.mark.parametrize("file", ["hers", "auto/hers", "hers.cfg~", "old/hers.cfg"])
 def test_a_volume_that_a_file_names_which_is_no_cfg_stays(store: Host, file: str) -> None:
+    store.check_output("mkdir -p /etc/xen/auto")
     before = state(store)
     text = "name = 'X'\nmemory = 64\ndisk = ['phy:/dev/vg0/mine-data,xvda,w']\n"
     mine, hers = (shlex.quote(text.replace("X", name)) for name in ("mine", "hers"))
     store.check_output(
-        f"mkdir -p /etc/xen/auto /etc/xen/old && lvcreate -qq -y -L 8M -n mine-data vg0 && "
+        f"mkdir -p /etc/xen/old && lvcreate -qq -y -L 8M -n mine-data vg0 && "
         f"printf %s {mine} > /etc/xen/mine.cfg && printf %s {hers} > /etc/xen/{file}"
     )
     entry = known(store, "hers")

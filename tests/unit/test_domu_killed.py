@@ -12,7 +12,7 @@ from xen_legi import steps
 from xen_legi.cli import kernel as cli_kernel
 from xen_legi.domu import config, renamed, xl
 from xen_legi.domu.renaming import Moved, Renaming
-from xen_legi.errors import Problem
+from xen_legi.errors import CommandFailed, Problem
 from xen_legi.install import rename, tidy
 from xen_legi.storage import lvm
 
@@ -114,3 +114,14 @@ def test_who_only_shows_tells_of_a_renaming_that_was_killed(host: Path, capsys: 
     with steps.lock("domu-web1", what="web1"):
         rename.tell_of_killed()
     assert capsys.readouterr().err == ""
+
+
+def test_a_command_that_needs_no_volumes_is_not_ended_by_lvm_that_does_not_answer(
+    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise CommandFailed(("lvs",), 5, "it hangs")
+
+    monkeypatch.setattr(lvm, "volumes", broken)
+    tidy.tidy()
+    assert "what killed runs may have left is not put right" in capsys.readouterr().err

@@ -280,3 +280,41 @@ def test_an_image_in_the_place_of_another_one_does_not_grow(
     with_image(host, monkeypatch)
     resizing.finish_killed()
     assert image.stat().st_size == 2 * GIB and done == [] and left(host) == []
+
+
+def test_what_waits_for_its_end_is_not_forgotten_for_another_change(
+    host: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed("resize:extended", monkeypatch, size="3G")
+    disks: dict[str, Volume] = vars(resizing)["there"]
+    disks["web1-disk"] = replace(disks["web1-disk"], open=True)
+    note = (host / "plans/resizing-web1.json").read_text()
+    with pytest.raises(Problem, match="an earlier resize of web1 is not at its end") as caught:
+        run(memory="768M")
+    assert caught.value.status == 2 and (host / "plans/resizing-web1.json").read_text() == note
+    assert (host / "web1.cfg").read_text() == TEXT
+    assert run(memory="768M", dry_run=True) == 0
+
+
+def test_the_disk_of_a_domu_that_ends_while_it_is_looked_at_waits(
+    host: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed("resize:extended", monkeypatch, size="3G")
+    monkeypatch.setattr(xl, "answers", lambda: True)
+    monkeypatch.setattr(xl, "stays", lambda name: True)
+    monkeypatch.setattr(xl, "domain", lambda name: None)  # it reboots, and is there again in two seconds
+    resizing.finish_killed()
+    assert done == ["extend vg0/web1-disk 3G"] and left(host) == ["resizing-web1.json"]
+
+
+def test_what_a_person_writes_into_the_file_while_the_disk_grows_stays(
+    host: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(path: Path) -> str:
+        (host / "web1.cfg").write_text(TEXT + "# mine\n")
+        return "ext4"
+
+    monkeypatch.setattr(grow, "grow", slow)
+    assert run(size="3G", memory="768M") == 0
+    text = (host / "web1.cfg").read_text()
+    assert "# mine\n" in text and "memory = 768" in text

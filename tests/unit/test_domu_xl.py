@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from xen_legi.domu import xl
 from xen_legi.domu.xl import Domain, parse_list
+from xen_legi.errors import CommandFailed
 
 TABLE = """\
 Name                                        ID   Mem VCPUs\tState\tTime(s)
@@ -107,3 +108,26 @@ def test_a_domain_that_comes_back_has_not_ended(
     end = xl.shutdown if verb == "shutdown" else xl.destroyed
     assert end("web1", 30) is answer
     assert set(asked) == {verb} and (len(asked) > 2 if not times else len(asked) == times)
+
+
+def test_a_domain_that_is_being_made_anew_and_cannot_be_told_yet_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def end(verb: str, name: str) -> None:
+        asked.append(verb)
+        if len(asked) == 2:
+            raise CommandFailed(("xl", verb), 1, "PV control interface not available")
+
+    play(monkeypatch, [*BACK, *["running"] * 22, *AWAY])
+    monkeypatch.setattr(xl, "_end", end)
+    assert xl.shutdown("web1", 120) and asked == ["shutdown"] * 3
+
+
+def test_what_xl_says_of_the_first_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(verb: str, name: str) -> None:
+        raise CommandFailed(("xl", verb), 1, "PV control interface not available")
+
+    play(monkeypatch, ["running"] * 99)
+    monkeypatch.setattr(xl, "_end", end)
+    with pytest.raises(CommandFailed, match="not available"):
+        xl.shutdown("web1", 120)

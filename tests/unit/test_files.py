@@ -1,5 +1,6 @@
 """Small files that belong to the administrator are changed in their content only."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -50,3 +51,12 @@ def test_a_file_that_cannot_be_written_is_what_it_was(real: Path, monkeypatch: p
     with pytest.raises(OSError, match="No space"):
         files.rewrite(real, "new\n")
     assert real.read_text() == "old\n"
+
+
+def test_a_file_on_a_filesystem_without_attributes_can_be_changed(real: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(path: Path) -> list[str]:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "listxattr", none)
+    files.rewrite(real, "new\n")
+    assert real.read_text() == "new\n"

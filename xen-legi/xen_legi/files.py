@@ -128,9 +128,17 @@ def give_access(path: Path, like: Path) -> None:
     facts = like.stat()
     os.chown(path, facts.st_uid, facts.st_gid)
     path.chmod(stat.S_IMODE(facts.st_mode))
-    for name in os.listxattr(like):
+    for name in _attributes(like):
         with contextlib.suppress(OSError):  # a filesystem may keep some that nobody may write
             os.setxattr(path, name, os.getxattr(like, name))
+
+
+def _attributes(path: Path) -> list[str]:
+    """Return the names of a file's extended attributes: none where the filesystem has no such thing."""
+    try:
+        return os.listxattr(path)
+    except OSError:
+        return []
 
 
 def sync(path: Path) -> None:

@@ -84,9 +84,14 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _need_new(left: Resizing | None, options: argparse.Namespace) -> None:
-    """Die if a growth by so much may be what was killed, and was ended just now: the disk would grow twice."""
-    ended = left and left.uuid and not options.dry_run and not resizing.pending(options.name)
-    if left and ended and options.size.startswith("+"):
+    """Die if what was killed still waits for its end, whose note ours would take the place of; or if a growth by so much may
+    be what was killed, and was ended just now: the disk would grow twice."""
+    if options.dry_run:
+        return
+    if waiting := resizing.pending(options.name):
+        die(f"an earlier resize of {options.name} is not at its end: {waiting.words}",
+            hint="mend what is in its way, told above")
+    if left and left.uuid and options.size.startswith("+"):
         die(f"an earlier run that was killed has just been ended: {left.device} of {left.name} was to have "
             f"{exact_size(left.size)}", hint="if it is to grow by so much more, say it again")
 
@@ -173,8 +178,9 @@ def _shaped(domu: DomuConfig, wanted: Shape, running: Domain | None) -> str:
     if running:
         resizing.give(running, wanted)
     named_point("resize:set")
-    changes = shape.settings(domu, wanted)
-    files.rewrite(domu.file, config.with_numbers(domu.text, changes))
+    now = config.read(domu.file)  # a person may have changed it while a disk grew
+    changes = shape.settings(now, wanted)
+    files.rewrite(now.file, config.with_numbers(now.text, changes))
     return _shown(changes) + (_otherwise(domu.name, wanted) if running else "")
 
 

@@ -4,6 +4,7 @@
 whole while a domain is being made or taken down. The columns are read from the right, so that any name is right.
 """
 
+import contextlib
 import re
 import time
 from dataclasses import dataclass
@@ -171,12 +172,13 @@ def _until_gone(verb: str, name: str, wait: float) -> bool:
     """Tell xl to end a domU until it stays away: with on_poweroff = 'restart', or when it reboots at that moment, it is
     there again seconds after it has gone."""
     deadline = time.monotonic() + wait
-    while True:
-        _end(verb, name)
-        if _ended(name, min(_ASK_AGAIN, deadline - time.monotonic())):
-            return True
+    _end(verb, name)
+    while not _ended(name, min(_ASK_AGAIN, deadline - time.monotonic())):
         if time.monotonic() >= deadline:
             return False
+        with contextlib.suppress(CommandFailed):  # one that is being made at this moment cannot be told yet
+            _end(verb, name)
+    return True
 
 
 def _ended(name: str, wait: float) -> bool:

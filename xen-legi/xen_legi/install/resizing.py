@@ -18,7 +18,7 @@ from xen_legi import files
 from xen_legi.domu import backend, config, disks, shape, xl
 from xen_legi.domu.shape import Shape
 from xen_legi.domu.xl import Domain
-from xen_legi.errors import Problem
+from xen_legi.errors import Problem, fail
 from xen_legi.install import leftovers
 from xen_legi.steps import is_locked, lock, named_point, say, step, warn
 from xen_legi.storage import grow, images, lvm
@@ -102,7 +102,7 @@ def _loaded(text: str) -> Resizing:
 def _finish(path: Path) -> None:
     """With the lock of the domU held, end what the note says: it is read again, since another run may have come first."""
     plan = _loaded(files.read(path))
-    domain = xl.domain(plan.name) if xl.answers() and xl.stays(plan.name) else None
+    domain = _domain(plan.name)
     say(f"an earlier run was killed: {plan.words}")
     try:
         volume = _volume(plan) if plan.uuid else None
@@ -119,6 +119,13 @@ def _finish(path: Path) -> None:
 def which(one: Volume | Image) -> str:
     """Return what a volume or image is known by in a note."""
     return images.which(one.path) if isinstance(one, Image) else one.uuid
+
+
+def _domain(name: str) -> Domain | None:
+    """Return the domain of a domU that runs. Fail if it has just none: one that reboots is there again in two seconds."""
+    if not xl.answers() or not xl.stays(name):
+        return None
+    return xl.domain(name) or fail(f"{name} is starting anew or has just ended")
 
 
 def _volume(plan: Resizing) -> Volume | Image | None:

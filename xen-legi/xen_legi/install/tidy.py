@@ -4,18 +4,22 @@ import contextlib
 from collections.abc import Iterator
 
 from xen_legi.backup import ghost
-from xen_legi.errors import EXIT_USAGE, die
+from xen_legi.errors import EXIT_USAGE, Problem, die
 from xen_legi.install import deleting, leftovers, rename, resizing
-from xen_legi.steps import lock
+from xen_legi.steps import lock, warn
 
 
 def tidy() -> None:
-    """End renamings and resizings that were killed, then remove or free what a killed `create`, `clone` or `delete` left."""
-    rename.finish_killed()
-    resizing.finish_killed()
-    leftovers.clean()
-    deleting.finish_killed()
-    ghost.reap()
+    """End renamings and resizings that were killed, then remove or free what a killed `create`, `clone` or `delete` left. A
+    host whose LVM does not answer is told of; it must not keep anybody from stopping a domU."""
+    try:
+        rename.finish_killed()
+        resizing.finish_killed()
+        leftovers.clean()
+        deleting.finish_killed()
+        ghost.reap()
+    except Problem as problem:
+        warn(f"what killed runs may have left is not put right: {problem.message}")
 
 
 @contextlib.contextmanager

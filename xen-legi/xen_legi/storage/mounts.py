@@ -22,6 +22,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def private_mounts() -> Iterator[None]:
     """Enter a mount namespace of our own; leave it at the end, which undoes what is still mounted in it."""
     PLACE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    here = os.open(".", os.O_PATH | os.O_CLOEXEC)  # setns(2) leads to "/", and a person may have named files from here
     before = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _checked(_LIBC.unshare(_CLONE_NEWNS), "unshare")
@@ -30,7 +31,9 @@ def private_mounts() -> Iterator[None]:
         yield
     finally:
         _checked(_LIBC.setns(before, _CLONE_NEWNS), "setns")
+        os.fchdir(here)
         os.close(before)
+        os.close(here)
 
 
 @contextlib.contextmanager
