@@ -115,7 +115,7 @@ def _run(role: Path, plan: Plan, root: Path, known: Mapping[str, str]) -> None:
     with step(f"role {role.name} {plan.role_args}".rstrip()), log.opened(plan.name) as add:
         add(f"role {role}")
         try:
-            for line in run.lines(argv(role, root, plan.role_args), env=whole(known), cwd=os.getcwd()):
+            for line in run.lines(argv(role, root, plan.role_args), env=whole(known), cwd="."):
                 add(line)
                 _show(line)
         except CommandFailed as problem:

@@ -23,6 +23,7 @@ def private_mounts() -> Iterator[None]:
     """Enter a mount namespace of our own; leave it at the end, which undoes what is still mounted in it."""
     PLACE.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    here = os.open(".", os.O_PATH | os.O_CLOEXEC)  # setns(2) leaves us in /
     try:
         _checked(_LIBC.unshare(_CLONE_NEWNS), "unshare")
         run(["mount", "--make-rslave", "/"])
@@ -30,6 +31,8 @@ def private_mounts() -> Iterator[None]:
         yield
     finally:
         _checked(_LIBC.setns(before, _CLONE_NEWNS), "setns")
+        os.fchdir(here)
+        os.close(here)
         os.close(before)
 
 
