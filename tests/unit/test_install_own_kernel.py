@@ -1,6 +1,7 @@
 """A new domU with a kernel of its own: the plan, its file, and what GRUB finds in the guest."""
 
 import argparse
+import contextlib
 import shutil
 import subprocess
 from dataclasses import replace
@@ -82,11 +83,11 @@ def guest(tmp_path: Path) -> Guest:
 def test_the_guest_gets_a_kernel_links_to_it_and_a_grub_cfg(
     guest: Guest, monkeypatch: pytest.MonkeyPatch, partitions: tuple[Partition, ...], top: str
 ) -> None:
-    def installed(root: Path) -> None:
+    def installed(guest: Guest) -> None:
         assert guest.read("/etc/kernel-img.conf").endswith("link_in_boot = yes\n")
         assert guest.read("/etc/initramfs-tools/conf.d/resume") == "RESUME=none\n"
         for name in KERNELS:
-            (root / "boot" / name).touch()
+            (guest.root / "boot" / name).touch()
 
     monkeypatch.setattr(own_kernel, "_install", installed)
     own_kernel.install(guest, plan(replace(OWN, partitions=partitions), HERE, SOURCE))
@@ -106,7 +107,7 @@ def test_grub_understands_what_is_written() -> None:
 def test_a_kernel_that_the_tree_brings_is_kept(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in KERNELS[:2]:
         (guest.root / "boot" / name).touch()
-    monkeypatch.setattr(own_kernel, "_install", lambda root: pytest.fail("another one is installed"))
+    monkeypatch.setattr(own_kernel, "_install", lambda guest: pytest.fail("another one is installed"))
     own_kernel.install(guest, plan(OWN, HERE, SOURCE))
     assert (guest.root / "boot/vmlinuz").readlink() == Path(KERNELS[0])
 
@@ -124,6 +125,30 @@ def test_a_kernel_that_cannot_be_installed_is_told_with_apts_words(guest: Guest,
         own_kernel.install(guest, plan(OWN, HERE, SOURCE))
     assert raised.value.status == 1 and "template make" in raised.value.hint
     assert seen[0][-2:] == ["-o", "Acquire::http::Proxy=http://[::1]:3142/"]
+
+
+def test_a_guests_links_lead_no_mount_into_dom0(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    for name in ("dev", "etc"):
+        (guest.root / name).symlink_to(f"/srv/{name}")
+    monkeypatch.setattr(own_kernel, "lines", lambda argv, **more: seen.append(argv) or [])
+    monkeypatch.setattr(own_kernel.mirror, "apt_options", lambda: [])
+    own_kernel._install(guest)
+    at = seen[0].index(str(guest.root))
+    assert seen[0][at + 1: -1] == [f"{guest.root}/{one}" for one in ("proc", "srv/dev/pts", "srv/etc/resolv.conf")]
+
+
+def test_the_modules_of_dom0_are_not_written_through_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[Path] = []
+    monkeypatch.setattr(create, "copy_tree", lambda source, target, **more: places.append(target.resolve()))
+    monkeypatch.setattr(create, "lock", lambda *words, **more: contextlib.nullcontext())
+    for name in ("guest/lib/modules", "dom0"):
+        (tmp_path / name).mkdir(parents=True)
+    kernel = plan(WISH, FACTS, SOURCE).kernel
+    assert kernel
+    (tmp_path / "guest/lib/modules" / kernel.version).symlink_to(tmp_path / "dom0")
+    create._give_modules(Guest(tmp_path / "guest"), kernel, "all")
+    assert places == [tmp_path / "guest/lib/modules" / kernel.version]
 
 
 def test_the_kernel_comes_after_the_fstab_and_before_the_roles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -126,12 +126,18 @@ def test_a_domu_without_swap_and_one_with_two() -> None:
     (TEXT.replace("/home/", "/my home"), "mountpoint '/my home' is no place in the guest"),
     (TEXT.replace("/home/", "/usr"), "/usr has to be on the root: the programs that start the guest"),
     (TEXT.replace("/home/", "/etc/xen"), "/etc/xen has to be on the root"),
+    (TEXT.replace("/home/", "/bin/x"), "/bin/x has to be on the root"),
     (TEXT.replace("/home/", "/var/log"), "two partitions for the same place"),
 ])
 def test_what_describes_no_domu_is_told(text: str, said: str) -> None:
     with pytest.raises(Problem) as raised:
         partitions.parse(text, FILE)
     assert said in raised.value.message and raised.value.hint and raised.value.status == 2
+
+
+@pytest.mark.parametrize("place", ["/boot", "/boot/efi"])
+def test_what_grub_reads_can_be_on_a_volume_of_its_own(place: str) -> None:
+    assert partitions.parse(TEXT.replace("/home/", place), FILE)[3].mount == place
 
 
 @pytest.mark.parametrize(("changed", "said"), [

@@ -94,3 +94,9 @@ def test_the_callers_environment_reaches_roles(monkeypatch: pytest.MonkeyPatch) 
     assert found["PATH"].startswith("/opt/bin:/usr/bin:") and "/usr/sbin" in found["PATH"].split(":")
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     assert whole({})["LC_ALL"] == "de_DE.UTF-8"
+
+
+def test_no_directory_of_dom0_is_where_the_guests_programs_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TMP", "TMPDIR", "TEMP", "TEMPDIR"):  # as libpam-tmpdir sets them
+        monkeypatch.setenv(name, "/tmp/user/0")
+    assert "/tmp/user/0" not in whole({}).values()

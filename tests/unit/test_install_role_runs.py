@@ -63,6 +63,20 @@ def test_the_callers_environment_and_the_guest_reach_a_role(place: Path, monkeyp
     assert (place / "guest/said").read_text() == "1 C web1 trixie a b\n"
 
 
+def test_a_role_is_run_where_its_caller_is_even_if_that_is_gone(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = place / "here"
+    here.mkdir()
+    (here / "keys").write_text("hers\n")
+    monkeypatch.chdir(here)
+    mine = role(place, 'cat "$2" >"$1/said"')
+    roles.run_roles(planned(mine, arguments="keys"), place / "guest")
+    assert (place / "guest/said").read_text() == "hers\n"
+    (here / "keys").unlink()
+    here.rmdir()
+    roles.run_roles(planned(mine, arguments="/dev/null"), place / "guest")
+    assert (place / "guest/said").read_text() == ""
+
+
 def test_what_roles_print_is_in_the_log_which_the_next_one_begins_anew(place: Path) -> None:
     for _ in range(2):
         log.begin("web1", "the plan")

@@ -93,6 +93,7 @@ def _fill(plan: Plan, method: Method, root: Path) -> None:
 def _give_modules(guest: Guest, kernel: Kernel, choice: str) -> None:
     with step(f"modules of kernel {kernel.version}"):
         modules = guest.path(f"/lib/modules/{kernel.version}")
+        guest.remove(f"/lib/modules/{kernel.version}")  # a link, which rsync would follow in dom0
         modules.mkdir(parents=True, exist_ok=True)
         with lock("kernels", what="the domUs' kernels", wait=1800, shared=True):
             copy_tree(kernel.modules, modules, what="copied", options=rsync_options(choice))

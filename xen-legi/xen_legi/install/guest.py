@@ -34,6 +34,10 @@ class Guest:
             here = step
         return here
 
+    def directory(self, inside: str) -> Path:
+        """Return where a directory of the guest is in dom0, whether it is there or not; its last link is followed, too."""
+        return self.path(f"{inside}/x").parent
+
     def has(self, inside: str) -> bool:
         """Tell whether a path is there (a dangling link is)."""
         path = self.path(inside)
@@ -67,7 +71,7 @@ class Guest:
 
     def matching(self, directory: str, pattern: str) -> list[str]:
         """Return the files of a directory whose name matches, as paths of the guest."""
-        return [f"{directory}/{one.name}" for one in sorted(self.path(f"{directory}/x").parent.glob(pattern))]
+        return [f"{directory}/{one.name}" for one in sorted(self.directory(directory).glob(pattern))]
 
     def _parents(self, inside: str) -> Path:
         path = self.path(inside)

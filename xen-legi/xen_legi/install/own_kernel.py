@@ -7,7 +7,6 @@ the domU's file calls it. Who installs grub-xen in the guest has update-grub(8) 
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from xen_legi.errors import CommandFailed, fail
 from xen_legi.install import mirror
@@ -38,12 +37,12 @@ menuentry "Linux, the kernel before" {{
     initrd {initramfs}.old
 }}
 """
-# in process and mount namespaces of its own, with dom0's name servers, which nothing in the guest can write to
+# in process and mount namespaces of its own, with dom0's name servers, which nothing in the guest can write to; no link of
+# the guest leads a mount elsewhere
 _ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _INSTALL = """\
-root=$1 package=$2; shift 2
-mkdir -p "$root/proc" "$root/dev/pts" && mount -t proc proc "$root/proc" && mount --bind /dev/pts "$root/dev/pts" || exit 126
-resolv=$root/etc/resolv.conf
+root=$1 proc=$2 pts=$3 resolv=$4 package=$5; shift 5
+mkdir -p "$proc" "$pts" && mount -t proc proc "$proc" && mount --bind /dev/pts "$pts" || exit 126
 if [ -f "$resolv" ] && [ ! -L "$resolv" ] && [ -e /etc/resolv.conf ]; then
     mount --bind /etc/resolv.conf "$resolv" && mount -o remount,bind,ro "$resolv" || exit 126
 fi
@@ -58,7 +57,7 @@ def install(guest: Guest, plan: Plan) -> None:
     guest.write(_RESUME, "RESUME=none\n")  # else the swap of dom0, where the initramfs is made, is waited for
     if not versions(guest):
         with step(f"{PACKAGE} for the guest"):
-            _install(guest.root)
+            _install(guest)
     if not (found := versions(guest)):
         fail(f"{PACKAGE} is installed, and there is no kernel in the guest's /boot")
     for name in ("vmlinuz", "initrd.img"):
@@ -79,11 +78,12 @@ def grub_config(plan: Plan) -> str:
     return _GRUB.format(boot=f"{top}/vmlinuz", initramfs=f"{top}/initrd.img", words=words)
 
 
-def _install(root: Path) -> None:
+def _install(guest: Guest) -> None:
     counter = Counter(stage=1)  # of apt's two stages in bootstrap the second: packages that are not essential
     progress = Progress("packages", shown=lambda thirds: f"{thirds // 3}")
     options = [word for one in mirror.apt_options() for word in ("-o", _option(one))]
-    argv = [*_ALONE, "sh", "-c", _INSTALL, "sh", str(root), PACKAGE, *options]
+    places = [guest.root, guest.directory("/proc"), guest.directory("/dev/pts"), guest.path("/etc/resolv.conf")]
+    argv = [*_ALONE, "sh", "-c", _INSTALL, "sh", *map(str, places), PACKAGE, *options]
     try:
         for line in lines(argv, env={"DEBIAN_FRONTEND": "noninteractive"}):
             if counter.see(line):

@@ -20,8 +20,8 @@ from xen_legi.units import parse_size
 DIRECTORY = Path("/etc/xen-tools/partitions.d")
 TYPES = (*FILESYSTEMS, SWAP)
 _KEYS = ("size", "type", "mountpoint", "options")
-# what a guest needs before it reads its fstab, and what is none of its disks
-_WHOLE = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr")
+# what a guest needs before it reads its fstab, and what is none of its disks; /boot is read by GRUB, if by anybody
+_WHOLE = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr")
 
 
 def read(name: str) -> tuple[Partition, ...]:
@@ -70,8 +70,8 @@ def _mount(text: str, where: str) -> str:
     path = PurePosixPath(text)
     if not text.startswith("/") or ".." in path.parts or re.search(r"[\s\\]", text) or text.startswith("//"):
         die(f"{where}: mountpoint {text!r} is no place in the guest", hint="an absolute path: /home")
-    if str(path) in _WHOLE or str(path).startswith(tuple(f"{one}/" for one in _WHOLE[2:] if one != "/usr")):
+    if str(path) in _WHOLE or str(path).startswith(tuple(f"{one}/" for one in _WHOLE if one != "/usr")):
         what = "the programs that start the guest, and mount the others, are in it" if str(path) == "/usr" else ""
         die(f"{where}: {path} has to be on the root{what and f': {what}'}",
-            hint="leave that section out, and make the root as much larger; /home, /srv, /tmp, /var and below can be apart")
+            hint="leave that section out, and make the root as much larger; /boot, /home, /srv, /tmp and /var can be apart")
     return str(path)

@@ -17,6 +17,8 @@ from xen_legi.install.guest import Guest
 from xen_legi.install.model import SWAP, Part, Plan
 from xen_legi.units import MIB
 
+# where programs write; libpam-tmpdir's is in no guest, and a package that is installed there by a role could not be set up
+_TEMPORARY = ("TMP", "TMPDIR", "TEMP", "TEMPDIR")
 ROLE_DIRECTORY = Path("/etc/xen-tools/role.d")  # of xen-create-image
 _KEYRINGS = Path("/usr/share/keyrings")
 # deb [arch=amd64] http://mirror.example/debian trixie main; in the newer form: URIs: http://mirror.example/debian
@@ -54,7 +56,8 @@ def whole(known: Mapping[str, str]) -> dict[str, str]:
     """Return the caller's environment with what is known, as xen-create-image has it. What roles need is on its path."""
     path = os.environ.get("PATH", "").split(":")
     path += [one for one in run.environment()["PATH"].split(":") if one not in path]
-    return {"LC_ALL": "C", **os.environ, "PATH": ":".join(filter(None, path)), **known}
+    own = {name: value for name, value in os.environ.items() if name not in _TEMPORARY}
+    return {"LC_ALL": "C", **own, "PATH": ":".join(filter(None, path)), **known}
 
 
 def environment(plan: Plan, tree: Tree = Tree(), *, final: bool = False) -> dict[str, str]:

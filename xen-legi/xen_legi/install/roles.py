@@ -71,14 +71,9 @@ def run_final_roles(plan: Plan, root: Path) -> None:
 
 def argv(role: Path, root: Path, arguments: str) -> list[str]:
     """Return the command that runs a role on the guest at `root`. No link of the guest leads what is mounted into dom0."""
-    mounts = [_directory(root, one) for one in ("/proc", "/dev/pts")]
+    mounts = [str(Guest(root).directory(one)) for one in ("/proc", "/dev/pts")]
     line = command(role, root, arguments)
     return [*_ALONE, "sh", "-c", _SCRIPT, "sh", *mounts, str(XEN_TOOLS), str(OURS / "lib/xen-tools"), line]
-
-
-def _directory(root: Path, inside: str) -> str:
-    """Return where a directory of the guest is in dom0, all links on the way followed within the guest."""
-    return str(Guest(root).path(f"{inside}/x").parent)
 
 
 def command(role: Path, root: Path, arguments: str) -> str:
@@ -115,7 +110,7 @@ def _run(role: Path, plan: Plan, root: Path, known: Mapping[str, str]) -> None:
     with step(f"role {role.name} {plan.role_args}".rstrip()), log.opened(plan.name) as add:
         add(f"role {role}")
         try:
-            for line in run.lines(argv(role, root, plan.role_args), env=whole(known), cwd=os.getcwd()):
+            for line in run.lines(argv(role, root, plan.role_args), env=whole(known), cwd="."):
                 add(line)
                 _show(line)
         except CommandFailed as problem:
