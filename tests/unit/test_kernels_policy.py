@@ -102,6 +102,13 @@ def test_a_kernel_that_dom0_has_no_more_goes_with_it(tmp_path: Path, dom0: add.S
     assert ours.default().version == OLD[-1]
 
 
+def test_of_two_that_nobody_needs_the_one_stays_that_dom0_has_not_given_up(tmp_path: Path, dom0: add.Source) -> None:
+    ours = store(tmp_path, OLD[0], NEW)  # the older one was in use when the newer came
+    dom0.kernel(NEW).image.unlink()
+    assert [one.version for one in policy.went(ours, NEW, replace(SETTINGS, keep=1), dom0)] == [NEW]
+    assert ours.default().version == OLD[0]
+
+
 @pytest.mark.parametrize("why", ["used", "chosen", "peer", "last"])
 def test_one_that_is_needed_stays_when_dom0_has_it_no_more(tmp_path: Path, dom0: add.Source, etc: Path, why: str) -> None:
     ours = store(tmp_path, *(() if why == "last" else OLD), NEW)

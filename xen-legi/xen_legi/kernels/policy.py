@@ -78,9 +78,9 @@ def _given_up(store: Store, version: str) -> list[Kernel]:
 def _remove(store: Store, settings: Config, more: Callable[[], list[Kernel]]) -> list[Kernel]:
     """Remove what is superfluous, and more. What forbids it is told: the kernel that came is there all the same."""
     def going() -> list[Kernel]:
-        old = prune.superfluous(store, prune.texts(), settings.keep) if settings.keep else []
-        old = [one for one in old if not one.foreign]  # kernel sync sends them before anything names them
-        return list({one.version: one for one in [*old, *more()]}.values())
+        given_up = more()
+        old = prune.superfluous(store, prune.texts(), settings.keep, without=given_up) if settings.keep else []
+        return [*(one for one in old if not one.foreign), *given_up]  # kernel sync sends them before anything names them
 
     try:
         return prune.remove(store, going)
