@@ -30,14 +30,18 @@ def newest(source: Source, flavour: str) -> str:
 
 
 def hold_default(store: Store, settings: Config) -> None:
-    """Before a kernel is added: where new domUs are not to get it by that alone, theirs of today becomes the chosen one."""
-    if settings.follow != YES and not store.chosen() and (one := store.default_or_none()):
-        choose(store, one.version)
+    """Before a kernel is added: where new domUs are not to get it by that alone, theirs of today becomes the chosen one.
+    There is no link yet, so that nothing can start by it, and nobody need be told."""
+    if settings.follow != YES and not store.chosen():
+        with _alone(store):
+            if one := store.default_or_none():
+                store.choose(one.version)
 
 
 def choose(store: Store, version: str) -> None:
     """Make a kernel that of new domUs; nobody removes it meanwhile."""
     with _alone(store):
+        store.find(version)  # what is not there is refused before anybody is told of the link
         _tell_of_link(store)
         store.choose(version)
 
