@@ -41,7 +41,7 @@ def test_the_default_kernel_is_marked(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_kernels_are_listed_while_xl_does_not_tell_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                            capsys: pytest.CaptureFixture[str]) -> None:
+                                                             capsys: pytest.CaptureFixture[str]) -> None:
     """xl of Xen 4.17 fails while a domain is made or taken down."""
     def fails() -> dict[str, str]:
         raise CommandFailed(("xl", "list", "-l"), 1, "no domain")
