@@ -114,6 +114,18 @@ def test_grub_must_find_a_kernel_and_its_configuration_on_one_disk(host: Path, f
     assert raised.value.status == 2 and "grub-xen" in raised.value.hint
 
 
+def test_what_a_guest_calls_its_grub_cfg_is_not_read_into_the_memory_of_dom0(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Guest, "read", lambda self, inside: pytest.fail(f"{inside} may have any size"))
+    put(host / "disk/boot/grub/grub.cfg")
+    put(host / "disk/boot/vmlinuz-6.1")
+    own.check(web1(host))
+    put(host / "disk/boot/grub/grub.cfg", "")
+    with pytest.raises(Problem, match="no disk with a /boot/grub/grub.cfg"):
+        own.check(web1(host))
+
+
 def test_without_grub_the_package_is_named(host: Path) -> None:
     with pytest.raises(Problem, match="none.bin.* is not there") as raised:
         own.check(web1(host, "pvh"))

@@ -94,12 +94,29 @@ def test_what_forbids_to_remove_anything_does_not_forbid_to_add(
     assert "web1.cfg is too large" in capsys.readouterr().err
 
 
+def test_new_domus_keep_their_kernel_also_where_nobody_knows_what_is_in_use(
+    tmp_path: Path, dom0: add.Source, etc: Path
+) -> None:
+    ours, settings = store(tmp_path, *OLD), replace(SETTINGS, follow="add")
+    with (etc / "web1.cfg").open("w") as file:
+        file.truncate(2 << 20)
+    assert policy.came(ours, NEW, settings, dom0) == []
+    assert versions(ours) == [*OLD, NEW] and ours.default().version == OLD[-1]
+
+
 def test_a_kernel_that_dom0_has_no_more_goes_with_it(tmp_path: Path, dom0: add.Source) -> None:
     ours = store(tmp_path, *OLD, NEW)
     assert policy.went(ours, NEW, replace(SETTINGS, keep=0), dom0) == []  # it is there
     dom0.kernel(NEW).image.unlink()
     assert [one.version for one in policy.went(ours, NEW, replace(SETTINGS, keep=0), dom0)] == [NEW]
     assert ours.default().version == OLD[-1]
+
+
+def test_of_two_that_nobody_needs_the_one_stays_that_dom0_has_not_given_up(tmp_path: Path, dom0: add.Source) -> None:
+    ours = store(tmp_path, OLD[0], NEW)  # the older one was in use when the newer came
+    dom0.kernel(NEW).image.unlink()
+    assert [one.version for one in policy.went(ours, NEW, replace(SETTINGS, keep=1), dom0)] == [NEW]
+    assert ours.default().version == OLD[0]
 
 
 @pytest.mark.parametrize("why", ["used", "chosen", "peer", "last"])
@@ -135,6 +152,16 @@ def test_who_follows_the_link_is_told_of_when_it_leads_elsewhere(
     (etc / "web1.cfg").write_text(f"kernel = '{ours.top}/boot/vmlinuz'\n")
     policy.choose(ours, OLD[1])
     assert "web1.cfg names" in capsys.readouterr().err
+
+
+def test_a_version_that_is_not_there_is_refused_in_one_line(
+    tmp_path: Path, etc: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = store(tmp_path, *OLD)
+    (etc / "web1.cfg").write_text(f"kernel = '{ours.top}/boot/vmlinuz'\n")
+    with pytest.raises(Problem, match="no kernel '9.9'"):
+        policy.choose(ours, "9.9")
+    assert capsys.readouterr().err == ""
 
 
 def test_a_kernel_is_not_chosen_while_another_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

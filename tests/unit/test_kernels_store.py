@@ -66,6 +66,24 @@ def test_the_newest_is_the_default_until_one_is_chosen(tmp_path: Path) -> None:
     assert one.default().version == "6.13.0"
 
 
+def test_what_a_choice_leaves_that_was_killed_goes_with_the_next_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = store(tmp_path, "6.9.1")
+    before = os.listdir(one.top / "boot")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", lambda path, target: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            one.choose("6.9.1")
+    add._clean(one)
+    assert os.listdir(one.top / "boot") == before and not one.chosen()
+
+
+def test_a_name_over_two_lines_is_a_version_like_any(tmp_path: Path) -> None:
+    one = store(tmp_path, "6.9.1-amd64", "6.9\n2-amd64")
+    assert one.default().version == "6.9.1-amd64" and len(one.kernels()) == 2
+
+
 def test_a_kernel_that_is_not_whole_is_not_listed(tmp_path: Path) -> None:
     one = store(tmp_path, "6.9.1", "6.12.1")
     one.kernel("6.12.1").ramdisk.unlink()

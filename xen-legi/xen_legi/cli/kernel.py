@@ -312,8 +312,21 @@ def _sync(store: Store, version: str, options: argparse.Namespace) -> int:
 
 def _wanted(store: Store) -> list[Kernel]:
     """Return the kernels that domUs of this host name, and that of new ones."""
-    said = {str(one.file): one.text for one in domu_config.all_domus()}
+    said = _own_texts()
     return [one for one in store.kernels() if one == store.default_or_none() or prune.users(one, said)]
+
+
+def _own_texts() -> dict[str, str]:
+    return {str(one.file): one.text for one in domu_config.all_domus()}
+
+
+def _texts() -> Mapping[str, str]:
+    """Return what may name kernels; where not all of it is known, the domUs' files: a list removes nothing."""
+    try:
+        return prune.texts()
+    except Problem as problem:
+        warn(f"not all that may use a kernel is known: {problem.message}")
+        return _own_texts()
 
 
 def _default(store: Store, version: str, *, as_json: bool) -> int:
@@ -333,7 +346,7 @@ def _default(store: Store, version: str, *, as_json: bool) -> int:
 def _list(store: Store, *, as_json: bool) -> int:
     kernels = store.kernels()
     default = one.version if (one := store.default_or_none()) else ""
-    said, names = prune.texts(), {str(one.file): one.name for one in domu_config.all_domus()}
+    said, names = _texts(), {str(one.file): one.name for one in domu_config.all_domus()}
     users = {one.version: _users(one, said, names) for one in kernels}
     if as_json:
         print(json.dumps([_facts(one, default, users[one.version]) for one in kernels], indent=2))

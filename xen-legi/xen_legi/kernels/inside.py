@@ -43,7 +43,7 @@ def seen(path: Path) -> Iterator[Guest | None]:
     if kind not in _NO_REPLAY:
         yield None
         return
-    options = namespace.options(kind, writable=False) + _NO_REPLAY[kind] + (",loop" if path.is_file() else "")
+    options = namespace.options(kind, writable=False) + _NO_REPLAY[kind]
     with private_mounts(), mounted(path, kind, options) as place:
         yield Guest(place)
 

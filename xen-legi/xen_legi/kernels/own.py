@@ -66,10 +66,16 @@ def _disks(domu: DomuConfig) -> list[Path]:
 def _look(path: Path) -> str:
     """Return what GRUB needs and a disk has: "whole", only the "config", or nothing."""
     with inside.seen(path) as guest:
-        place = next((one for one in _CONFIGS if guest and guest.read(one).strip()), "")
+        place = next((one for one in _CONFIGS if guest and _is_file(guest, one)), "")
         if not guest or not place:
             return ""
         return "whole" if _kernels(guest, place.removesuffix("/grub/grub.cfg") or "/") else "config"
+
+
+def _is_file(guest: Guest, inside: str) -> bool:
+    """Tell whether there is a file with something in it. It is not read: a guest may give it any size."""
+    path = guest.path(inside)
+    return path.is_file() and not path.is_symlink() and path.stat().st_size > 0
 
 
 def _kernels(guest: Guest, boot: str) -> list[str]:

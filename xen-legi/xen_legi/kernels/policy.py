@@ -30,14 +30,18 @@ def newest(source: Source, flavour: str) -> str:
 
 
 def hold_default(store: Store, settings: Config) -> None:
-    """Before a kernel is added: where new domUs are not to get it by that alone, theirs of today becomes the chosen one."""
-    if settings.follow != YES and not store.chosen() and (one := store.default_or_none()):
-        choose(store, one.version)
+    """Before a kernel is added: where new domUs are not to get it by that alone, theirs of today becomes the chosen one.
+    There is no link yet, so that nothing can start by it, and nobody need be told."""
+    if settings.follow != YES and not store.chosen():
+        with _alone(store):
+            if one := store.default_or_none():
+                store.choose(one.version)
 
 
 def choose(store: Store, version: str) -> None:
     """Make a kernel that of new domUs; nobody removes it meanwhile."""
     with _alone(store):
+        store.find(version)  # what is not there is refused before anybody is told of the link
         _tell_of_link(store)
         store.choose(version)
 
@@ -78,9 +82,9 @@ def _given_up(store: Store, version: str) -> list[Kernel]:
 def _remove(store: Store, settings: Config, more: Callable[[], list[Kernel]]) -> list[Kernel]:
     """Remove what is superfluous, and more. What forbids it is told: the kernel that came is there all the same."""
     def going() -> list[Kernel]:
-        old = prune.superfluous(store, prune.texts(), settings.keep) if settings.keep else []
-        old = [one for one in old if not one.foreign]  # kernel sync sends them before anything names them
-        return list({one.version: one for one in [*old, *more()]}.values())
+        given_up = more()
+        old = prune.superfluous(store, prune.texts(), settings.keep, without=given_up) if settings.keep else []
+        return [*(one for one in old if not one.foreign), *given_up]  # kernel sync sends them before anything names them
 
     try:
         return prune.remove(store, going)

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from xen_legi.domu import config, xl
@@ -86,10 +86,10 @@ def _identity(path: Path | str) -> tuple[int, int] | None:
     return facts.st_dev, facts.st_ino
 
 
-def superfluous(store: Store, files: Mapping[str, str], keep: int) -> list[Kernel]:
+def superfluous(store: Store, files: Mapping[str, str], keep: int, without: Sequence[Kernel] = ()) -> list[Kernel]:
     """Return the kernels that no file names, but for the newest `keep` of this host's own of each flavour and the default of
-    new domUs; oldest first."""
-    known = store.kernels()
+    new domUs; oldest first. Those that go in any case (`without`) are not among them, and are not counted."""
+    known = [one for one in store.kernels() if one not in without]
     default = store.default_or_none()
     flavours = {one.flavour: [of for of in known if of.flavour == one.flavour and not of.foreign] for one in known}
     kept = {one.version for own in flavours.values() for one in own[-keep:]}

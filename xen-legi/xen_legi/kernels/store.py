@@ -16,7 +16,7 @@ from xen_legi.errors import die
 
 FLAVOUR = "amd64"
 # what follows the last digits' dash, but for a pre-release, as in 6.13-rc7-amd64
-_VERSION = re.compile(r"(?P<number>.*?)(?:-(?P<flavour>(?!rc\d)[A-Za-z].*))?")
+_VERSION = re.compile(r"(?P<number>.*?)(?:-(?P<flavour>(?!rc\d)[A-Za-z].*))?", re.DOTALL)
 # in Debian's order of letters a tilde goes before the end, the end before letters, and letters before all else
 _FIRST = {"~": -1}
 
@@ -115,7 +115,7 @@ class Store:
     def choose(self, version: str) -> None:
         """Make a kernel the default: one atomic change of the link."""
         one = self.find(version)
-        new = self.link.with_name(".vmlinuz.new")
+        new = self.link.with_name(".new-vmlinuz")  # as add() calls what is not at its end: the next one removes it
         new.unlink(missing_ok=True)
         new.symlink_to(one.image.name)
         new.rename(self.link)
