@@ -237,12 +237,12 @@ def test_the_list_joins_files_domains_and_volumes() -> None:
     assert "file" not in sheet(second) and "running, domain 5" in sheet(second)
 
 
-def test_of_two_files_of_a_domu_the_list_shows_first_and_as_running_the_one_that_the_verbs_use(tmp_path: Path) -> None:
+def test_of_several_files_of_a_domu_that_of_the_verbs_is_listed_first_and_all_as_running(tmp_path: Path) -> None:
     for file in ("a-copy.cfg", "db.cfg", "z.cfg"):
         (tmp_path / file).write_text(OTHER)
     found = inventory(config.all_domus(tmp_path), [Domain(4, "db", "running", 500, 2, 1.0)], [], [], "xenbr{vlan}")
     assert [(Path(one.file).name, one.state) for one in found] == [
-        ("db.cfg", "running"), ("a-copy.cfg", "stopped"), ("z.cfg", "stopped"),
+        ("db.cfg", "running"), ("a-copy.cfg", "running"), ("z.cfg", "running"),
     ]
 
 

@@ -17,6 +17,7 @@ from xen_legi.domu import config, growth, renaming, xl
 from xen_legi.domu.removal import removal
 from xen_legi.errors import Problem
 from xen_legi.install.plan import plan
+from xen_legi.install import tidy
 from xen_legi.kernels.store import Store
 
 DOMU = config.parse("name = 'web1'\nmemory = 512\ndisk = ['phy:vg0/web1-disk,xvda2,w']\n", Path("/etc/xen/web1.cfg"))
@@ -45,6 +46,7 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     for verb in (autostart, clone, create, delete, kernel, rename, resize):
         monkeypatch.setattr(verb, "need_root", lambda what: None)
         monkeypatch.setattr(verb, "lock", lambda *words, **more: contextlib.nullcontext(), raising=False)
+    monkeypatch.setattr(tidy, "lock", lambda *words, **more: contextlib.nullcontext())
     monkeypatch.setattr(config, "by_name", lambda name: DOMU)
     monkeypatch.setattr(xl, "answers", lambda: False)
 
@@ -67,11 +69,11 @@ def test_the_plan_of_a_creation_has_no_password(told: Any, monkeypatch: pytest.M
     monkeypatch.setattr(create, "_planned", lambda *words: (made, None))
     found = told("create web1 --vlan 72 --ip dhcp --dry-run")
     assert (found["name"], found["memory"]) == ("web1", 512) and found["nics"][0]["bridge"] == "xenbr72"
-    assert found["nics"][0]["address"] == "192.168.72.11/24" and "secret" not in str(found)
+    assert found["nics"][0]["addresses"] == ["192.168.72.11/24"] and "secret" not in str(found)
 
 
 def test_the_plan_of_a_clone(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clone, "_plan", lambda *words: planned())
+    monkeypatch.setattr(clone, "_plan", lambda *words: (planned(), {}))
     found = told("clone web1 web2 --ip 192.168.72.12 --dry-run")
     assert (found["old"], found["new"], found["words"]["192.168.72.11"]) == ("web1", "web2", "192.168.72.12")
     assert [one["name"] for one in found["twins"]] == ["web2-swap", "web2-disk", "web2-data"] and "text" not in found
@@ -108,7 +110,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
         for path in (one.image, one.ramdisk, one.modules / "modules.dep"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    monkeypatch.setattr(kernel, "Store", lambda top: made)
+    monkeypatch.setattr(kernel.policy, "store_of", lambda settings: made)
     return made
 
 
