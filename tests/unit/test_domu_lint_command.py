@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from xen_legi import cli
+from xen_legi.backup import everywhere
 from xen_legi.cli import lint as verb
 from xen_legi.domu import config, xl
 from xen_legi.storage import lvm
@@ -24,6 +25,7 @@ def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(verb, "need_root", lambda what: None)
     monkeypatch.setattr(xl, "answers", lambda: False)
     monkeypatch.setattr(lvm, "volumes", lambda: [])
+    monkeypatch.setattr(everywhere, "here", lambda domus, volumes: [])
     for name, text in (("web1", BROKEN), ("db1", NAMELESS), ("pool", POOL), ("mail-new", BROKEN.replace("web1", "mail"))):
         (tmp_path / f"{name}.cfg").write_text(text)
     return tmp_path

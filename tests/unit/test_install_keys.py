@@ -7,7 +7,7 @@ import pytest
 
 from test_install_plan import KEY
 from xen_legi.errors import EXIT_USAGE, Problem
-from xen_legi.install import keys, wish
+from xen_legi.install import wish
 
 
 def test_the_keys_of_peers_are_not_given_to_guests(tmp_path: Path) -> None:
@@ -27,14 +27,6 @@ def test_a_file_that_is_named_holds_a_key(tmp_path: Path, text: str) -> None:
     with pytest.raises(Problem, match="keys holds no public key") as raised:
         wish.ssh_keys(str(file))
     assert raised.value.status == EXIT_USAGE and raised.value.hint
-
-
-@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
-def test_keys_of_ssh_keygen_are_keys(tmp_path: Path, kind: str) -> None:
-    argv = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "anna of the desk", "-f", tmp_path / "key"]
-    subprocess.run(argv, check=True)
-    text = (tmp_path / "key.pub").read_text()
-    assert keys.comments(text) == keys.comments(f'from="10.0.0.1",command="a b" {text}') == ["anna of the desk"]
 
 
 def test_this_hosts_own_keys_need_not_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

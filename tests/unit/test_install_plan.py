@@ -31,7 +31,7 @@ vif = ['mac=00:16:3E:48:00:01,bridge=xenbr72,ip=192.168.72.12']
 """
 WISH = Wish("web1", size=2 * GIB, vlans=(72,), ips=("192.168.72.11/24",))
 KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{43 * 'A'}"
-RSA = f"ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB{64 * 'A'}=="
+RSA = f"ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB{64 * 'A'}"
 VOLUME = Volume("vg0", "db-disk", GIB, "-wi-ao----", frozenset(), "", "", "u", True, True, False, None)
 FACTS = Facts(
     groups={"vg0": Group("vg0", 20 * GIB, 10 * GIB, 4 * MIB), "vg1": Group("vg1", GIB, GIB, 4 * MIB)},

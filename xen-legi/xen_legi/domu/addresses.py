@@ -88,8 +88,9 @@ def _without_zone(text: str) -> str:
 
 def check_host(one: Interface) -> None:
     """Die for what cannot be a machine's address."""
-    network = one.network
-    if one.ip.is_multicast or one.ip.is_unspecified or one.ip.is_loopback or one.ip.is_reserved or one.ip in _NO_NETWORK:
+    network, ip = one.network, one.ip
+    mapped = getattr(ip, "ipv4_mapped", None)  # reserved, but from Python 3.13 on it counts as the IPv4 address in it
+    if mapped or ip.is_multicast or ip.is_unspecified or ip.is_loopback or ip.is_reserved or ip in _NO_NETWORK:
         die(f"{one.ip} cannot be a machine's address", hint="give one of the network that the domU is in: 192.168.72.11/24")
     if not network.prefixlen:
         die(f"{one} would have every address in its network", hint="give the length of its network: 192.168.72.11/24")
